@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tickmark_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tickmark/tickmark"
+
+// layer is one row of ARCHITECTURE.md's table.
+type layer struct {
+	imports []string // allowed; "*" for all
+}
+
+func readTable(t *testing.T, text string) map[string]layer {
+	t.Helper()
+	table := map[string]layer{}
+	in := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "| package |") {
+			in = true
+			continue
+		}
+		if !strings.HasPrefix(line, "|") {
+			in = false
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		if !in || len(cells) != 3 || strings.HasPrefix(strings.TrimSpace(cells[0]), "---") {
+			continue
+		}
+		name := strings.Trim(strings.TrimSpace(cells[0]), "`")
+		l := layer{}
+		for _, s := range strings.Split(cells[2], ",") {
+			if s = strings.Trim(strings.TrimSpace(s), "`"); s != "" {
+				l.imports = append(l.imports, s)
+			}
+		}
+		table[name] = l
+	}
+	if len(table) < 5 {
+		t.Fatalf("ARCHITECTURE.md: found %d rows in the package table", len(table))
+	}
+	return table
+}
+
+// pkg is what the source tree says of one package.
+type pkg struct {
+	imports  map[string]string // our package → file that imports it
+	external map[string]string // the same for external _test packages
+	comment  bool
+	exported int // exported types
+}
+
+func readTree(t *testing.T) map[string]*pkg {
+	t.Helper()
+	pkgs := map[string]*pkg{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			n := d.Name()
+			if path != "." && (strings.HasPrefix(n, ".") || n == "testdata" || n == "node_modules" || n == "bench") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		p := pkgs[dir]
+		if p == nil {
+			p = &pkg{imports: map[string]string{}, external: map[string]string{}}
+			pkgs[dir] = p
+		}
+		test := strings.HasSuffix(path, "_test.go")
+		if !test && f.Doc != nil {
+			p.comment = true
+		}
+		for _, im := range f.Imports {
+			ip := strings.Trim(im.Path.Value, `"`)
+			if ip != module && !strings.HasPrefix(ip, module+"/") {
+				continue
+			}
+			name := strings.TrimPrefix(strings.TrimPrefix(ip, module), "/")
+			if name == "" {
+				name = "."
+			}
+			if test && strings.HasSuffix(f.Name.Name, "_test") {
+				p.external[name] = path
+			} else {
+				p.imports[name] = path
+			}
+		}
+		if !test {
+			for _, d := range f.Decls {
+				g, ok := d.(*ast.GenDecl)
+				if !ok || g.Tok != token.TYPE {
+					continue
+				}
+				for _, s := range g.Specs {
+					if ts, ok := s.(*ast.TypeSpec); ok && ts.Name.IsExported() {
+						p.exported++
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+// violations lists what in the tree the table does not allow.
+func violations(table map[string]layer, tree map[string]*pkg) []string {
+	var bad []string
+	for name, p := range tree {
+		l, ok := table[name]
+		if !ok {
+			bad = append(bad, name+": package is not in ARCHITECTURE.md")
+			continue
+		}
+		if !p.comment {
+			bad = append(bad, name+": no package comment")
+		}
+		for im, file := range p.imports {
+			if !slices.Contains(l.imports, "*") && !slices.Contains(l.imports, im) {
+				bad = append(bad, file+": "+name+" may not import "+im)
+			}
+		}
+		for im, file := range p.external {
+			ok := im == name || im == "store" || im == "azuresim" || im == "store/storetest" ||
+				slices.Contains(l.imports, "*") || slices.Contains(l.imports, im) || allowedBelow(table, l, im)
+			if !ok {
+				bad = append(bad, file+": external test of "+name+" may not import "+im)
+			}
+		}
+	}
+	for name := range table {
+		if tree[name] == nil {
+			bad = append(bad, name+": in ARCHITECTURE.md but has no code")
+		}
+	}
+	if n := longest(tree); n > 7 {
+		bad = append(bad, "the longest import chain has more than 7 packages")
+	}
+	if p := tree["."]; p != nil && p.exported > 20 {
+		bad = append(bad, "the root exports more than 20 types")
+	}
+	slices.Sort(bad)
+	return bad
+}
+
+// allowedBelow reports whether im is reachable through what the row allows.
+func allowedBelow(table map[string]layer, l layer, im string) bool {
+	for _, a := range l.imports {
+		if a == im || allowedBelow(table, table[a], im) {
+			return true
+		}
+	}
+	return false
+}
+
+func longest(tree map[string]*pkg) int {
+	memo := map[string]int{}
+	var depth func(string) int
+	depth = func(n string) int {
+		if d, ok := memo[n]; ok {
+			return d
+		}
+		memo[n] = 0
+		best := 0
+		if p := tree[n]; p != nil {
+			for im := range p.imports {
+				best = max(best, depth(im))
+			}
+		}
+		memo[n] = best + 1
+		return best + 1
+	}
+	best := 0
+	for n := range tree {
+		best = max(best, depth(n))
+	}
+	return best
+}
+
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range violations(readTable(t, string(text)), readTree(t)) {
+		t.Error(v)
+	}
+}
+
+// TestArchitecture/negative: the test must be able to fail.
+func TestArchitectureSeesViolations(t *testing.T) {
+	table := map[string]layer{".": {}, "a": {imports: []string{"."}}, "gone": {}}
+	tree := map[string]*pkg{
+		".":    {comment: true, imports: map[string]string{"a": "x.go"}},
+		"a":    {comment: false, imports: map[string]string{".": "a.go"}},
+		"rest": {comment: true, imports: map[string]string{}},
+	}
+	got := violations(table, tree)
+	want := []string{
+		"a: no package comment",
+		"gone: in ARCHITECTURE.md but has no code",
+		"rest: package is not in ARCHITECTURE.md",
+		"x.go: . may not import a",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}

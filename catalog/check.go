@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import "github.com/tickmark/tickmark"
+
+// Check is an automated rule over collected resources, in the Azure Policy
+// language, with what people need to know to act on it and to trust it.
+// One YAML document under checks/ holds one Check; doc/spec/check.md describes
+// the fields.
+type Check struct {
+	ID       string            `yaml:"id"`
+	Title    string            `yaml:"title"`    // the expected state, as a statement
+	Area     string            `yaml:"area"`     // storage, network, identity …
+	Severity tickmark.Severity `yaml:"severity"`
+	Why      string            `yaml:"why"`      // why it matters
+	Criteria []CriterionLink   `yaml:"criteria"`
+	// Types are the resource types that the check judges, canonical spelling.
+	Types []string `yaml:"types"`
+	// Needs are related types that the rule looks up (existence checks).
+	Needs      []string `yaml:"needs,omitempty"`
+	Source     string   `yaml:"source"`     // arm, graph, devops …
+	Permission string   `yaml:"permission"` // least permission that reads the types
+	// Clock reports whether the verdict depends on the evaluation instant.
+	Clock bool `yaml:"clock,omitempty"`
+	// Witness names the logs and operations that would reveal a change of a
+	// deciding field; empty means none.
+	Witness []Witness `yaml:"witness,omitempty"`
+	// Defaults are documented service defaults that let a missing property pass.
+	Defaults []Default `yaml:"defaults,omitempty"`
+	// Rule is the policy rule {"if":…,"then":…} as JSON.
+	Rule []byte `yaml:"-"`
+	// Parameters are the rule's parameters with default values, as JSON; may be nil.
+	Parameters []byte `yaml:"-"`
+	// NotProven says what a pass does not show.
+	NotProven   string      `yaml:"notProven"`
+	Remediation Remediation `yaml:"remediation"`
+	Retired     *Retired    `yaml:"retired,omitempty"`
+	References  []string    `yaml:"references"`
+	// File and Line say where the check is defined, for messages.
+	File string `yaml:"-"`
+	Line int    `yaml:"-"`
+}
+
+// CriterionLink ties a check to one of the 61 criteria.
+type CriterionLink struct {
+	Code string `yaml:"code" json:"code"`
+	Link string `yaml:"link" json:"link"` // "direct" or "supporting"
+}
+
+// Witness is a change witness.
+type Witness struct {
+	Log        string   `yaml:"log"` // activityLog, directoryAudit …
+	Operations []string `yaml:"operations"`
+}
+
+// Default is a documented service default.
+type Default struct {
+	Field     string `yaml:"field"`
+	Value     string `yaml:"value"`
+	Reference string `yaml:"reference"`
+}
+
+// Remediation says how to reach the expected state.
+type Remediation struct {
+	CLI    string `yaml:"cli"`
+	Bicep  string `yaml:"bicep,omitempty"`
+	Portal string `yaml:"portal"`
+}
+
+// Retired marks a check whose subject the provider has retired. From On the
+// check is no longer run; results before it stand.
+type Retired struct {
+	On        string `yaml:"on"` // YYYY-MM-DD
+	Note      string `yaml:"note"`
+	Reference string `yaml:"reference"`
+}
+
+// Criterion is one of the 61 criteria of the trust services criteria; title
+// and explanation are our own words.
+type Criterion struct {
+	Code     string `yaml:"code" json:"code"`
+	Category string `yaml:"category" json:"category"` // security, availability, processingIntegrity, confidentiality, privacy
+	COSO     int    `yaml:"coso,omitempty" json:"coso,omitempty"`
+	Title    string `yaml:"title" json:"title"`
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+)
+
+// Assessment is the outcome of running checks over one inventory: everything
+// that reports show. It holds no percentages: counts of different kinds are
+// never mixed.
+type Assessment struct {
+	// Engine is the version of tickmark that evaluated.
+	Engine  string
+	Catalog tickmark.Digest
+	// Now is the instant that clock-dependent checks used.
+	Now        time.Time
+	Origin     string
+	ObservedAt time.Time
+	Inputs     []Input
+	Coverage   []tickmark.Coverage
+	Problems   []tickmark.Problem
+	Types      []TypeCount
+	Checks     []Summary
+	Criteria   []CriterionSummary
+	// Results holds every result, ordered by check, then resource id.
+	Results *Results
+}
+
+// Input is one file as read.
+type Input struct {
+	Name   string          `json:"name"`
+	Digest tickmark.Digest `json:"digest"`
+	Bytes  int64           `json:"bytes"`
+	Form   string          `json:"form"`
+	Items  int             `json:"items"`
+}
+
+// TypeCount counts the population of one resource type.
+type TypeCount struct {
+	Type      string `json:"type"`
+	Resources int    `json:"resources"`
+	Summaries int    `json:"summaries"` // of Resources: came without properties
+	Nested    int    `json:"nested"`    // of Resources: found inside a parent
+	Implied   int    `json:"implied"`   // of Resources: only named by others
+	Checks    int    `json:"checks"`    // checks that judge this type; 0 = not judged by any
+	// Known reports whether any check or alias table knows the type.
+	Known bool `json:"known"`
+}
+
+// Counts are numbers of resources by verdict.
+type Counts struct {
+	Fail          int `json:"fail"`
+	Pass          int `json:"pass"`
+	Unknown       int `json:"unknown"`
+	Exempt        int `json:"exempt"`
+	NotApplicable int `json:"notApplicable"`
+}
+
+// Total is the sum over all verdicts.
+func (c Counts) Total() int { return c.Fail + c.Pass + c.Unknown + c.Exempt + c.NotApplicable }
+
+// Add counts one verdict.
+func (c *Counts) Add(v tickmark.Verdict) {
+	switch v {
+	case tickmark.Fail:
+		c.Fail++
+	case tickmark.Pass:
+		c.Pass++
+	case tickmark.Unknown:
+		c.Unknown++
+	case tickmark.Exempt:
+		c.Exempt++
+	case tickmark.NotApplicable:
+		c.NotApplicable++
+	}
+}
+
+// State is the roll-up state of a check or criterion. The worst wins in the
+// order of the constants; it is never "effective" or "compliant".
+type State string
+
+// The states, worst first.
+const (
+	StateFail       State = "fail"       // at least one resource fails
+	StateUnknown    State = "unknown"    // none fails, at least one is unknown
+	StatePass       State = "pass"       // at least one passes, none fails or is unknown
+	StateExempt     State = "exempt"     // only exempt resources
+	StateNoResource State = "noResource" // met nothing to judge
+	StateManual     State = "manual"     // no check: only people's evidence
+)
+
+// Summary is one check with its counts.
+type Summary struct {
+	Check  *catalog.Check
+	State  State
+	Counts Counts
+	// Reasons counts the Unknown results by reason.
+	Reasons map[tickmark.Reason]int
+}
+
+// CriterionSummary counts the checks linked to one criterion by state. Every
+// criterion also needs people's evidence; no check replaces it.
+type CriterionSummary struct {
+	Criterion *catalog.Criterion
+	State     State
+	// Numbers of linked checks by state; apart, never added into one figure.
+	Fail, Pass, Unknown, NoResource, Exempt int
+	// Automation is "direct" (at least one check bears directly on the
+	// criterion), "supporting" (checks only support it) or "none".
+	Automation string
+	// Checks are indexes into Assessment.Checks.
+	Checks []int
+}
