@@ -10,10 +10,10 @@ import "github.com/tickmark/tickmark"
 // the fields.
 type Check struct {
 	ID       string            `yaml:"id"`
-	Title    string            `yaml:"title"`    // the expected state, as a statement
-	Area     string            `yaml:"area"`     // storage, network, identity …
+	Title    string            `yaml:"title"` // the expected state, as a statement
+	Area     string            `yaml:"area"`  // storage, network, identity …
 	Severity tickmark.Severity `yaml:"severity"`
-	Why      string            `yaml:"why"`      // why it matters
+	Why      string            `yaml:"why"` // why it matters
 	Criteria []CriterionLink   `yaml:"criteria"`
 	// Types are the resource types that the check judges, canonical spelling.
 	Types []string `yaml:"types"`

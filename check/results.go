@@ -12,16 +12,31 @@ import (
 // a result is computed on demand, by evaluating again with a trace.
 type Results struct {
 	rows []row
-	// explain returns the full result of one row.
-	explain func(row) tickmark.Result
+	// explain returns the full result of row i.
+	explain func(i int) tickmark.Result
 }
 
-// row is one verdict: 12 bytes, so that a million results stay small.
+// row is one verdict: 8 bytes, so that a million results stay small.
 type row struct {
 	resource uint32
-	check    uint16
+	check    uint16 // index into Assessment.Checks
 	verdict  tickmark.Verdict
-	reason   uint8
+	reason   uint8 // index into reasonList
+}
+
+// ResultsOf makes Results from explained results, which must be ordered by
+// check (in the order of checks), then resource id. It serves readers of
+// stored results and tests of reports.
+func ResultsOf(checks []Summary, results []tickmark.Result) *Results {
+	index := make(map[string]uint16, len(checks))
+	for i, s := range checks {
+		index[s.Check.ID] = uint16(i) //nolint:gosec // the catalogue is bounded far below 65,536 checks
+	}
+	rows := make([]row, len(results))
+	for i, r := range results {
+		rows[i] = row{check: index[r.Check], verdict: r.Verdict}
+	}
+	return &Results{rows: rows, explain: func(i int) tickmark.Result { return results[i] }}
 }
 
 // Len is the number of results.
@@ -36,8 +51,8 @@ func (r *Results) All() iter.Seq[tickmark.Result] {
 // Assessment.Checks) and verdict keep accepts.
 func (r *Results) Select(keep func(check int, v tickmark.Verdict) bool) iter.Seq[tickmark.Result] {
 	return func(yield func(tickmark.Result) bool) {
-		for _, w := range r.rows {
-			if keep(int(w.check), w.verdict) && !yield(r.explain(w)) {
+		for i, w := range r.rows {
+			if keep(int(w.check), w.verdict) && !yield(r.explain(i)) {
 				return
 			}
 		}
