@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsontape
+
+import (
+	"iter"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Kind is the kind of a Value. The zero Kind is Absent.
+type Kind uint8
+
+// The kinds. Absent is "there is no such member"; Unobserved is "it was not
+// read", which is neither absent nor null.
+const (
+	Absent Kind = iota
+	Null
+	False
+	True
+	Number
+	String
+	Array
+	Object
+	Unobserved
+	hidden // a container marked unobserved; Kind reports Unobserved
+)
+
+var kindText = [...]string{"absent", "null", "boolean", "boolean", "number", "string", "array", "object", "unobserved", "unobserved"}
+
+// String returns the JSON name of the kind.
+func (k Kind) String() string { return kindText[k] }
+
+// Marker starts every string that stands for a value which was not kept or is
+// not known. The text up to the next colon is the reason, the rest a detail:
+// "tickmark:unobserved:redacted:storage-key".
+const Marker = "tickmark:unobserved:"
+
+// A value word holds, from the low end: kind (4 bits), flag (1 bit: string has
+// escapes, or container is open), offset in the source (30 bits) and payload
+// (29 bits: string or number length, words of a container with all it holds,
+// or index of a reason). A member is a key word followed by its value. A key
+// word holds the offset of the key's first byte (31 bits), an escape flag
+// (1 bit) and the case-folded hash (32 bits).
+const (
+	kindBits  = 4
+	flagBit   = 1 << 4
+	offShift  = 5
+	offMask   = 1<<30 - 1
+	payShift  = 35
+	keyEsc    = 1 << 31
+	keyOff    = 1<<31 - 1
+	missing   = 1 << 31 // in Value.i: a member that an open container lacks
+	maxSource = 1<<30 - 1
+)
+
+// Tape is one parsed JSON value. It is safe for concurrent readers once the
+// Mark methods are no longer called.
+type Tape struct {
+	src     []byte
+	words   []uint64
+	reasons []string
+	at      map[uint32]string // reasons of open and hidden containers
+}
+
+// Value is a position on a tape. The zero Value is Absent.
+type Value struct {
+	t *Tape
+	i uint32
+}
+
+// Root returns the tape's value.
+func (t *Tape) Root() Value { return Value{t, 0} }
+
+// Source returns the bytes that the tape was parsed from.
+func (t *Tape) Source() []byte { return t.src }
+
+// Words returns the number of 8-byte words of the tape.
+func (t *Tape) Words() int { return len(t.words) }
+
+func (v Value) word() uint64 { return v.t.words[v.i] }
+
+// Kind returns the value's kind; both booleans print as "boolean".
+func (v Value) Kind() Kind {
+	if v.t == nil {
+		return Absent
+	}
+	if v.i&missing != 0 {
+		return Unobserved
+	}
+	k := Kind(v.word() & (1<<kindBits - 1))
+	if k == hidden {
+		return Unobserved
+	}
+	return k
+}
+
+// Exists reports whether the value is neither absent, null nor unobserved.
+func (v Value) Exists() bool {
+	k := v.Kind()
+	return k > Null && k < Unobserved
+}
+
+// Offset returns the position of the value's first byte in the source, or -1
+// for a value that is not on the tape.
+func (v Value) Offset() int {
+	if v.t == nil || v.i&missing != 0 {
+		return -1
+	}
+	o := int(v.word() >> offShift & offMask)
+	switch Kind(v.word() & (1<<kindBits - 1)) {
+	case String, Unobserved:
+		if o > 0 && v.t.src[o-1] == '"' {
+			return o - 1
+		}
+	}
+	return o
+}
+
+// span is the number of words of the value at word w.
+func span(w uint64) uint32 {
+	switch Kind(w & (1<<kindBits - 1)) {
+	case Array, Object, hidden:
+		return uint32(w >> payShift)
+	}
+	return 1
+}
+
+// Raw returns the source bytes of the value, nil when it is not on the tape.
+func (v Value) Raw() []byte {
+	o := v.Offset()
+	if o < 0 {
+		return nil
+	}
+	end, err := SkipValue(v.t.src, o)
+	if err != nil {
+		return nil
+	}
+	return v.t.src[o:end]
+}
+
+// Reason says why the value is unobserved; empty for every other kind.
+func (v Value) Reason() string {
+	if v.Kind() != Unobserved {
+		return ""
+	}
+	if v.i&missing != 0 {
+		return v.t.at[v.i&^missing]
+	}
+	w := v.word()
+	if Kind(w&(1<<kindBits-1)) == hidden {
+		return v.t.at[v.i]
+	}
+	return v.t.reasons[w>>payShift]
+}
+
+// Key is a member name prepared for look-up.
+type Key struct {
+	fold string // case-folded
+	hash uint32
+}
+
+// MakeKey prepares name for Lookup.
+func MakeKey(name string) Key {
+	f := foldKey(name)
+	return Key{f, hashFolded(f)}
+}
+
+// String returns the key's case-folded name.
+func (k Key) String() string { return k.fold }
+
+// Get returns the member called name, whatever its case; Absent when v is not
+// an object or has no such member; Unobserved when v is unobserved or open and
+// lacks the member.
+func (v Value) Get(name string) Value { return v.Lookup(MakeKey(name)) }
+
+// Lookup is Get with a prepared key. It does not allocate.
+func (v Value) Lookup(k Key) Value {
+	switch v.Kind() {
+	case Object:
+	case Unobserved:
+		return v
+	default:
+		return Value{}
+	}
+	t := v.t
+	w := t.words[v.i]
+	end := v.i + uint32(w>>payShift)
+	for j := v.i + 1; j < end; {
+		kw := t.words[j]
+		j++
+		if uint32(kw>>32) == k.hash && t.keyIs(kw, k.fold) {
+			return Value{t, j}
+		}
+		j += span(t.words[j])
+	}
+	if w&flagBit != 0 {
+		return Value{t, v.i | missing}
+	}
+	return Value{}
+}
+
+// keyIs reports whether the key word spells fold, whatever its case.
+func (t *Tape) keyIs(kw uint64, fold string) bool {
+	o := int(kw & keyOff)
+	if kw&keyEsc == 0 {
+		if o+len(fold) < len(t.src) && t.src[o+len(fold)] == '"' {
+			b := t.src[o : o+len(fold)]
+			ascii := true
+			for i := range b {
+				c := b[i]
+				if 'A' <= c && c <= 'Z' {
+					c |= 0x20
+				}
+				if c != fold[i] {
+					ascii = false
+					break
+				}
+			}
+			if ascii {
+				return true
+			}
+		}
+	}
+	return foldKey(t.keyText(kw)) == fold
+}
+
+func (t *Tape) keyText(kw uint64) string {
+	o := int(kw & keyOff)
+	end, _, _ := scanString(t.src, o)
+	if kw&keyEsc != 0 {
+		return string(unescape(nil, t.src[o:end]))
+	}
+	return view(t.src[o:end])
+}
+
+// view returns b as a string without copying; b is never written.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // the source is immutable by contract
+
+// Members yields the members of an object in source order with their names as
+// spelled; nothing for other kinds.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if v.Kind() != Object {
+			return
+		}
+		end := v.i + span(v.word())
+		for j := v.i + 1; j < end; {
+			kw := v.t.words[j]
+			j++
+			if !yield(v.t.keyText(kw), Value{v.t, j}) {
+				return
+			}
+			j += span(v.t.words[j])
+		}
+	}
+}
+
+// Elems yields the elements of an array; nothing for other kinds.
+func (v Value) Elems() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		for e, ok := v.First(); ok; e, ok = v.Next(e) {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// First returns the first element of an array. With Next it walks an array
+// without a closure.
+func (v Value) First() (Value, bool) {
+	if v.Kind() != Array || span(v.word()) == 1 {
+		return Value{}, false
+	}
+	return Value{v.t, v.i + 1}, true
+}
+
+// Next returns the element of v that follows e.
+func (v Value) Next(e Value) (Value, bool) {
+	j := e.i + span(e.word())
+	if j >= v.i+span(v.word()) {
+		return Value{}, false
+	}
+	return Value{v.t, j}, true
+}
+
+// Len returns the number of members or elements; of an open container, of
+// those listed.
+func (v Value) Len() int {
+	n := 0
+	switch v.Kind() {
+	case Array:
+		for e, ok := v.First(); ok; e, ok = v.Next(e) {
+			n++
+		}
+	case Object:
+		end := v.i + span(v.word())
+		for j := v.i + 1; j < end; n++ {
+			j += 1 + span(v.t.words[j+1])
+		}
+	}
+	return n
+}
+
+// Index returns element i of an array, Absent when there is none.
+func (v Value) Index(i int) Value {
+	for e, ok := v.First(); ok; e, ok = v.Next(e) {
+		if i == 0 {
+			return e
+		}
+		i--
+	}
+	return Value{}
+}
+
+// IsOpen reports whether v is a container of which only a part was read.
+func (v Value) IsOpen() bool {
+	k := v.Kind()
+	return (k == Array || k == Object) && v.word()&flagBit != 0
+}
+
+// OpenReason says why an open container is open.
+func (v Value) OpenReason() string {
+	if !v.IsOpen() {
+		return ""
+	}
+	return v.t.at[v.i]
+}
+
+// Bool returns the value of a boolean.
+func (v Value) Bool() (b, ok bool) {
+	switch v.Kind() {
+	case True:
+		return true, true
+	case False:
+		return false, true
+	}
+	return false, false
+}
+
+// Str returns the text of a string, "" for every other kind. It does not
+// allocate unless the source has escapes.
+func (v Value) Str() string {
+	if v.Kind() != String {
+		return ""
+	}
+	w := v.word()
+	o := int(w >> offShift & offMask)
+	b := v.t.src[o : o+int(w>>payShift)]
+	if w&flagBit != 0 {
+		return string(unescape(nil, b))
+	}
+	return view(b)
+}
+
+// NumberText returns the digits of a number as spelled, "" for other kinds.
+func (v Value) NumberText() string {
+	if v.Kind() != Number {
+		return ""
+	}
+	w := v.word()
+	o := int(w >> offShift & offMask)
+	return view(v.t.src[o : o+int(w>>payShift)])
+}
+
+// Int returns a number spelled as an integer that fits 64 bits.
+func (v Value) Int() (int64, bool) {
+	s := v.NumberText()
+	if s == "" || strings.ContainsAny(s, ".eE") {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// Float returns a number as float64; a number out of range is ±Inf and ok.
+func (v Value) Float() (float64, bool) {
+	s := v.NumberText()
+	if s == "" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
+}
+
+// MarkOpen records that only a part of the container v was read: a member that
+// it does not list is unobserved, and it may hold further elements. It must
+// not be called once the tape is shared.
+func (t *Tape) MarkOpen(v Value, reason string) {
+	if v.t != t || v.i&missing != 0 {
+		return
+	}
+	switch Kind(t.words[v.i] & (1<<kindBits - 1)) {
+	case Array, Object:
+		t.words[v.i] |= flagBit
+		t.note(v.i, reason)
+	}
+}
+
+// MarkUnobserved hides the value v, with all it holds. It must not be called
+// once the tape is shared.
+func (t *Tape) MarkUnobserved(v Value, reason string) {
+	if v.t != t || v.i&missing != 0 {
+		return
+	}
+	w := t.words[v.i]
+	switch Kind(w & (1<<kindBits - 1)) {
+	case Array, Object, hidden:
+		t.words[v.i] = w&^(1<<kindBits-1) | uint64(hidden)
+		t.note(v.i, reason)
+	default:
+		t.words[v.i] = uint64(Unobserved) | w&(offMask<<offShift) | uint64(t.reason(reason))<<payShift
+	}
+}
+
+func (t *Tape) note(i uint32, reason string) {
+	if t.at == nil {
+		t.at = map[uint32]string{}
+	}
+	t.at[i] = reason
+}
+
+func (t *Tape) reason(r string) int {
+	for i, s := range t.reasons {
+		if s == r {
+			return i
+		}
+	}
+	t.reasons = append(t.reasons, r)
+	return len(t.reasons) - 1
+}
+
+// hashFolded hashes a folded key. It must agree with hashKey.
+func hashFolded(s string) uint32 {
+	h, _ := hashKey([]byte(s))
+	return h
+}
+
+// foldKey folds a key so that two keys that differ only in case are equal.
+func foldKey(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.Map(foldRune, s)
+		}
+	}
+	return strings.ToLower(s)
+}
