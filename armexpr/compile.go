@@ -244,11 +244,11 @@ func at(pos int, err error) error {
 	}
 	if e, ok := err.(*Error); ok { //nolint:errorlint // our own functions return it bare
 		if e.Pos < 0 {
-			return &Error{pos, e.What}
+			return &Error{Pos: pos, What: e.What}
 		}
 		return e
 	}
-	return &Error{pos, err.Error()}
+	return &Error{Pos: pos, What: err.Error(), Err: err}
 }
 
 // member is base.name. A member that does not exist is an error: the policy
@@ -296,4 +296,19 @@ func article(k Kind) string {
 		return k.String()
 	}
 	return "a " + k.String()
+}
+
+// PureFunc declares a function whose value depends on its arguments alone, so
+// that calls with constant arguments are folded. A package that binds
+// parameters before compiling declares them so.
+func PureFunc(name string, minArgs, maxArgs int, eval func(args []Value) (Value, error)) *Func {
+	return &Func{Name: name, Min: minArgs, Max: maxArgs, eval: eval}
+}
+
+// Walk calls f for n and every node below it.
+func (n *Node) Walk(f func(*Node)) {
+	f(n)
+	for _, a := range n.Args {
+		a.Walk(f)
+	}
 }

@@ -20,13 +20,17 @@ const (
 type Error struct {
 	Pos  int
 	What string
+	Err  error // the host's error, if one is behind it
 }
+
+// Unwrap returns the host's error.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("at character %d: %s", e.Pos+1, e.What) }
 
 func errf(pos int, format string, args ...any) *Error {
-	return &Error{pos, fmt.Sprintf(format, args...)}
+	return &Error{Pos: pos, What: fmt.Sprintf(format, args...)}
 }
 
 // IsExpression reports whether the text is an expression and not a literal.

@@ -452,3 +452,12 @@ func foldKey(s string) string {
 	}
 	return strings.ToLower(s)
 }
+
+// Beyond returns the unobserved value that stands for what an open container
+// may hold besides what it lists; Absent for a container that is whole.
+func (v Value) Beyond() Value {
+	if !v.IsOpen() {
+		return Value{}
+	}
+	return Value{v.t, v.i | missing}
+}

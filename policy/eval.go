@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/tickmark/tickmark/armexpr"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// Outcome is the state of one resource under one policy.
+type Outcome struct {
+	State State
+	// Reason is one word why the state is Unknown or Error: notCollected,
+	// summary, redacted, unknownAlias, evaluationError, notEvaluableOffline …
+	Reason string
+	// Err is the evaluation error behind State Error.
+	Err error
+}
+
+// Evaluator evaluates programs. It keeps scratch space, so each goroutine
+// needs its own; Env may be shared.
+type Evaluator struct {
+	Env *Env
+
+	primary *Resource // what field() reads
+	cur     *Resource // what field conditions read
+	scopes  []binding
+	tmpl    *template // whose expression is being evaluated
+	comp    *compiler // for names that are known only at run time
+	prog    *Program
+	why     string // reason of the first undecided leaf
+}
+
+// binding is the element or value that a count's where looks at.
+type binding struct {
+	node  jsontape.Value
+	value armexpr.Value
+	info  scope
+	isVal bool
+}
+
+// Evaluate returns the state of r under the program. A nil program is a policy
+// that does not apply to the type.
+func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
+	if p == nil || p.Policy.Effect == Disabled {
+		return Outcome{State: NotApplicable}
+	}
+	e.begin(p, r)
+	if t, why := p.Policy.modeApplies(r); t != True {
+		return outcomeOf(t, NotApplicable, NotApplicable, why)
+	}
+	app, err := e.eval(p.applies)
+	if err != nil {
+		return errorOutcome(err)
+	}
+	if app != True {
+		return outcomeOf(app, NotApplicable, NotApplicable, e.why)
+	}
+	switch p.Policy.Effect {
+	case Audit, Deny, Append, Modify:
+		t, err := e.eval(p.cond)
+		if err != nil {
+			return errorOutcome(err)
+		}
+		return outcomeOf(t, NonCompliant, Compliant, e.why)
+	case AuditIfNotExists, DeployIfNotExists:
+		found, err := e.exists(p)
+		if err != nil {
+			return errorOutcome(err)
+		}
+		return outcomeOf(found, Compliant, NonCompliant, e.why)
+	case Manual:
+		o := Outcome{State: p.Policy.details.defaultState}
+		if o.State == Unknown {
+			o.Reason = "needsPeople"
+		}
+		return o
+	case DenyAction:
+		return Outcome{State: Protected}
+	case NoEffect, Disabled, AuditAction, Mutate, EnforceRegoPolicy, EnforceOPAConstraint, AddToNetworkGroup, EnforceSetting:
+	}
+	return Outcome{State: Unknown, Reason: "notEvaluableOffline"}
+}
+
+// Matches evaluates the if of the rule alone, without applicability and
+// effect: whether the rule's condition holds for the resource.
+func (e *Evaluator) Matches(p *Program, r *Resource) (Truth, error) {
+	if p == nil {
+		return False, nil
+	}
+	e.begin(p, r)
+	return e.eval(p.cond)
+}
+
+// Exists reports whether a related resource satisfies the existence effect,
+// for a resource that the rule's condition matched.
+func (e *Evaluator) Exists(p *Program, r *Resource) (Truth, error) {
+	e.begin(p, r)
+	return e.exists(p)
+}
+
+func (e *Evaluator) begin(p *Program, r *Resource) {
+	e.prog, e.primary, e.cur, e.scopes, e.why = p, r, r, e.scopes[:0], ""
+	e.comp = nil
+}
+
+func outcomeOf(t Truth, whenTrue, whenFalse State, why string) Outcome {
+	switch t {
+	case True:
+		return Outcome{State: whenTrue}
+	case False:
+		return Outcome{State: whenFalse}
+	case Maybe:
+	}
+	return Outcome{State: Unknown, Reason: why}
+}
+
+func errorOutcome(err error) Outcome {
+	var u *unknownAliasError
+	if errors.As(err, &u) {
+		return Outcome{State: Error, Reason: "unknownAlias", Err: err}
+	}
+	return Outcome{State: Error, Reason: "evaluationError", Err: err}
+}
+
+// unknownAliasError marks the failure of a field that the catalogue lacks.
+type unknownAliasError struct{ evalError }
+
+// modeApplies reports whether the definition's mode evaluates the resource.
+func (p *Policy) modeApplies(r *Resource) (Truth, string) {
+	mode := p.Definition.Mode
+	if foldPrefix(r.Type, "Microsoft.Resources/") && !foldEq(r.Type, SubscriptionType) && !foldEq(r.Type, ResourceGroupType) {
+		return False, ""
+	}
+	if mode != "" && !foldEq(mode, "Indexed") {
+		return True, ""
+	}
+	if mode == "" && p.Definition.doc != nil && p.Definition.PolicyType == "" {
+		return True, "" // a bare rule or a check: no mode was meant
+	}
+	if foldEq(r.Type, SubscriptionType) || foldEq(r.Type, ResourceGroupType) {
+		return False, ""
+	}
+	if t := p.catalog.Type(r.Type); t != nil && t.Known {
+		return truthOf(t.Tags && t.Location), ""
+	}
+	// Without the type's capabilities, an object that has a location or tags
+	// supports them.
+	loc, tags := r.Root.Get("location"), r.Root.Get("tags")
+	switch {
+	case loc.Exists() || tags.Exists():
+		return True, ""
+	case loc.Kind() == jsontape.Unobserved:
+		return Maybe, loc.Reason()
+	}
+	return False, ""
+}
+
+func foldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && foldEq(s[:len(prefix)], prefix)
+}
+
+// eval evaluates a condition. The first undecided leaf's reason stays in e.why
+// when the result is Maybe.
+func (e *Evaluator) eval(n *node) (Truth, error) {
+	switch n.kind {
+	case constNode:
+		return n.truth, nil
+	case allNode:
+		return e.junction(n, False)
+	case anyNode:
+		return e.junction(n, True)
+	case notNode:
+		t, err := e.eval(n.kids[0])
+		return t.not(), err
+	case fieldNode:
+		return e.fieldLeaf(n)
+	case valueNode:
+		l, err := e.value(n.left)
+		if err != nil {
+			return Maybe, err
+		}
+		return e.compare(n, l)
+	case countFieldNode, countValueNode:
+		return e.count(n)
+	default:
+		if n.why == "unknownAlias" {
+			return Maybe, &unknownAliasError{*n.fail}
+		}
+		return Maybe, n.fail
+	}
+}
+
+func (e *Evaluator) junction(n *node, decides Truth) (Truth, error) {
+	saved := e.why
+	out := decides.not()
+	for _, k := range n.kids {
+		t, err := e.eval(k)
+		if err != nil {
+			return Maybe, err
+		}
+		if t == decides {
+			e.why = saved
+			return t, nil
+		}
+		if t == Maybe {
+			out = Maybe
+		}
+	}
+	return out, nil
+}
+
+// compare applies a leaf's operator to a left value.
+func (e *Evaluator) compare(n *node, l armexpr.Value) (Truth, error) {
+	r := n.right.konst
+	if !n.right.isConst() {
+		var err error
+		if r, err = e.value(n.right); err != nil {
+			return Maybe, err
+		}
+		if n.place {
+			r = normalLocations(r)
+		}
+	}
+	if n.place && l.Kind() == armexpr.String {
+		l = armexpr.StringValue(NormalLocation(l.Str()))
+	}
+	t, err := n.op.compare(l, r)
+	if t == Maybe && err == nil && e.why == "" {
+		e.why = firstReason(l, r)
+	}
+	return t, err
+}
+
+// firstReason names why a comparison of l and r is undecided.
+func firstReason(l, r armexpr.Value) string {
+	for _, v := range [...]armexpr.Value{l, r} {
+		if why := reasonIn(v); why != "" {
+			return why
+		}
+	}
+	return "notCollected"
+}
+
+func reasonIn(v armexpr.Value) string {
+	if v.Kind() == armexpr.Unobserved {
+		return v.Reason()
+	}
+	if why := v.OpenReason(); why != "" {
+		return why
+	}
+	for _, x := range v.List() {
+		if why := reasonIn(x); why != "" {
+			return why
+		}
+	}
+	for _, m := range v.Members() {
+		if why := reasonIn(m.Value); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+func (e *Evaluator) fieldLeaf(n *node) (Truth, error) {
+	f, err := e.fieldOf(n.field)
+	if err != nil {
+		return Maybe, err
+	}
+	if f.kind != pathField {
+		return e.compare(n, e.builtin(f))
+	}
+	if f.wilds == 0 {
+		return e.compare(n, armexpr.FromTape(walk(e.start(f), e.stepsOf(f))))
+	}
+	return e.every(n, e.start(f), e.stepsOf(f))
+}
+
+// fieldOf resolves a name that is known only now.
+func (e *Evaluator) fieldOf(f *fieldRef) (*fieldRef, error) {
+	if f.kind != dynamicField {
+		return f, nil
+	}
+	v, err := e.value(f.name)
+	if err != nil {
+		return nil, err
+	}
+	return e.resolveNow(v.Str(), e.cur.Type)
+}
+
+// resolveNow resolves a field name at run time.
+func (e *Evaluator) resolveNow(name, typ string) (*fieldRef, error) {
+	c := &compiler{p: e.prog.Policy, typ: typ, primary: typ}
+	for _, s := range e.scopes {
+		c.scopes = append(c.scopes, s.info)
+	}
+	f, fail := c.resolve(name)
+	if fail != nil {
+		return nil, &unknownAliasError{*fail}
+	}
+	return f, nil
+}
+
+// start is where the reference's steps begin.
+func (e *Evaluator) start(f *fieldRef) jsontape.Value {
+	if f.base >= 0 && f.base < len(e.scopes) {
+		return e.scopes[f.base].node
+	}
+	return e.cur.Root
+}
+
+func (e *Evaluator) stepsOf(f *fieldRef) []step {
+	if f.versions != nil && e.Env.APIVersion != "" && f.base < 0 {
+		for _, v := range f.versions {
+			for _, a := range v.api {
+				if foldEq(a, e.Env.APIVersion) {
+					return v.path.steps
+				}
+			}
+		}
+	}
+	return f.steps
+}
+
+// builtin reads the fields that are not paths.
+func (e *Evaluator) builtin(f *fieldRef) armexpr.Value {
+	r := e.cur
+	text := ""
+	switch f.kind {
+	case nameField:
+		text = r.Name
+	case fullNameField:
+		text = r.fullName()
+	case idField:
+		text = r.ID
+	case typeField:
+		text = r.Type
+	case apiVersionField:
+		if v := r.Root.Get("apiVersion"); v.Exists() {
+			return armexpr.FromTape(v)
+		}
+		if e.Env.APIVersion == "" {
+			return armexpr.Value{}
+		}
+		text = e.Env.APIVersion
+	case pathField, dynamicField:
+	}
+	if text == "" {
+		return armexpr.Value{}
+	}
+	return armexpr.StringValue(text)
+}
+
+// every applies a leaf to all values that the steps select below v: [*] in a
+// field condition is an implicit and.
+func (e *Evaluator) every(n *node, v jsontape.Value, steps []step) (Truth, error) {
+	for i := range steps {
+		s := &steps[i]
+		if !s.wild {
+			v = s.next(v)
+			continue
+		}
+		switch v.Kind() {
+		case jsontape.Array:
+			return e.everyElement(n, v, steps[i+1:])
+		case jsontape.Absent, jsontape.Null:
+			if e.Env.MissingArrayIsEmpty {
+				return True, nil
+			}
+			return e.compare(n, armexpr.Value{})
+		case jsontape.Unobserved:
+			return e.compare(n, armexpr.FromTape(v))
+		default: // a scalar or object stands for itself
+		}
+	}
+	return e.compare(n, armexpr.FromTape(v))
+}
+
+func (e *Evaluator) everyElement(n *node, v jsontape.Value, steps []step) (Truth, error) {
+	saved := e.why
+	out := True
+	for x, ok := v.First(); ok; x, ok = v.Next(x) {
+		t, err := e.every(n, x, steps)
+		if err != nil {
+			return Maybe, err
+		}
+		if t == False {
+			e.why = saved
+			return False, nil
+		}
+		if t == Maybe {
+			out = Maybe
+		}
+	}
+	if v.IsOpen() && out == True {
+		if e.why == "" {
+			e.why = v.OpenReason()
+		}
+		return Maybe, nil
+	}
+	return out, nil
+}
+
+const unbounded = math.MaxInt32
+
+// count evaluates a count condition: the number is a range when some element
+// is undecided, and decides only if every number in it decides alike.
+func (e *Evaluator) count(n *node) (Truth, error) {
+	saved := e.why
+	var lo, hi int
+	var err error
+	depth := len(e.scopes)
+	if n.kind == countFieldNode {
+		lo, hi, err = e.countField(n, e.start(n.field), e.stepsOf(n.field), n.level)
+	} else {
+		lo, hi, err = e.countValue(n)
+	}
+	e.scopes = e.scopes[:depth]
+	if err != nil {
+		return Maybe, err
+	}
+	undecided := e.why
+	e.why = saved
+	t, err := e.compare(n, armexpr.IntValue(int64(lo)))
+	if lo == hi || err != nil {
+		return t, err
+	}
+	for _, at := range e.probes(n, lo, hi) {
+		u, err := e.compare(n, armexpr.IntValue(int64(at)))
+		if err != nil {
+			return Maybe, err
+		}
+		if u != t {
+			t = Maybe
+		}
+	}
+	if t == Maybe && e.why == "" {
+		e.why = undecided
+	}
+	return t, nil
+}
+
+// probes are the counts in (lo, hi] at which the operator can change its mind.
+func (e *Evaluator) probes(n *node, lo, hi int) []int {
+	out := []int{hi}
+	r, err := e.value(n.right)
+	if err != nil {
+		return out
+	}
+	add := func(v armexpr.Value) {
+		if v.IsNumber() || v.Kind() == armexpr.String {
+			x := armexpr.NumberValue(v.Text()).Float()
+			for _, p := range []float64{math.Floor(x) - 1, math.Floor(x), math.Floor(x) + 1, math.Floor(x) + 2} {
+				if p > float64(lo) && p < float64(hi) {
+					out = append(out, int(p))
+				}
+			}
+		}
+	}
+	add(r)
+	for _, x := range r.List() {
+		add(x)
+	}
+	return out
+}
+
+func (e *Evaluator) countField(n *node, v jsontape.Value, steps []step, level int) (lo, hi int, err error) {
+	for i := range steps {
+		s := &steps[i]
+		if !s.wild {
+			v = s.next(v)
+			continue
+		}
+		switch v.Kind() {
+		case jsontape.Absent, jsontape.Null:
+			return 0, 0, nil
+		case jsontape.Unobserved:
+			if e.why == "" {
+				e.why = v.Reason()
+			}
+			return 0, unbounded, nil
+		case jsontape.Array:
+		default: // a scalar or object counts as one element
+			return e.countOne(n, v, steps[i+1:], level)
+		}
+		for x, ok := v.First(); ok; x, ok = v.Next(x) {
+			l, h, err := e.countOne(n, x, steps[i+1:], level)
+			if err != nil {
+				return 0, 0, err
+			}
+			lo, hi = lo+l, min(hi+h, unbounded)
+		}
+		if v.IsOpen() {
+			hi = unbounded
+			if e.why == "" {
+				e.why = v.OpenReason()
+			}
+		}
+		return lo, hi, nil
+	}
+	// All wildcards are bound: the element itself remains.
+	switch v.Kind() {
+	case jsontape.Absent:
+		return 0, 0, nil
+	case jsontape.Unobserved:
+		if len(n.kids) == 0 {
+			return 1, 1, nil
+		}
+	default:
+	}
+	return e.countWhere(n)
+}
+
+func (e *Evaluator) countOne(n *node, x jsontape.Value, rest []step, level int) (lo, hi int, err error) {
+	e.scopes = append(e.scopes[:level], binding{node: x, info: n.field.bound[level-n.level]})
+	return e.countField(n, x, rest, level+1)
+}
+
+func (e *Evaluator) countWhere(n *node) (lo, hi int, err error) {
+	if len(n.kids) == 0 {
+		return 1, 1, nil
+	}
+	t, err := e.eval(n.kids[0])
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case t == True:
+		return 1, 1, nil
+	case t == False:
+		return 0, 0, nil
+	}
+	return 0, 1, nil
+}
+
+func (e *Evaluator) countValue(n *node) (lo, hi int, err error) {
+	v, err := e.value(n.left)
+	if err != nil {
+		return 0, 0, err
+	}
+	switch v.Kind() {
+	case armexpr.Unobserved:
+		if e.why == "" {
+			e.why = v.Reason()
+		}
+		return 0, unbounded, nil
+	case armexpr.Null, armexpr.Absent:
+		return 0, 0, nil
+	case armexpr.Array:
+	default:
+		return 0, 0, evalErrorf("count.value must be an array, not %s", v.JSON())
+	}
+	list := v.List()
+	if len(list) > 100 {
+		return 0, 0, evalErrorf("a value count has at most 100 iterations, not %d", len(list))
+	}
+	for _, x := range list {
+		e.scopes = append(e.scopes[:n.level], binding{value: x, isVal: true, info: scope{name: strings.ToLower(n.src.Count.Name)}})
+		l, h, err := e.countWhere(n)
+		if err != nil {
+			return 0, 0, err
+		}
+		lo, hi = lo+l, hi+h
+	}
+	if why := v.OpenReason(); why != "" {
+		hi = unbounded
+		if e.why == "" {
+			e.why = why
+		}
+	}
+	return lo, hi, nil
+}
+
+// value evaluates a template.
+func (e *Evaluator) value(t *template) (armexpr.Value, error) {
+	switch {
+	case t.isConst():
+		return t.konst, nil
+	case t.prog == nil:
+		return t.build(e.value)
+	}
+	saved := e.tmpl
+	e.tmpl = t
+	v, err := t.prog.Eval(e)
+	e.tmpl = saved
+	if err != nil {
+		var u *unknownAliasError
+		if errors.As(err, &u) {
+			return v, u
+		}
+		return v, &evalError{what: err.Error(), off: t.at.Offset()}
+	}
+	return v, nil
+}
+
+// Now implements armexpr.Host.
+func (e *Evaluator) Now() time.Time { return e.Env.Now }
+
+// Call implements armexpr.Host.
+func (e *Evaluator) Call(name string, args []armexpr.Value) (armexpr.Value, error) {
+	switch name {
+	case "field":
+		if args[0].Kind() == armexpr.Unobserved {
+			return args[0], nil
+		}
+		return e.callField(args[0].Str())
+	case "current":
+		return e.callCurrent(args)
+	default:
+		return e.Env.context(name, e.primary), nil
+	}
+}
+
+// callField is field(): "" where a field is missing, an array for [*].
+func (e *Evaluator) callField(name string) (armexpr.Value, error) {
+	f := e.tmpl.refs[name]
+	if f == nil {
+		var err error
+		if f, err = e.resolveNow(name, e.primary.Type); err != nil {
+			return armexpr.Value{}, err
+		}
+	}
+	cur := e.cur
+	e.cur = e.primary
+	defer func() { e.cur = cur }()
+	if f.kind != pathField {
+		v := e.builtin(f)
+		if v.Kind() == armexpr.Absent {
+			v = armexpr.StringValue("")
+		}
+		return v, nil
+	}
+	start := e.start(f)
+	if f.path.wilds == 0 {
+		v := armexpr.FromTape(walk(start, e.stepsOf(f)))
+		if v.Kind() == armexpr.Absent {
+			v = armexpr.StringValue("")
+		}
+		if f.location && v.Kind() == armexpr.String {
+			v = armexpr.StringValue(NormalLocation(v.Str()))
+		}
+		return v, nil
+	}
+	var c collector
+	c.collect(start, e.stepsOf(f))
+	if c.hidden != "" {
+		return armexpr.UnobservedValue(c.hidden), nil
+	}
+	if c.open != "" {
+		return armexpr.OpenArrayValue(c.list, c.open), nil
+	}
+	return armexpr.ArrayValue(c.list), nil
+}
+
+// collector gathers the values that a path with wildcards selects.
+type collector struct {
+	list         []armexpr.Value
+	open, hidden string
+}
+
+func (c *collector) collect(v jsontape.Value, steps []step) {
+	for i := range steps {
+		s := &steps[i]
+		if !s.wild {
+			v = s.next(v)
+			continue
+		}
+		switch v.Kind() {
+		case jsontape.Absent, jsontape.Null:
+			return
+		case jsontape.Unobserved:
+			c.hidden = v.Reason()
+			return
+		case jsontape.Array:
+			for x, ok := v.First(); ok; x, ok = v.Next(x) {
+				c.collect(x, steps[i+1:])
+			}
+			if v.IsOpen() {
+				c.open = v.OpenReason()
+			}
+			return
+		default:
+		}
+	}
+	if v.Kind() != jsontape.Absent {
+		c.list = append(c.list, armexpr.FromTape(v))
+	}
+}
+
+// callCurrent is current(): the innermost bound element or value, or the one
+// that the argument names.
+func (e *Evaluator) callCurrent(args []armexpr.Value) (armexpr.Value, error) {
+	if len(e.scopes) == 0 {
+		return armexpr.Value{}, errors.New("current() stands outside a count")
+	}
+	if len(args) == 0 {
+		b := e.scopes[len(e.scopes)-1]
+		if b.isVal {
+			return b.value, nil
+		}
+		return armexpr.FromTape(b.node), nil
+	}
+	name := strings.ToLower(args[0].Str())
+	for i := len(e.scopes) - 1; i >= 0; i-- {
+		if b := e.scopes[i]; b.isVal && b.info.name == name {
+			return b.value, nil
+		}
+	}
+	f := e.tmpl.refs[args[0].Str()]
+	if f == nil {
+		var err error
+		if f, err = e.resolveNow(args[0].Str(), e.cur.Type); err != nil {
+			return armexpr.Value{}, err
+		}
+	}
+	if f.base < 0 || f.path == nil {
+		return armexpr.Value{}, errors.New("current('" + args[0].Str() + "') names no array or value that is being counted")
+	}
+	if f.wilds > 0 {
+		var c collector
+		c.collect(e.start(f), f.steps)
+		if c.hidden != "" {
+			return armexpr.UnobservedValue(c.hidden), nil
+		}
+		return armexpr.ArrayValue(c.list), nil
+	}
+	v := armexpr.FromTape(walk(e.start(f), f.steps))
+	if v.Kind() == armexpr.Absent {
+		return armexpr.NullValue(), nil
+	}
+	return v, nil
+}

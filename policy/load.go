@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// AddProviders adds the aliases of an answer of ARM's
+// "providers?$expand=resourceTypes/aliases": the list with value, a bare array
+// of providers, or one provider.
+func (c *Catalog) AddProviders(file string, src []byte) error {
+	doc, err := parseDocument(file, src)
+	if err != nil {
+		return err
+	}
+	root := doc.tape.Root()
+	if v := root.Get("value"); v.Kind() == jsontape.Array {
+		root = v
+	}
+	if root.Kind() == jsontape.Object {
+		return c.addProvider(doc, root)
+	}
+	if root.Kind() != jsontape.Array {
+		return doc.errorAt(root, "", "want a list of resource providers, not %s", article(root))
+	}
+	for p := range root.Elems() {
+		if err := c.addProvider(doc, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) addProvider(doc *document, p jsontape.Value) error {
+	ns := p.Get("namespace").Str()
+	if ns == "" {
+		return doc.errorAt(p, "", "a resource provider without namespace")
+	}
+	for rt := range p.Get("resourceTypes").Elems() {
+		typ := ns + "/" + rt.Get("resourceType").Str()
+		info := c.AddType(typ)
+		if caps := rt.Get("capabilities"); caps.Kind() == jsontape.String {
+			info.Known = true
+			info.Tags = strings.Contains(caps.Str(), "SupportsTags")
+			info.Location = strings.Contains(caps.Str(), "SupportsLocation")
+		}
+		for a := range rt.Get("aliases").Elems() {
+			c.Add(typ, readAlias(a))
+		}
+	}
+	return nil
+}
+
+func readAlias(a jsontape.Value) Alias {
+	out := Alias{Name: a.Get("name").Str(), Path: a.Get("defaultPath").Str(), Secret: foldEq(a.Get("type").Str(), "Mask")}
+	if m := a.Get("defaultMetadata").Get("attributes"); m.Kind() != jsontape.Absent {
+		out.ModifiableKnown = true
+		out.Modifiable = foldEq(m.Str(), "Modifiable")
+	}
+	for p := range a.Get("paths").Elems() {
+		v := AliasVersion{Path: p.Get("path").Str()}
+		for ver := range p.Get("apiVersions").Elems() {
+			v.APIVersions = append(v.APIVersions, ver.Str())
+		}
+		out.Versions = append(out.Versions, v)
+		if out.Path == "" {
+			out.Path = v.Path
+		}
+	}
+	return out
+}
+
+// AddCSV adds aliases from lines "namespace,resource type,alias,path" or
+// "alias,path" (the type is then the alias up to its last slash). The text may
+// be compressed with gzip.
+func (c *Catalog) AddCSV(file string, r io.Reader) error {
+	br := bufio.NewReaderSize(r, 1<<16)
+	if magic, _ := br.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+		br = bufio.NewReaderSize(z, 1<<16)
+	}
+	cr := csv.NewReader(br)
+	cr.FieldsPerRecord = -1
+	cr.ReuseRecord = true
+	for {
+		rec, err := cr.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+		switch {
+		case len(rec) >= 4 && strings.Contains(rec[2], "/"):
+			c.Add(strings.Clone(rec[0]+"/"+rec[1]), Alias{Name: strings.Clone(rec[2]), Path: strings.Clone(rec[3])})
+		case len(rec) == 2 && strings.Contains(rec[0], "/"):
+			name := strings.Clone(rec[0])
+			c.Add(name[:strings.LastIndexByte(name, '/')], Alias{Name: name, Path: strings.Clone(rec[1])})
+		}
+	}
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tickmark/tickmark/armexpr"
+)
+
+// Operator is one of the 19 operators of a condition.
+type Operator uint8
+
+// The operators. An odd-even pair is an operator and its negation.
+const (
+	NoOperator Operator = iota
+	_
+	Equals
+	NotEquals
+	Like
+	NotLike
+	Match
+	NotMatch
+	MatchInsensitively
+	NotMatchInsensitively
+	Contains
+	NotContains
+	In
+	NotIn
+	ContainsKey
+	NotContainsKey
+	Less
+	GreaterOrEquals
+	Greater
+	LessOrEquals
+	Exists
+)
+
+var operatorText = [...]string{"", "", "equals", "notEquals", "like", "notLike", "match", "notMatch", "matchInsensitively", "notMatchInsensitively",
+	"contains", "notContains", "in", "notIn", "containsKey", "notContainsKey", "less", "greaterOrEquals", "greater", "lessOrEquals", "exists"}
+
+// String returns the operator's documented spelling.
+func (o Operator) String() string { return operatorText[o] }
+
+func parseOperator(name string) Operator {
+	for i, t := range operatorText {
+		if t != "" && foldEq(t, name) {
+			return Operator(i)
+		}
+	}
+	return NoOperator
+}
+
+// negated reports whether o is the negation of another operator.
+func (o Operator) negated() bool { return o < Less && o&1 == 1 }
+
+// ordering reports whether o is less, lessOrEquals, greater or greaterOrEquals.
+func (o Operator) ordering() bool { return o >= Less && o <= LessOrEquals }
+
+// evalError is a failure of evaluation: the policy's state becomes Error.
+type evalError struct {
+	what string
+	off  int // offset in the definition, -1 when unknown
+}
+
+func (e *evalError) Error() string { return e.what }
+
+func evalErrorf(format string, args ...any) error {
+	return &evalError{what: fmt.Sprintf(format, args...), off: -1}
+}
+
+// compare applies o to a left value and a right value. Absent on the left
+// makes every positive operator false and every negation true.
+func (o Operator) compare(l, r armexpr.Value) (Truth, error) {
+	if l.Kind() == armexpr.Unobserved || r.Kind() == armexpr.Unobserved {
+		return Maybe, nil
+	}
+	if o.negated() {
+		t, err := (o - 1).compare(l, r)
+		return t.not(), err
+	}
+	if r.Kind() == armexpr.Null && o != Exists {
+		// The policy team's linter: evaluation fails when an operator value
+		// evaluates to null (rule unguarded-tryget-operator-value).
+		return Maybe, evalErrorf("the value of operator %s is null", o)
+	}
+	switch o {
+	case Exists:
+		want, ok := wantExists(r)
+		if !ok {
+			return Maybe, evalErrorf("exists wants true or false, not %s", r.JSON())
+		}
+		return truthOf((l.Kind() > armexpr.Null) == want), nil
+	case Equals:
+		return equal(l, r), nil
+	case In:
+		if r.Kind() != armexpr.Array {
+			return equal(l, r), nil
+		}
+		return anyEqual(r, l), nil
+	case Contains:
+		return containsTruth(l, r), nil
+	case ContainsKey:
+		if l.Kind() != armexpr.Object {
+			return False, nil
+		}
+		m := l.Get(r.Text())
+		if m.Kind() == armexpr.Unobserved && l.OpenReason() != "" && !listed(l, r.Text()) {
+			return Maybe, nil
+		}
+		return truthOf(m.Kind() != armexpr.Absent), nil
+	case Like:
+		s, ok := scalarText(l)
+		return truthOf(ok && like(armexpr.Fold(r.Text()), armexpr.Fold(s))), nil
+	case Match:
+		s, ok := scalarText(l)
+		return truthOf(ok && match(r.Text(), s)), nil
+	case MatchInsensitively:
+		s, ok := scalarText(l)
+		return truthOf(ok && match(strings.ToLower(r.Text()), strings.ToLower(s))), nil
+	case Less, LessOrEquals, Greater, GreaterOrEquals:
+		return o.order(l, r)
+	}
+	return Maybe, evalErrorf("operator %d does not exist", o)
+}
+
+func listed(v armexpr.Value, name string) bool {
+	for _, m := range v.Members() {
+		if strings.EqualFold(m.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func wantExists(r armexpr.Value) (want, ok bool) {
+	switch {
+	case r.Kind() == armexpr.Bool:
+		return r.Bool(), true
+	case foldEq(r.Str(), "true"):
+		return true, true
+	case foldEq(r.Str(), "false"):
+		return false, true
+	}
+	return false, false
+}
+
+// scalarText is the text that like and match see; null counts as empty.
+func scalarText(v armexpr.Value) (string, bool) {
+	switch v.Kind() {
+	case armexpr.String, armexpr.Int, armexpr.Float, armexpr.Bool, armexpr.Null:
+		return v.Text(), true
+	}
+	return "", false
+}
+
+// equal compares as equals does: strings ignore case, true equals "true", a
+// number equals its own text, null equals the empty string.
+func equal(l, r armexpr.Value) Truth {
+	lk, rk := l.Kind(), r.Kind()
+	if lk == rk || l.IsNumber() && r.IsNumber() {
+		if lk == armexpr.String {
+			return truthOf(armexpr.FoldEqual(l.Str(), r.Str()))
+		}
+		eq, unknown := armexpr.Equal(l, r, true)
+		if unknown {
+			return Maybe
+		}
+		return truthOf(eq)
+	}
+	if lk == armexpr.String {
+		l, r, lk, rk = r, l, rk, lk
+	}
+	if rk != armexpr.String {
+		return False
+	}
+	switch lk {
+	case armexpr.Unobserved:
+		return Maybe
+	case armexpr.Null:
+		return truthOf(r.Str() == "")
+	case armexpr.Bool:
+		return truthOf(foldEq(l.Text(), r.Str()))
+	case armexpr.Int:
+		return truthOf(l.Text() == r.Str() || numericEqual(l, r.Str()))
+	case armexpr.Float:
+		return truthOf(armexpr.FloatText(l.Float()) == r.Str() || numericEqual(l, r.Str()))
+	}
+	return False
+}
+
+// numericEqual reads text as a JSON number, as the internal suite does.
+func numericEqual(n armexpr.Value, text string) bool {
+	if text == "" || strings.TrimLeft(text, "+-0123456789.eE") != "" || strings.ContainsAny(text[len(text)-1:], ".eE+-") {
+		return false
+	}
+	return armexpr.CompareNumbers(n, armexpr.NumberValue(text)) == 0
+}
+
+// anyEqual reports whether x equals any element of the array.
+func anyEqual(array, x armexpr.Value) Truth {
+	out := False
+	for _, e := range array.List() {
+		switch equal(x, e) {
+		case True:
+			return True
+		case Maybe:
+			out = Maybe
+		case False:
+		}
+	}
+	if array.OpenReason() != "" {
+		return Maybe
+	}
+	return out
+}
+
+func containsTruth(l, r armexpr.Value) Truth {
+	switch l.Kind() {
+	case armexpr.Array:
+		return anyEqual(l, r)
+	case armexpr.Object:
+		m := l.Get(r.Text())
+		if m.Kind() == armexpr.Unobserved && l.OpenReason() != "" && !listed(l, r.Text()) {
+			return Maybe
+		}
+		return truthOf(m.Kind() != armexpr.Absent)
+	case armexpr.Absent, armexpr.Null:
+		return False
+	}
+	if s, ok := scalarText(r); ok {
+		return truthOf(strings.Contains(armexpr.Fold(l.Text()), armexpr.Fold(s)))
+	}
+	return False
+}
+
+// order compares numbers, dates or strings; other pairs fail, as documented.
+func (o Operator) order(l, r armexpr.Value) (Truth, error) {
+	var c int
+	switch {
+	case l.Kind() <= armexpr.Null:
+		return False, nil
+	case l.IsNumber() && r.IsNumber():
+		c = armexpr.CompareNumbers(l, r)
+	case l.Kind() == armexpr.String && r.Kind() == armexpr.String:
+		c = orderText(l.Str(), r.Str())
+	default:
+		return Maybe, evalErrorf("operator %s cannot order %s and %s", o, l.Kind(), r.Kind())
+	}
+	switch o {
+	case Less:
+		return truthOf(c < 0), nil
+	case LessOrEquals:
+		return truthOf(c <= 0), nil
+	case Greater:
+		return truthOf(c > 0), nil
+	default:
+		return truthOf(c >= 0), nil
+	}
+}
+
+// orderText orders two strings: as instants when both are dates with a time,
+// else ignoring case.
+func orderText(a, b string) int {
+	if len(a) > 10 && len(b) >= 10 || len(b) > 10 && len(a) >= 10 {
+		x, okX := armexpr.ParseTime(a)
+		y, okY := armexpr.ParseTime(b)
+		if okX && okY {
+			return x.Compare(y)
+		}
+	}
+	return strings.Compare(armexpr.Fold(a), armexpr.Fold(b))
+}
+
+// like matches s against a pattern in which * stands for any run and ? for one
+// character, in time proportional to the product of the lengths.
+func like(pattern, s string) bool {
+	p, r := []rune(pattern), []rune(s)
+	i, j, star, mark := 0, 0, -1, 0
+	for j < len(r) {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == r[j]):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(p) && p[i] == '*' {
+		i++
+	}
+	return i == len(p)
+}
+
+// match compares character by character: # is an ASCII digit, ? an ASCII
+// letter, . any character; everything else, * included, stands for itself.
+func match(pattern, s string) bool {
+	p, r := []rune(pattern), []rune(s)
+	if len(p) != len(r) {
+		return false
+	}
+	for i, c := range p {
+		x := r[i]
+		switch c {
+		case '#':
+			if x < '0' || x > '9' {
+				return false
+			}
+		case '?':
+			if x|0x20 < 'a' || x|0x20 > 'z' {
+				return false
+			}
+		case '.':
+		default:
+			if c != x {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tickmark/tickmark/armexpr"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// Resource is one object under evaluation. Root is its ARM JSON; the other
+// fields are its identity, which Root need not spell.
+type Resource struct {
+	ID   string
+	Type string
+	Name string
+	Root jsontape.Value
+	// Index is the caller's own number of the resource.
+	Index int
+}
+
+// NewResource derives the identity from the object: id, name, type. The type
+// of a subscription and of a resource group follows from its id.
+func NewResource(root jsontape.Value) *Resource {
+	r := &Resource{ID: root.Get("id").Str(), Name: root.Get("name").Str(), Type: root.Get("type").Str(), Root: root}
+	if r.Type == "" && r.ID != "" {
+		r.Type = TypeOfID(r.ID)
+	}
+	if r.Name == "" && r.ID != "" {
+		r.Name = r.ID[strings.LastIndexByte(r.ID, '/')+1:]
+	}
+	if t, ok := groupSpellings[strings.ToLower(r.Type)]; ok {
+		r.Type = t
+	}
+	return r
+}
+
+// ResourceGroupType is the spelling that policies compare with; ARM and
+// Resource Graph use two others.
+const (
+	ResourceGroupType = "Microsoft.Resources/subscriptions/resourceGroups"
+	SubscriptionType  = "Microsoft.Resources/subscriptions"
+)
+
+var groupSpellings = map[string]string{
+	"microsoft.resources/resourcegroups":               ResourceGroupType,
+	"microsoft.resources/subscriptions/resourcegroups": ResourceGroupType,
+	"microsoft.resources/subscriptions":                SubscriptionType,
+}
+
+// TypeOfID derives the resource type from an ARM id, "" when it has none.
+func TypeOfID(id string) string {
+	s := strings.Split(strings.Trim(id, "/"), "/")
+	for i := len(s) - 2; i >= 0; i-- {
+		if foldEq(s[i], "providers") {
+			t := s[i+1]
+			for j := i + 2; j < len(s); j += 2 {
+				t += "/" + s[j]
+			}
+			return t
+		}
+	}
+	switch {
+	case len(s) == 2 && foldEq(s[0], "subscriptions"):
+		return SubscriptionType
+	case len(s) == 4 && foldEq(s[2], "resourceGroups"):
+		return ResourceGroupType
+	}
+	return ""
+}
+
+// fullName joins the names of the resource and its ancestors by "/".
+func (r *Resource) fullName() string {
+	id := r.ID
+	i := lastFold(id, "/providers/")
+	if i < 0 {
+		return r.Name
+	}
+	s := strings.Split(id[i+len("/providers/"):], "/")
+	var names []string
+	for j := 2; j < len(s); j += 2 {
+		names = append(names, s[j])
+	}
+	return strings.Join(names, "/")
+}
+
+func lastFold(s, sub string) int {
+	for i := len(s) - len(sub); i >= 0; i-- {
+		if foldEq(s[i:i+len(sub)], sub) {
+			return i
+		}
+	}
+	return -1
+}
+
+// SubscriptionOf returns the subscription id in an ARM id, "" when there is none.
+func SubscriptionOf(id string) string { return segmentAfter(id, "subscriptions") }
+
+// ResourceGroupOf returns the resource group's name in an ARM id, "" when there is none.
+func ResourceGroupOf(id string) string { return segmentAfter(id, "resourceGroups") }
+
+func segmentAfter(id, name string) string {
+	rest := strings.TrimPrefix(id, "/")
+	for rest != "" {
+		seg, after, ok := strings.Cut(rest, "/")
+		if !ok {
+			return ""
+		}
+		if foldEq(seg, name) {
+			v, _, _ := strings.Cut(after, "/")
+			return v
+		}
+		if foldEq(seg, "providers") {
+			return ""
+		}
+		_, rest, _ = strings.Cut(after, "/")
+	}
+	return ""
+}
+
+// under reports whether id lies below parent (ARM ids, any case).
+func under(id, parent string) bool {
+	return len(id) > len(parent)+1 && id[len(parent)] == '/' && foldEq(id[:len(parent)], parent)
+}
+
+// Query asks for the related resources of an existence effect.
+type Query struct {
+	Type string // details.type
+	// Under is the id below which to search, "" to search by scope.
+	Under string
+	// Subscription and ResourceGroup limit the search; an empty ResourceGroup
+	// means the whole subscription.
+	Subscription, ResourceGroup string
+	// For is the resource under evaluation.
+	For *Resource
+}
+
+// Related is the answer to a Query.
+type Related struct {
+	Resources []*Resource
+	// Missing says why there may be further resources; "" when Resources is
+	// complete for the query. Absence may be concluded only then.
+	Missing string
+}
+
+// Inventory finds related resources. Implementations are safe for concurrent
+// use and deterministic.
+type Inventory interface {
+	Related(q Query) Related
+}
+
+// Env is what evaluation knows besides the resource. The zero value has no
+// related resources and no context; everything asked of it is unobserved.
+type Env struct {
+	// Now is the instant of the evaluation (UTC).
+	Now time.Time
+	// Inventory answers existence effects; nil means that nothing was collected.
+	Inventory Inventory
+	// Context returns what the functions subscription, resourceGroup, policy
+	// and requestContext yield for a resource; Absent means not known. nil
+	// derives names and ids from the resource's id.
+	Context func(function string, r *Resource) armexpr.Value
+	// APIVersion selects versioned alias paths and answers the field apiVersion.
+	APIVersion string
+	// MissingArrayIsEmpty selects the documentation's reading of [*] on a
+	// missing array (an empty collection) instead of the policy team's suite
+	// (one missing element).
+	MissingArrayIsEmpty bool
+}
+
+// context answers a context function.
+func (e *Env) context(function string, r *Resource) armexpr.Value {
+	if e.Context != nil {
+		if v := e.Context(function, r); v.Kind() != armexpr.Absent {
+			return v
+		}
+	}
+	sub := SubscriptionOf(r.ID)
+	member := func(n, v string) armexpr.Member { return armexpr.Member{Name: n, Value: armexpr.StringValue(v)} }
+	hidden := func(n string) armexpr.Member {
+		return armexpr.Member{Name: n, Value: armexpr.UnobservedValue("notCollected")}
+	}
+	switch function {
+	case "subscription":
+		if sub != "" {
+			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
+				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags")})
+		}
+	case "resourcegroup":
+		if g := ResourceGroupOf(r.ID); g != "" {
+			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),
+				hidden("location"), hidden("tags"), hidden("properties"), hidden("managedBy"), hidden("type")})
+		}
+	}
+	return armexpr.UnobservedValue("notCollected")
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tickmark/tickmark/armexpr"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// Vector is one test vector of the format that doc/spec/vectors.md describes.
+type Vector struct {
+	ID    string
+	Suite string // eval, parser, builtin, normalize, state
+	root  jsontape.Value
+	doc   *document
+}
+
+// ParseVector reads one line of a vector file.
+func ParseVector(file string, line []byte) (*Vector, error) {
+	doc, err := parseDocument(file, line)
+	if err != nil {
+		return nil, err
+	}
+	r := doc.tape.Root()
+	v := &Vector{ID: r.Get("id").Str(), Suite: r.Get("suite").Str(), root: r, doc: doc}
+	if v.ID == "" || v.Suite == "" {
+		return nil, doc.errorAt(r, "", "a vector needs id and suite")
+	}
+	return v, nil
+}
+
+// ErrSuite is returned by Run for a suite that it does not know.
+var ErrSuite = errors.New("suite is not known")
+
+// Run evaluates the vector and returns what was wanted and what came out, as
+// short texts that are equal when the vector passes. aliases loads the alias
+// file that a vector names.
+func (v *Vector) Run(aliases func(name string) (*Catalog, error)) (want, got string, err error) {
+	switch v.Suite {
+	case "eval", "parser":
+		return v.runEval(aliases)
+	case "builtin":
+		want, got = v.runBuiltin()
+		return want, got, nil
+	}
+	return "", "", fmt.Errorf("%q: %w", v.Suite, ErrSuite)
+}
+
+func (v *Vector) policyText() []byte {
+	if t := v.root.Get("policyText"); t.Kind() == jsontape.String {
+		return []byte(t.Str())
+	}
+	return v.root.Get("policy").Raw()
+}
+
+func (v *Vector) runEval(aliases func(name string) (*Catalog, error)) (want, got string, err error) {
+	exp := v.root.Get("expect")
+	want = exp.Get("kind").Str()
+	if want == "effect" {
+		want = "effect " + strings.ToLower(exp.Get("effect").Str())
+	}
+	catalog := NewCatalog()
+	catalog.Literal = true
+	if a := v.root.Get("aliases"); a.Kind() == jsontape.String {
+		if catalog, err = aliases(a.Str()); err != nil {
+			return "", "", err
+		}
+	}
+	d, err := ParseDefinition(v.ID, v.policyText())
+	if err != nil {
+		return want, "parse_error", nil //nolint:nilerr // the refusal is the result
+	}
+	p, err := Bind(d, parameterValues(v.root.Get("parameters")), catalog)
+	if want == "compiles" && err == nil {
+		return want, want, nil
+	}
+	if err != nil {
+		if want == "parse_error" { // syntax inside an expression is found when binding
+			return want, want, nil
+		}
+		if want != "compile_error" && want != "parse_error" {
+			return want, "compile_error: " + err.Error(), nil
+		}
+		return want, "compile_error", nil
+	}
+	out, err := v.decide(p)
+	if err != nil {
+		return want, "error: " + err.Error(), nil //nolint:nilerr // the failure is the result
+	}
+	if det := exp.Get("details"); det.Kind() != jsontape.Absent && strings.HasPrefix(out, "effect") {
+		if miss := missingIn(det, d.Details); miss != "" {
+			return want, "details without " + miss, nil
+		}
+	}
+	return want, out, nil
+}
+
+// missingIn returns the first member of want that have lacks or has otherwise.
+func missingIn(want, have jsontape.Value) string {
+	if want.Kind() == jsontape.Object {
+		for k, w := range want.Members() {
+			if miss := missingIn(w, have.Get(k)); miss != "" {
+				return k + "." + miss
+			}
+		}
+		return ""
+	}
+	if eq, _ := armexpr.Equal(armexpr.FromTape(want), armexpr.FromTape(have), true); !eq {
+		return string(want.Raw())
+	}
+	return ""
+}
+
+func parameterValues(v jsontape.Value) map[string]armexpr.Value {
+	out := map[string]armexpr.Value{}
+	for k, p := range v.Members() {
+		if inner := p.Get("value"); inner.Kind() != jsontape.Absent && p.Len() == 1 {
+			p = inner
+		}
+		out[k] = armexpr.FromTape(p)
+	}
+	return out
+}
+
+// vectorInventory answers look-ups with the vector's list, in call order.
+type vectorInventory struct{ related []*Resource }
+
+func (i vectorInventory) Related(Query) Related { return Related{Resources: i.related} }
+
+func (v *Vector) env() *Env {
+	env := &Env{APIVersion: v.root.Get("apiVersion").Str()}
+	ctx := v.root.Get("context")
+	if t, ok := armexpr.ParseTime(ctx.Get("utcNow").Str()); ok {
+		env.Now = t
+	} else {
+		env.Now = time.Unix(0, 0).UTC()
+	}
+	env.Context = func(function string, _ *Resource) armexpr.Value {
+		c := ctx.Get(function)
+		if function == "requestcontext" && c.Kind() != jsontape.Object && env.APIVersion != "" {
+			return armexpr.ObjectValue([]armexpr.Member{{Name: "apiVersion", Value: armexpr.StringValue(env.APIVersion)}})
+		}
+		return armexpr.FromTape(c)
+	}
+	return env
+}
+
+// decide evaluates the rule on the vector's one resource.
+func (v *Vector) decide(p *Policy) (string, error) {
+	r := NewResource(v.root.Get("resource"))
+	env := v.env()
+	var inv vectorInventory
+	for e := range v.root.Get("related").Elems() {
+		if e.Kind() == jsontape.Object {
+			rel := NewResource(e)
+			rel.Type = v.root.Get("relatedType").Str()
+			if rel.Name == "" && p.details.name != nil && p.details.name.isConst() {
+				rel.Name = p.details.name.konst.Str()
+			}
+			inv.related = append(inv.related, rel)
+		}
+	}
+	env.Inventory = inv
+	ev := &Evaluator{Env: env}
+	if p.Effect == Disabled {
+		return "no_effect", nil
+	}
+	prog := p.specialise(r.Type)
+	if prog == nil {
+		prog = &Program{Policy: p, Type: r.Type, cond: (&compiler{p: p, typ: r.Type, primary: r.Type}).node(p.Definition.If)}
+	}
+	t, err := ev.Matches(prog, r)
+	if err != nil {
+		return "", err
+	}
+	if t == True && p.Effect.existence() {
+		if t, err = ev.Exists(prog, r); err != nil {
+			return "", err
+		}
+		t = t.not()
+	}
+	switch t {
+	case True:
+		return "effect " + strings.ToLower(p.Effect.String()), nil
+	case False:
+		return "no_effect", nil
+	case Maybe:
+	}
+	return "unknown: " + ev.why, nil
+}
+
+// runBuiltin evaluates one template function.
+func (v *Vector) runBuiltin() (want, got string) {
+	exp := v.root.Get("expect")
+	want = exp.Get("kind").Str()
+	if want == "value" {
+		want = armexpr.FromTape(exp.Get("value")).JSON()
+	} else {
+		want = "error" // the suite's "undefined" is our error
+	}
+	name := functionName(v.root.Get("function").Str())
+	if name == "field" {
+		a := v.root.Get("args")
+		x := armexpr.FromTape(a.Index(0).Get(a.Index(1).Str()))
+		if x.Kind() == armexpr.Absent {
+			return want, "error"
+		}
+		return want, x.JSON()
+	}
+	var args []string
+	set := armexpr.Template.With(armexpr.PureFunc("addDays", 2, 3, nil))
+	vals := map[string]armexpr.Value{}
+	for a := range v.root.Get("args").Elems() {
+		key := "a" + armexpr.IntValue(int64(len(args))).Text()
+		vals[key] = armexpr.FromTape(a)
+		args = append(args, "parameters('"+key+"')")
+	}
+	set = policySet(vals)
+	for k, f := range armexpr.Template {
+		if set[k] == nil {
+			set[k] = f
+		}
+	}
+	if len(args) == 0 && (name == "and" || name == "or") {
+		return want, armexpr.BoolValue(name == "and").JSON()
+	}
+	n, err := armexpr.Parse("[" + name + "(" + strings.Join(args, ", ") + ")]")
+	if err != nil {
+		return want, "error"
+	}
+	prog, err := armexpr.Compile(n, set)
+	if err != nil {
+		return want, "error"
+	}
+	x, err := prog.Eval(&Evaluator{Env: &Env{}})
+	if err != nil {
+		return want, "error"
+	}
+	w := armexpr.FromTape(exp.Get("value"))
+	if eq, _ := armexpr.Equal(w, x, false); eq && exp.Get("kind").Str() == "value" {
+		return want, want
+	}
+	return want, x.JSON()
+}
+
+// functionName maps the suite's internal function names to the language's.
+func functionName(s string) string {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "azure.policy."), "fn.")
+	switch s {
+	case "logic_all":
+		return "and"
+	case "logic_any":
+		return "or"
+	case "logic_not":
+		return "not"
+	case "resolve_field":
+		return "field"
+	case "int_div":
+		return "div"
+	case "int_mod":
+		return "mod"
+	}
+	parts := strings.Split(s, "_")
+	for i := 1; i < len(parts); i++ {
+		if parts[i] != "" {
+			parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+		}
+	}
+	return strings.Join(parts, "")
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tickmark/tickmark/policy"
+)
+
+func shared(tb testing.TB, path string) string {
+	tb.Helper()
+	root := os.Getenv("TICKMARK_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "shared")
+	}
+	p := filepath.Join(root, path)
+	if _, err := os.Stat(p); err != nil {
+		tb.Skipf("shared material is absent: %s", path)
+	}
+	return p
+}
+
+// divergences reads the vectors in which we follow the documentation against
+// the suite: testdata/divergences.csv (id, why).
+func divergences(t *testing.T) map[string]string {
+	t.Helper()
+	f, err := os.Open("testdata/divergences.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, r := range rows[1:] {
+		out[r[0]] = r[1]
+	}
+	return out
+}
+
+func TestVectors(t *testing.T) {
+	skip := divergences(t)
+	cache := map[string]*policy.Catalog{}
+	dir := filepath.Dir(shared(t, "conformance/README.md"))
+	load := func(name string) (*policy.Catalog, error) {
+		if c := cache[name]; c != nil {
+			return c, nil
+		}
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		c := policy.NewCatalog()
+		c.Literal = true
+		cache[name] = c
+		return c, c.AddProviders(name, b)
+	}
+	for _, suite := range []string{"policy-eval", "policy-parser", "policy-builtins"} {
+		b, err := os.ReadFile(filepath.Join(dir, suite+".jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		total, failed, diverged := 0, 0, 0
+		for line := range bytes.Lines(b) {
+			v, err := policy.ParseVector(suite, bytes.TrimSpace(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, got, err := v.Run(load)
+			if errors.Is(err, policy.ErrSuite) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(v.ID, err)
+			}
+			total++
+			if want == got {
+				continue
+			}
+			if skip[v.ID] != "" {
+				diverged++
+				continue
+			}
+			failed++
+			t.Errorf("%s: want %s, got %s", strings.TrimPrefix(v.ID, "regorus/"), want, got)
+		}
+		t.Logf("%s: %d vectors, %d failed, %d documented divergences", suite, total, failed, diverged)
+	}
+}
