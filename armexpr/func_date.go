@@ -79,8 +79,8 @@ func addDays(a []Value) (Value, error) {
 	return dateResult(t.AddDate(0, 0, int(n)), frac, a[2:])
 }
 
-// dateResult prints t with as many fraction digits as the input had, or in the
-// given format.
+// dateResult prints t in the given format, or in ISO 8601 with as many fraction
+// digits as the input had, none when the fraction is zero.
 func dateResult(t time.Time, frac int, format []Value) (Value, error) {
 	if y := t.Year(); y < 1 || y > 9999 {
 		return Value{}, fail("the date leaves the years 1 to 9999")
@@ -93,7 +93,7 @@ func dateResult(t time.Time, frac int, format []Value) (Value, error) {
 		return StringValue(s), err
 	}
 	layout := "2006-01-02T15:04:05"
-	if frac > 0 {
+	if frac > 0 && t.Nanosecond() != 0 {
 		layout += "." + strings.Repeat("0", frac)
 	}
 	return StringValue(t.UTC().Format(layout + "Z")), nil

@@ -93,22 +93,25 @@ func (c *Catalog) Add(typ string, a Alias) { c.AddType(typ).aliases[strings.ToLo
 // Alias finds the alias of a type by name, whatever its case. Names are not
 // unique across types, so the type decides.
 func (c *Catalog) Alias(typ, name string) *Alias {
-	t := c.Type(typ)
-	if t == nil {
-		return nil
-	}
 	key := strings.ToLower(name)
-	if a := t.aliases[key]; a != nil {
+	if a := c.listed(typ, key); a != nil {
 		return a
 	}
-	// Some aliases of children are published without the parent's segment, and
-	// array aliases with or without [*] at the end.
-	if k, ok := strings.CutSuffix(key, "[*]"); ok {
-		if a := t.aliases[k]; a != nil {
-			b := *a
-			b.Path += "[*]"
-			return &b
+	// Providers publish the aliases of some children in the parent's list.
+	if foldPrefix(name, typ+"/") {
+		for t := typ; strings.Count(t, "/") > 1; {
+			t = t[:strings.LastIndexByte(t, '/')]
+			if a := c.listed(t, key); a != nil {
+				return a
+			}
 		}
+	}
+	return nil
+}
+
+func (c *Catalog) listed(typ, key string) *Alias {
+	if t := c.Type(typ); t != nil {
+		return t.aliases[key]
 	}
 	return nil
 }

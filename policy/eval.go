@@ -276,14 +276,17 @@ func (e *Evaluator) fieldLeaf(n *node) (Truth, error) {
 		return e.compare(n, e.builtin(f))
 	}
 	if f.wilds == 0 {
-		return e.compare(n, armexpr.FromTape(walk(e.start(f), e.stepsOf(f))))
+		return e.compare(n, armexpr.FromTape(walk(e.start(f), f.steps)))
 	}
-	return e.every(n, e.start(f), e.stepsOf(f))
+	return e.every(n, e.start(f), f.steps)
 }
 
 // fieldOf resolves a name that is known only now.
 func (e *Evaluator) fieldOf(f *fieldRef) (*fieldRef, error) {
 	if f.kind != dynamicField {
+		if f.versions != nil {
+			f = f.in(e.Env.APIVersion)
+		}
 		return f, nil
 	}
 	v, err := e.value(f.name)
@@ -312,19 +315,6 @@ func (e *Evaluator) start(f *fieldRef) jsontape.Value {
 		return e.scopes[f.base].node
 	}
 	return e.cur.Root
-}
-
-func (e *Evaluator) stepsOf(f *fieldRef) []step {
-	if f.versions != nil && e.Env.APIVersion != "" && f.base < 0 {
-		for _, v := range f.versions {
-			for _, a := range v.api {
-				if foldEq(a, e.Env.APIVersion) {
-					return v.path.steps
-				}
-			}
-		}
-	}
-	return f.steps
 }
 
 // builtin reads the fields that are not paths.
@@ -416,7 +406,7 @@ func (e *Evaluator) count(n *node) (Truth, error) {
 	var err error
 	depth := len(e.scopes)
 	if n.kind == countFieldNode {
-		lo, hi, err = e.countField(n, e.start(n.field), e.stepsOf(n.field), n.level)
+		lo, hi, err = e.countField(n, e.start(n.field), n.field.steps, n.level)
 	} else {
 		lo, hi, err = e.countValue(n)
 	}
@@ -624,6 +614,7 @@ func (e *Evaluator) callField(name string) (armexpr.Value, error) {
 			return armexpr.Value{}, err
 		}
 	}
+	f = f.in(e.Env.APIVersion)
 	cur := e.cur
 	e.cur = e.primary
 	defer func() { e.cur = cur }()
@@ -636,7 +627,7 @@ func (e *Evaluator) callField(name string) (armexpr.Value, error) {
 	}
 	start := e.start(f)
 	if f.path.wilds == 0 {
-		v := armexpr.FromTape(walk(start, e.stepsOf(f)))
+		v := armexpr.FromTape(walk(start, f.steps))
 		if v.Kind() == armexpr.Absent {
 			v = armexpr.StringValue("")
 		}
@@ -646,7 +637,7 @@ func (e *Evaluator) callField(name string) (armexpr.Value, error) {
 		return v, nil
 	}
 	var c collector
-	c.collect(start, e.stepsOf(f))
+	c.collect(start, f.steps)
 	if c.hidden != "" {
 		return armexpr.UnobservedValue(c.hidden), nil
 	}

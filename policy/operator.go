@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/tickmark/tickmark/armexpr"
@@ -192,10 +193,23 @@ func equal(l, r armexpr.Value) Truth {
 
 // numericEqual reads text as a JSON number, as the internal suite does.
 func numericEqual(n armexpr.Value, text string) bool {
-	if text == "" || strings.TrimLeft(text, "+-0123456789.eE") != "" || strings.ContainsAny(text[len(text)-1:], ".eE+-") {
+	return numeric(text) && armexpr.CompareNumbers(n, armexpr.NumberValue(text)) == 0
+}
+
+// numeric reports whether text reads as a decimal number.
+func numeric(text string) bool {
+	if text == "" || strings.TrimLeft(text, "+-0123456789.eE") != "" || text[len(text)-1] > '9' || text[len(text)-1] < '0' {
 		return false
 	}
-	return armexpr.CompareNumbers(n, armexpr.NumberValue(text)) == 0
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
+func toNumber(v armexpr.Value) armexpr.Value {
+	if v.Kind() == armexpr.String {
+		return armexpr.NumberValue(v.Str())
+	}
+	return v
 }
 
 // anyEqual reports whether x equals any element of the array.
@@ -245,6 +259,8 @@ func (o Operator) order(l, r armexpr.Value) (Truth, error) {
 		c = armexpr.CompareNumbers(l, r)
 	case l.Kind() == armexpr.String && r.Kind() == armexpr.String:
 		c = orderText(l.Str(), r.Str())
+	case l.IsNumber() && numeric(r.Str()), numeric(l.Str()) && r.IsNumber():
+		c = armexpr.CompareNumbers(toNumber(l), toNumber(r))
 	default:
 		return Maybe, evalErrorf("operator %s cannot order %s and %s", o, l.Kind(), r.Kind())
 	}

@@ -79,9 +79,25 @@ type fieldRef struct {
 	bound    []scope // of a count: the scope of each wildcard in steps
 }
 
+// versionedRef is the reference in some API versions.
 type versionedRef struct {
-	api  []string
-	path *path
+	api []string
+	ref *fieldRef
+}
+
+// in returns the reference for an API version.
+func (f *fieldRef) in(apiVersion string) *fieldRef {
+	if apiVersion == "" {
+		return f
+	}
+	for _, v := range f.versions {
+		for _, a := range v.api {
+			if foldEq(a, apiVersion) {
+				return v.ref
+			}
+		}
+	}
+	return f
 }
 
 // scope is one bound array element or value while a count's where is compiled.
@@ -343,8 +359,11 @@ func (c *compiler) resolve(name string) (*fieldRef, *evalError) {
 	if a := c.p.catalog.Alias(c.typ, name); a != nil {
 		f.secret = a.Secret
 		for _, v := range a.Versions {
-			if vp, ok := parsePath(v.Path); ok && v.Path != a.Path {
-				f.versions = append(f.versions, versionedRef{v.APIVersions, vp})
+			if v.Path == a.Path {
+				continue
+			}
+			if ref, fail := c.bindPath(&fieldRef{text: name, base: -1, secret: a.Secret}, v.Path); fail == nil {
+				f.versions = append(f.versions, versionedRef{v.APIVersions, ref})
 			}
 		}
 		return c.bindPath(f, a.Path)
@@ -377,6 +396,9 @@ func tagPath(name string) (string, bool) {
 		tag = rest[1:]
 	case rest[0] == '[' && rest[len(rest)-1] == ']':
 		tag = rest[1 : len(rest)-1]
+		if tag == "*" {
+			return name, true // every tag value, not a tag called *
+		}
 		if len(tag) >= 2 && tag[0] == '\'' && tag[len(tag)-1] == '\'' {
 			tag = strings.ReplaceAll(tag[1:len(tag)-1], "''", "'")
 		}

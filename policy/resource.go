@@ -76,6 +76,9 @@ func (r *Resource) fullName() string {
 	id := r.ID
 	i := lastFold(id, "/providers/")
 	if i < 0 {
+		if v := r.Root.Get("fullName").Str(); v != "" {
+			return v
+		}
 		return r.Name
 	}
 	s := strings.Split(id[i+len("/providers/"):], "/")
@@ -170,6 +173,10 @@ type Env struct {
 	MissingArrayIsEmpty bool
 }
 
+// latestAPIVersion stands for the newest version, which compliance scans use
+// (Microsoft's page on requestContext): it orders after every date.
+const latestAPIVersion = "9999-12-31"
+
 // context answers a context function.
 func (e *Env) context(function string, r *Resource) armexpr.Value {
 	if e.Context != nil {
@@ -188,6 +195,12 @@ func (e *Env) context(function string, r *Resource) armexpr.Value {
 			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
 				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags")})
 		}
+	case "requestcontext":
+		v := e.APIVersion
+		if v == "" {
+			v = latestAPIVersion
+		}
+		return armexpr.ObjectValue([]armexpr.Member{member("apiVersion", v), hidden("identity")})
 	case "resourcegroup":
 		if g := ResourceGroupOf(r.ID); g != "" {
 			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),

@@ -142,9 +142,6 @@ func (v *Vector) env() *Env {
 	}
 	env.Context = func(function string, _ *Resource) armexpr.Value {
 		c := ctx.Get(function)
-		if function == "requestcontext" && c.Kind() != jsontape.Object && env.APIVersion != "" {
-			return armexpr.ObjectValue([]armexpr.Member{{Name: "apiVersion", Value: armexpr.StringValue(env.APIVersion)}})
-		}
 		return armexpr.FromTape(c)
 	}
 	return env
@@ -153,6 +150,9 @@ func (v *Vector) env() *Env {
 // decide evaluates the rule on the vector's one resource.
 func (v *Vector) decide(p *Policy) (string, error) {
 	r := NewResource(v.root.Get("resource"))
+	if r.Root.Get("type").Kind() == jsontape.Absent {
+		r.Type = "" // the suite derives nothing from ids
+	}
 	env := v.env()
 	var inv vectorInventory
 	for e := range v.root.Get("related").Elems() {
