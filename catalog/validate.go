@@ -89,6 +89,13 @@ func readCheck(f file) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The severity reports its own error, which carries no position.
+	if n := child(m, "severity"); n != nil {
+		var severity tickmark.Severity
+		if err := severity.UnmarshalText([]byte(scalar(n))); err != nil {
+			return nil, problem(f.name, n.GetToken(), err.Error(), "")
+		}
+	}
 	var body struct {
 		Check      `yaml:",inline"`
 		Rule       ast.Node `yaml:"rule"`
