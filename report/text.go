@@ -3,6 +3,8 @@
 package report
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -209,4 +211,13 @@ func shortName(id string) string {
 		return id[i+1:]
 	}
 	return id
+}
+
+// indented lays JSON out for reading; what is not JSON stays as it is.
+func indented(j []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, j, "", "  ") != nil {
+		return string(j)
+	}
+	return b.String()
 }
