@@ -26,8 +26,8 @@ type Check struct {
 	// Witness names the logs and operations that would reveal a change of a
 	// deciding field; empty means none.
 	Witness []Witness `yaml:"witness,omitempty"`
-	// Defaults are documented service defaults that let a missing property pass.
-	Defaults []Default `yaml:"defaults,omitempty"`
+	// Defaults say how a missing property comes out, and where the service documents it.
+	Defaults []ServiceDefault `yaml:"defaults,omitempty"`
 	// Rule is the policy rule {"if":…,"then":…} as JSON.
 	Rule []byte `yaml:"-"`
 	// Parameters are the rule's parameters with default values, as JSON; may be nil.
@@ -54,8 +54,8 @@ type Witness struct {
 	Operations []string `yaml:"operations"`
 }
 
-// Default is a documented service default.
-type Default struct {
+// ServiceDefault is what a service documents for a property that is missing.
+type ServiceDefault struct {
 	Field     string `yaml:"field"`
 	Value     string `yaml:"value"`
 	Reference string `yaml:"reference"`

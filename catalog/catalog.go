@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tickmark/tickmark"
+)
+
+//go:embed criteria.yaml checks aliases
+var embedded embed.FS
+
+// Catalog is the reference data of one version of tickmark: immutable after
+// loading, safe for concurrent use.
+type Catalog struct {
+	// Criteria are the 61 criteria in the order of criteria.yaml.
+	Criteria []Criterion
+	// Checks are ordered by area, then id.
+	Checks []*Check
+
+	checkByID map[string]*Check
+	criterion map[string]*Criterion
+	aliases   aliasTables
+	archive   []byte
+	digest    tickmark.Digest
+}
+
+var loadDefault = sync.OnceValues(func() (*Catalog, error) { return Load(embedded) })
+
+// Default returns the catalogue that is built into the program. It is loaded
+// once, on first use; an error means that the program was built from a broken
+// catalogue, which the package's tests rule out.
+func Default() (*Catalog, error) { return loadDefault() }
+
+// Load reads a catalogue from the files criteria.yaml, checks/AREA/ID.yaml and
+// aliases/*.txt of fsys. It verifies every cross-reference and returns all
+// problems it finds, joined, each with file, line and column.
+func Load(fsys fs.FS) (*Catalog, error) {
+	files, err := readTree(fsys)
+	if err != nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "catalogue cannot be read", Err: err}
+	}
+	return loadFiles(files)
+}
+
+// file is one catalogue file: what an archive keeps.
+type file struct {
+	name string // slash-separated, relative
+	data []byte
+}
+
+func readTree(fsys fs.FS) ([]file, error) {
+	var files []file
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !isCatalogFile(name) {
+			return err
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, file{name, data})
+		return nil
+	})
+	return files, err
+}
+
+// isCatalogFile reports whether name is data of the catalogue, so that a folder
+// that also holds program text can be loaded.
+func isCatalogFile(name string) bool {
+	top, _, nested := strings.Cut(name, "/")
+	switch top {
+	case "criteria.yaml":
+		return !nested
+	case "checks":
+		return path.Ext(name) == ".yaml"
+	case "aliases":
+		return path.Ext(name) == ".txt"
+	}
+	return false
+}
+
+func loadFiles(files []file) (*Catalog, error) {
+	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
+	c := &Catalog{
+		checkByID: map[string]*Check{},
+		criterion: map[string]*Criterion{},
+		aliases:   aliasTables{},
+		archive:   writeArchive(files),
+	}
+	c.digest = tickmark.DigestOf(c.archive)
+	var problems []error
+	add := func(errs ...error) {
+		for _, e := range errs {
+			if e != nil {
+				problems = append(problems, e)
+			}
+		}
+	}
+	var checks []*source
+	criteria := false
+	for _, f := range files {
+		switch {
+		case f.name == "criteria.yaml":
+			criteria = true
+			add(c.readCriteria(f)...)
+		case strings.HasPrefix(f.name, "aliases/"):
+			add(c.aliases.read(f)...)
+		case strings.HasPrefix(f.name, "checks/"):
+			s, err := readCheck(f)
+			add(err)
+			if s != nil {
+				checks = append(checks, s)
+			}
+		}
+	}
+	if !criteria {
+		add(problem("criteria.yaml", nil, "the file is missing", "a catalogue has the 61 criteria in criteria.yaml"))
+	}
+	for _, s := range checks {
+		add(c.validate(s)...)
+		c.Checks = append(c.Checks, &s.check)
+		c.checkByID[s.check.ID] = &s.check
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	slices.SortFunc(c.Checks, func(a, b *Check) int {
+		if n := strings.Compare(a.Area, b.Area); n != 0 {
+			return n
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return c, nil
+}
+
+// Check returns the check with this id, or nil.
+func (c *Catalog) Check(id string) *Check { return c.checkByID[id] }
+
+// Criterion returns the criterion with this code, or nil.
+func (c *Catalog) Criterion(code string) *Criterion { return c.criterion[code] }
+
+// Archive returns the catalogue as one deterministic blob: the same files give
+// the same bytes. A snapshot pins it; OpenArchive reads it back. The caller
+// must not change the bytes.
+func (c *Catalog) Archive() []byte { return c.archive }
+
+// Digest is the digest of Archive.
+func (c *Catalog) Digest() tickmark.Digest { return c.digest }

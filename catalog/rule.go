@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// The package that evaluates rules compiles them with all of the language's
+// checks; what is verified here is what only the catalogue knows: that fields
+// have aliases, that related types are declared, and the form of our checks.
+
+// plainFields are the fields that every resource has without an alias.
+var plainFields = []string{"type", "name", "kind", "location", "id", "fullname", "tags", "identity.type"}
+
+func (c *Catalog) knownField(types []string, field string) bool {
+	f := strings.ToLower(field)
+	if slices.Contains(plainFields, f) || strings.HasPrefix(f, "tags.") || strings.HasPrefix(f, "tags[") {
+		return true
+	}
+	for _, t := range types {
+		if _, ok := c.Alias(t, field); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Catalog) validateRule(s *source) []error {
+	k := &s.check
+	rule := child(s.root, "rule")
+	cond, then := child(rule, "if"), child(rule, "then")
+	if cond == nil || then == nil {
+		return []error{s.problem("rule", "rule: want if and then", "")}
+	}
+	var problems []error
+	bad := func(n ast.Node, format string, args ...any) {
+		problems = append(problems, problem(s.file.name, tokenOf(n), fmt.Sprintf(format, args...), ""))
+	}
+	if !c.startsWithType(k, cond) {
+		bad(cond, "if: want allOf whose first condition compares field type with the check's types")
+	}
+	effect := scalar(child(then, "effect"))
+	if !slices.Contains(effects, effect) {
+		bad(then, "effect %q: want one of %v", effect, effects)
+	}
+	c.fields(s, cond, k.Types, &problems)
+	details := child(then, "details")
+	switch {
+	case effect == "audit" && (details != nil || len(k.Needs) > 0):
+		bad(then, "an audit rule has neither details nor needs")
+	case effect == "auditIfNotExists":
+		related := scalar(child(details, "type"))
+		if !slices.ContainsFunc(k.Needs, func(n string) bool { return strings.EqualFold(n, related) }) {
+			bad(then, "details.type %q is not in needs", related)
+		}
+		if e := child(details, "existenceCondition"); e != nil {
+			c.fields(s, e, []string{related}, &problems)
+		}
+	}
+	for name, used := range parameterUses(s) {
+		if !used {
+			problems = append(problems, s.problem("parameters", fmt.Sprintf("parameter %q is not used or has no defaultValue", name), ""))
+		}
+	}
+	return problems
+}
+
+// startsWithType reports whether cond is an allOf that opens with the condition
+// on the type, over exactly the check's types.
+func (c *Catalog) startsWithType(k *Check, cond ast.Node) bool {
+	all, ok := child(cond, "allOf").(*ast.SequenceNode)
+	first := cond
+	if ok && len(all.Values) > 0 {
+		first = all.Values[0]
+	}
+	if scalar(child(first, "field")) != "type" {
+		return false
+	}
+	var types []string
+	if in, ok := child(first, "in").(*ast.SequenceNode); ok {
+		for _, v := range in.Values {
+			types = append(types, scalar(v))
+		}
+	} else {
+		types = []string{scalar(child(first, "equals"))}
+	}
+	return slices.Equal(types, k.Types)
+}
+
+// fields verifies the aliases of every "field" below n.
+func (c *Catalog) fields(s *source, n ast.Node, types []string, problems *[]error) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		for _, v := range n.Values {
+			if v.Key.String() == "field" {
+				f := scalar(v.Value)
+				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) {
+					*problems = append(*problems, problem(s.file.name, v.Value.GetToken(),
+						fmt.Sprintf("field %q: no such alias for %s", f, strings.Join(types, ", ")),
+						"correct the name, or add the alias under catalog/aliases with its reference"))
+				}
+				continue
+			}
+			c.fields(s, v.Value, types, problems)
+		}
+	case *ast.SequenceNode:
+		for _, v := range n.Values {
+			c.fields(s, v, types, problems)
+		}
+	}
+}
+
+// parameterUses says of each parameter whether it has a default and occurs in
+// the rule.
+func parameterUses(s *source) map[string]bool {
+	m, ok := child(s.root, "parameters").(*ast.MappingNode)
+	if !ok {
+		return nil
+	}
+	uses := map[string]bool{}
+	rule := strings.ToLower(string(s.check.Rule))
+	for _, v := range m.Values {
+		name := v.Key.String()
+		uses[name] = child(v.Value, "defaultValue") != nil &&
+			strings.Contains(rule, "parameters('"+strings.ToLower(name)+"')")
+	}
+	return uses
+}
+
+// scalar returns the text of a scalar node, or "".
+func scalar(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	case nil:
+		return ""
+	}
+	return n.String()
+}

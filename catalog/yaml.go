@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/tickmark/tickmark"
+)
+
+// problem makes an error with a place; t may be nil.
+func problem(name string, t *token.Token, what, hint string) error {
+	where := name
+	if t != nil && t.Position != nil {
+		where = fmt.Sprintf("%s:%d:%d", name, t.Position.Line, t.Position.Column)
+	}
+	return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: where, Hint: hint}
+}
+
+func lineProblem(name string, line int, what string) error {
+	return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: fmt.Sprintf("%s:%d", name, line)}
+}
+
+// parseYAML reads exactly one YAML document with a mapping in it.
+func parseYAML(f file) (*ast.MappingNode, error) {
+	tree, err := parser.ParseBytes(f.data, 0)
+	if err != nil {
+		return nil, yamlProblem(f.name, err)
+	}
+	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
+		return nil, problem(f.name, nil, fmt.Sprintf("%d YAML documents, want one", len(tree.Docs)), "")
+	}
+	body := tree.Docs[0].Body
+	m, ok := body.(*ast.MappingNode)
+	if !ok {
+		return nil, problem(f.name, body.GetToken(), "the document is not a mapping", "")
+	}
+	var plain plainOnly
+	ast.Walk(&plain, m)
+	if plain.found != nil {
+		return nil, problem(f.name, plain.found.GetToken(), "anchors, aliases, merge keys and tags are not allowed", "write the value out")
+	}
+	return m, nil
+}
+
+// plainOnly finds the first node whose meaning is not in its own place.
+type plainOnly struct{ found ast.Node }
+
+// Visit implements ast.Visitor.
+func (p *plainOnly) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
+		if p.found == nil {
+			p.found = n
+		}
+	}
+	return p
+}
+
+// decode fills v strictly: unknown and duplicate keys are errors.
+func decode(f file, m *ast.MappingNode, v any) error {
+	if err := yaml.NodeToValue(m, v, yaml.Strict()); err != nil {
+		return yamlProblem(f.name, err)
+	}
+	return nil
+}
+
+func yamlProblem(name string, err error) error {
+	var y yaml.Error
+	if errors.As(err, &y) {
+		return problem(name, y.GetToken(), y.GetMessage(), "")
+	}
+	return problem(name, nil, err.Error(), "")
+}
+
+// child returns the value under key, or nil.
+func child(m ast.Node, key string) ast.Node {
+	mapping, ok := m.(*ast.MappingNode)
+	if !ok {
+		return nil
+	}
+	for _, v := range mapping.Values {
+		if v.Key.String() == key {
+			return v.Value
+		}
+	}
+	return nil
+}
+
+// element returns the element at index i of the sequence n, or n itself.
+func element(n ast.Node, i int) ast.Node {
+	if s, ok := n.(*ast.SequenceNode); ok && i < len(s.Values) {
+		return s.Values[i]
+	}
+	return n
+}
+
+func tokenOf(n ast.Node) *token.Token {
+	if n == nil {
+		return nil
+	}
+	return n.GetToken()
+}
+
+// appendJSON writes n as JSON, keeping the order of keys.
+func appendJSON(b *bytes.Buffer, name string, n ast.Node) error {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		b.WriteByte('{')
+		for i, v := range n.Values {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			key, ok := v.Key.(ast.ScalarNode)
+			if !ok {
+				return problem(name, v.Key.GetToken(), "a key is not a scalar", "")
+			}
+			appendText(b, fmt.Sprint(key.GetValue()))
+			b.WriteByte(':')
+			if err := appendJSON(b, name, v.Value); err != nil {
+				return err
+			}
+		}
+		b.WriteByte('}')
+	case *ast.SequenceNode:
+		b.WriteByte('[')
+		for i, v := range n.Values {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := appendJSON(b, name, v); err != nil {
+				return err
+			}
+		}
+		b.WriteByte(']')
+	case *ast.StringNode:
+		appendText(b, n.Value)
+	case *ast.LiteralNode:
+		appendText(b, n.Value.Value)
+	case *ast.BoolNode:
+		fmt.Fprint(b, n.Value)
+	case *ast.NullNode:
+		b.WriteString("null")
+	case *ast.IntegerNode:
+		fmt.Fprint(b, n.Value)
+	case *ast.FloatNode:
+		if math.IsNaN(n.Value) || math.IsInf(n.Value, 0) {
+			return problem(name, n.GetToken(), "the number has no form in JSON", "")
+		}
+		j, _ := json.Marshal(n.Value) // a finite float64 always has a form
+		b.Write(j)
+	default:
+		return problem(name, tokenOf(n), fmt.Sprintf("a %s has no form in JSON", strings.ToLower(n.Type().String())), "")
+	}
+	return nil
+}
+
+// appendText writes s as a JSON string without escaping what HTML would need.
+func appendText(b *bytes.Buffer, s string) {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always has a form
+	b.Truncate(b.Len() - 1)
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	_ "github.com/jackc/pgx/v5/stdlib" // the PostgreSQL driver
+	_ "modernc.org/sqlite"             // the SQLite driver
+
+	"github.com/tickmark/tickmark"
+)
+
+const (
+	configFile   = "tickmark.yaml"
+	databaseFile = "tickmark.db"
+	lockFile     = "lock"
+)
+
+// config is the data directory's tickmark.yaml.
+type config struct {
+	Organisation string `yaml:"organisation"`
+	// Database is "sqlite" or a postgres:// URL without a password.
+	Database string `yaml:"database"`
+	// Org is the organisation's number inside the database.
+	Org int64 `yaml:"org"`
+}
+
+func readConfig(dir string) (config, error) {
+	var c config
+	name := filepath.Join(dir, configFile)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return c, err
+	}
+	err = yaml.NewDecoder(bytes.NewReader(b), yaml.DisallowUnknownField()).Decode(&c)
+	if err == nil && (c.Org < 1 || c.Organisation == "" || c.Database == "") {
+		err = errors.New("organisation, database and org are needed")
+	}
+	if err != nil {
+		return c, &tickmark.Error{Code: tickmark.CodeUsage, Where: name, What: "cannot be read", Hint: "correct the file", Err: err}
+	}
+	return c, nil
+}
+
+// newConfig chooses the organisation's number and writes tickmark.yaml. The
+// password of a URL is not written: PGPASSWORD or ~/.pgpass gives it.
+func newConfig(ctx context.Context, dir, organisation, database string) (config, error) {
+	c := config{Organisation: organisation, Database: "sqlite", Org: 1}
+	if database != "" && database != "sqlite" {
+		if !isPostgres(database) {
+			return c, &tickmark.Error{Code: tickmark.CodeUsage, Where: "--db", What: "want sqlite or a postgres:// URL"}
+		}
+		c.Database = withoutPassword(database)
+		db, err := connect(ctx, dir, database)
+		if err != nil {
+			return c, err
+		}
+		defer db.Close()
+		if err := migrate(ctx, db, true); err != nil {
+			return c, err
+		}
+		if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(org), 0) + 1 FROM ledgers WHERE size > 0`).Scan(&c.Org); err != nil {
+			return c, err
+		}
+	}
+	b, err := yaml.Marshal(c)
+	if err != nil {
+		return c, err
+	}
+	b = append([]byte("# A tickmark data directory. Back up the whole directory; keep signing.key secret.\n"), b...)
+	return c, writeDurably(filepath.Join(dir, configFile), b, 0o600)
+}
+
+func isPostgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
+}
+
+func withoutPassword(database string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		return database
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	q.Del("password")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// connect opens the database with the settings that durability rests on, and
+// refuses a server that runs without them.
+func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
+	if !isPostgres(database) {
+		// synchronous=FULL makes a commit wait for the disk; recursive_triggers
+		// lets the append-only triggers see INSERT OR REPLACE as well.
+		u := url.URL{Scheme: "file", Path: filepath.Join(dir, databaseFile), RawQuery: url.Values{
+			"_txlock": {"immediate"},
+			"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "recursive_triggers(1)", "temp_store(MEMORY)", "cache_size(-32768)"},
+		}.Encode()}
+		if !filepath.IsAbs(dir) {
+			abs, err := filepath.Abs(dir)
+			if err != nil {
+				return nil, err
+			}
+			u.Path = filepath.Join(abs, databaseFile)
+		}
+		return sql.Open("sqlite", u.String())
+	}
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: "--db", What: "the database URL cannot be read", Err: errors.New("not a PostgreSQL URL")}
+	}
+	var unsafe string
+	err = db.QueryRowContext(ctx, `SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'fsync'
+		WHEN current_setting('synchronous_commit') = 'off' THEN 'synchronous_commit'
+		WHEN current_setting('full_page_writes') = 'off' THEN 'full_page_writes' ELSE '' END`).Scan(&unsafe)
+	if err == nil && unsafe != "" {
+		err = fmt.Errorf("%s is off", unsafe)
+	}
+	if err != nil {
+		e := &tickmark.Error{Code: tickmark.CodeUsage, Where: withoutPassword(database), What: "the database cannot be used", Hint: "it must run, let this user in, and keep what it acknowledges", Err: err}
+		return nil, errors.Join(e, db.Close())
+	}
+	return db, nil
+}
