@@ -8,7 +8,9 @@ import (
 )
 
 // fail makes an error whose position Eval fills in.
-func fail(format string, args ...any) error { return &Error{Pos: -1, What: fmt.Sprintf(format, args...)} }
+func fail(format string, args ...any) error {
+	return &Error{Pos: -1, What: fmt.Sprintf(format, args...)}
+}
 
 // wrong says that argument i (0-based) of fn has the wrong kind.
 func wrong(fn string, i int, want string, got Value) error {

@@ -46,6 +46,7 @@ type TypeCount struct {
 	Summaries int    `json:"summaries"` // of Resources: came without properties
 	Nested    int    `json:"nested"`    // of Resources: found inside a parent
 	Implied   int    `json:"implied"`   // of Resources: only named by others
+	Partial   int    `json:"partial"`   // of Resources: records of which only some members were asked for
 	Checks    int    `json:"checks"`    // checks that judge this type; 0 = not judged by any
 	// Known reports whether any check or alias table knows the type.
 	Known bool `json:"known"`
@@ -100,6 +101,8 @@ type Summary struct {
 	Counts Counts
 	// Reasons counts the Unknown results by reason.
 	Reasons map[tickmark.Reason]int
+	// Retired says that the check was not run: its subject is retired.
+	Retired bool
 }
 
 // CriterionSummary counts the checks linked to one criterion by state. Every

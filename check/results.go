@@ -14,6 +14,8 @@ type Results struct {
 	rows []row
 	// explain returns the full result of row i.
 	explain func(i int) tickmark.Result
+	// bare returns the result of row i without Why.
+	bare func(i int) tickmark.Result
 }
 
 // row is one verdict: 8 bytes, so that a million results stay small.
@@ -36,7 +38,7 @@ func ResultsOf(checks []Summary, results []tickmark.Result) *Results {
 	for i, r := range results {
 		rows[i] = row{check: index[r.Check], verdict: r.Verdict}
 	}
-	return &Results{rows: rows, explain: func(i int) tickmark.Result { return results[i] }}
+	return &Results{rows: rows, explain: func(i int) tickmark.Result { return results[i] }, bare: func(i int) tickmark.Result { return results[i] }}
 }
 
 // Len is the number of results.
@@ -53,6 +55,18 @@ func (r *Results) Select(keep func(check int, v tickmark.Verdict) bool) iter.Seq
 	return func(yield func(tickmark.Result) bool) {
 		for i, w := range r.rows {
 			if keep(int(w.check), w.verdict) && !yield(r.explain(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Bare yields every result without its explanation, by check, then resource
+// id: what is recorded and compared.
+func (r *Results) Bare() iter.Seq[tickmark.Result] {
+	return func(yield func(tickmark.Result) bool) {
+		for i := range r.rows {
+			if !yield(r.bare(i)) {
 				return
 			}
 		}

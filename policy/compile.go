@@ -341,3 +341,28 @@ func (p *Policy) Types() []string {
 	})
 	return out
 }
+
+// UnknownAliases lists, for a resource type, the failures that fields without
+// a known alias would cause, so that an author sees them before evaluation.
+func (p *Policy) UnknownAliases(typ string) []string {
+	var out []string
+	prog := p.For(typ)
+	if prog == nil {
+		return nil
+	}
+	var walk func(n *node)
+	walk = func(n *node) {
+		if n == nil {
+			return
+		}
+		if n.kind == failNode {
+			out = append(out, n.fail.what)
+		}
+		for _, k := range n.kids {
+			walk(k)
+		}
+	}
+	walk(prog.cond)
+	walk(prog.existence)
+	return out
+}

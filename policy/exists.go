@@ -170,3 +170,32 @@ func (e *Evaluator) Changes(p *Program, r *Resource) ([]Change, error) {
 	}
 	return out, nil
 }
+
+// Related returns the type that the policy's existence effect looks for, the
+// candidates for r whose name fits, and why there may be more.
+func (e *Evaluator) Related(p *Program, r *Resource) (typ string, found []*Resource, missing string) {
+	if p == nil {
+		return "", nil, ""
+	}
+	e.begin(p, r)
+	typ = p.Policy.details.typ
+	q, err := e.query(p)
+	if err != nil || q == nil || e.Env.Inventory == nil {
+		return typ, nil, "notCollected"
+	}
+	name := ""
+	if n := p.Policy.details.name; n != nil {
+		v, err := e.value(n)
+		if err != nil || v.Reason() != "" {
+			return typ, nil, v.Reason()
+		}
+		name = v.Str()
+	}
+	rel := e.Env.Inventory.Related(*q)
+	for _, c := range rel.Resources {
+		if name == "" || nameMatches(name, c) {
+			found = append(found, c)
+		}
+	}
+	return typ, found, rel.Missing
+}

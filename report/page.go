@@ -309,7 +309,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 }
 
 // defaultsText names the documented defaults that let a missing property pass.
-func defaultsText(ds []catalog.Default) string {
+func defaultsText(ds []catalog.ServiceDefault) string {
 	out := make([]string, len(ds))
 	for i, d := range ds {
 		out[i] = d.Field + " is " + d.Value + " when absent (" + d.Reference + ")"

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tickmark/tickmark/armexpr"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/policy"
+)
+
+// Rules are the catalogue's checks compiled and ready to run. They are safe
+// for concurrent use.
+type Rules struct {
+	Catalog *catalog.Catalog
+	rules   []rule
+}
+
+type rule struct {
+	check  *catalog.Check
+	policy *policy.Policy
+}
+
+// Aliases makes the policy package's alias catalogue from the embedded tables;
+// a type's aliases are read when first asked for.
+func Aliases(c *catalog.Catalog) *policy.Catalog {
+	out := policy.NewCatalog()
+	out.Load = func(p *policy.Catalog, typ string) {
+		t := c.Type(typ)
+		if t == nil {
+			return
+		}
+		info := p.AddType(t.Name)
+		info.Known, info.Tags, info.Location = t.Capabilities, t.Tags, t.Location
+		for a := range t.Aliases() {
+			p.Add(t.Name, policy.Alias{Name: a.Name, Path: a.Path})
+		}
+	}
+	return out
+}
+
+// Compile compiles every check of the catalogue. Errors of several checks are
+// joined; each names the check's file.
+func Compile(c *catalog.Catalog) (*Rules, error) {
+	aliases := Aliases(c)
+	out := &Rules{Catalog: c}
+	var errs []error
+	for _, ch := range c.Checks {
+		p, err := compileOne(ch, aliases)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("check %s: %w", ch.ID, err))
+			continue
+		}
+		out.rules = append(out.rules, rule{ch, p})
+	}
+	return out, errors.Join(errs...)
+}
+
+func compileOne(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, error) {
+	var b bytes.Buffer
+	b.WriteString(`{"parameters":`)
+	if len(ch.Parameters) > 0 {
+		b.Write(ch.Parameters)
+	} else {
+		b.WriteString("{}")
+	}
+	b.WriteString(`,"policyRule":`)
+	b.Write(ch.Rule)
+	b.WriteByte('}')
+	d, err := policy.ParseDefinition(ch.File, b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Bind(d, map[string]armexpr.Value{}, aliases)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range ch.Types {
+		if p.For(t) == nil {
+			return nil, fmt.Errorf("the rule can never apply to its type %s", t)
+		}
+		if missing := p.UnknownAliases(t); len(missing) > 0 {
+			return nil, fmt.Errorf("for type %s: %s", t, missing[0])
+		}
+	}
+	return p, nil
+}
+
+// retired reports whether the check's subject had been retired by now.
+func retired(c *catalog.Check, now time.Time) bool {
+	if c.Retired == nil {
+		return false
+	}
+	on, err := time.Parse(time.DateOnly, c.Retired.On)
+	return err == nil && !now.Before(on)
+}
+
+// Canonical maps every type of the catalogue, lower case, to its spelling.
+func Canonical(c *catalog.Catalog) map[string]string {
+	out := map[string]string{}
+	for _, t := range c.Types() {
+		out[lower(t.Name)] = t.Name
+	}
+	for _, ch := range c.Checks {
+		for _, t := range slices.Concat(ch.Types, ch.Needs) {
+			if _, ok := out[lower(t)]; !ok {
+				out[lower(t)] = t
+			}
+		}
+	}
+	return out
+}
+
+// Checks returns how many checks judge the type.
+func (r *Rules) Checks(typ string) int {
+	n := 0
+	for _, x := range r.rules {
+		if slices.ContainsFunc(x.check.Types, func(t string) bool { return lower(t) == lower(typ) }) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/policy"
+)
+
+// Options tune Run.
+type Options struct {
+	// Now is the instant that clock-dependent rules use (UTC).
+	Now time.Time
+	// Engine is the version of tickmark, recorded in the assessment.
+	Engine string
+	// Workers bounds the goroutines; 0 means one per processor.
+	Workers int
+}
+
+// runner holds what one run shares.
+type runner struct {
+	rules *Rules
+	inv   *inventory.Inventory
+	res   []policy.Resource
+	ptrs  []*policy.Resource
+	spans map[string]span // resources of a type, by lower-case type
+	env   *policy.Env
+}
+
+type span struct{ from, to int }
+
+// chunk is the unit of work: one rule over a range of resources.
+type chunk struct {
+	rule int
+	typ  string
+	span span
+	rows []pending
+}
+
+// pending is a row before reasons are numbered.
+type pending struct {
+	resource uint32
+	verdict  tickmark.Verdict
+	reason   tickmark.Reason
+}
+
+const chunkSize = 2048
+
+// Run evaluates every rule on every resource of its types. It does no I/O and
+// yields the same assessment whatever the number of workers.
+func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory, rules *Rules, o Options) (*Assessment, error) {
+	r := newRunner(inv, rules, o.Now)
+	chunks := r.chunks(o.Now)
+	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
+		return nil, err
+	}
+	a := &Assessment{Engine: o.Engine, Catalog: rules.Catalog.Digest(), Now: o.Now, Origin: snap.Origin, ObservedAt: snap.ObservedAt,
+		Coverage: inv.Coverage, Problems: slices.Concat(snap.Problems, inv.Problems)}
+	a.Inputs = inputsOf(snap)
+	r.types(a)
+	r.collect(a, chunks, o.Now)
+	a.Criteria = criteria(rules.Catalog, a.Checks)
+	return a, ctx.Err()
+}
+
+func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
+	r := &runner{rules: rules, inv: inv, spans: map[string]span{}}
+	r.res = make([]policy.Resource, len(inv.Resources))
+	r.ptrs = make([]*policy.Resource, len(inv.Resources))
+	for i := range inv.Resources {
+		x := &inv.Resources[i]
+		r.res[i] = policy.Resource{ID: x.ID, Type: x.Type, Name: x.Name, Root: x.Root, Index: i}
+		r.ptrs[i] = &r.res[i]
+		if i == 0 || inv.Resources[i-1].Type != x.Type {
+			r.spans[lower(x.Type)] = span{i, i + 1}
+		} else {
+			s := r.spans[lower(x.Type)]
+			s.to = i + 1
+			r.spans[lower(x.Type)] = s
+		}
+	}
+	r.env = &policy.Env{Now: now, Inventory: r}
+	return r
+}
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// chunks lists the work in the order of checks, then types.
+func (r *runner) chunks(now time.Time) []*chunk {
+	var out []*chunk
+	for i := range r.rules.rules {
+		c := r.rules.rules[i].check
+		if retired(c, now) {
+			continue
+		}
+		for _, t := range c.Types {
+			s := r.spans[lower(t)]
+			for from := s.from; from < s.to; from += chunkSize {
+				out = append(out, &chunk{rule: i, typ: t, span: span{from, min(from+chunkSize, s.to)}})
+			}
+		}
+	}
+	return out
+}
+
+func (r *runner) evaluate(ctx context.Context, chunks []*chunk, workers int) error {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			ev := &policy.Evaluator{Env: r.env}
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(chunks) {
+					return
+				}
+				r.evaluateChunk(ev, chunks[i])
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
+	prog := r.rules.rules[c.rule].policy.For(c.typ)
+	c.rows = make([]pending, 0, c.span.to-c.span.from)
+	for i := c.span.from; i < c.span.to; i++ {
+		v, why := Verdict(ev.Evaluate(prog, &r.res[i]))
+		c.rows = append(c.rows, pending{uint32(i), v, why}) //nolint:gosec // resources are bounded far below 2^32
+	}
+}
+
+// collect numbers the rows, counts them and makes Results.
+func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
+	reasons := newReasonList()
+	a.Checks = make([]Summary, len(r.rules.rules))
+	for i, x := range r.rules.rules {
+		a.Checks[i] = Summary{Check: x.check, Reasons: map[tickmark.Reason]int{}, Retired: retired(x.check, now)}
+	}
+	total := 0
+	for _, c := range chunks {
+		total += len(c.rows)
+	}
+	rows := make([]row, 0, total)
+	start := 0
+	for i, c := range chunks {
+		s := &a.Checks[c.rule]
+		for _, p := range c.rows {
+			s.Counts.Add(p.verdict)
+			if p.verdict == tickmark.Unknown {
+				s.Reasons[p.reason]++
+			}
+			rows = append(rows, row{resource: p.resource, check: uint16(c.rule), verdict: p.verdict, reason: reasons.add(p.reason)}) //nolint:gosec // bounded catalogue
+		}
+		if i+1 == len(chunks) || chunks[i+1].rule != c.rule {
+			r.order(rows[start:])
+			start = len(rows)
+		}
+	}
+	for i := range a.Checks {
+		a.Checks[i].State = stateOf(a.Checks[i].Counts)
+	}
+	a.Results = &Results{rows: rows}
+	a.Results.explain = func(i int) tickmark.Result { return r.explain(rows[i], reasons.words[rows[i].reason]) }
+	a.Results.bare = func(i int) tickmark.Result { return r.bare(rows[i], reasons.words[rows[i].reason]) }
+}
+
+// order sorts one check's rows by resource id; rows of one type already are.
+func (r *runner) order(rows []row) {
+	key := func(w row) string { return r.inv.Resources[w.resource].Key }
+	if !slices.IsSortedFunc(rows, func(a, b row) int { return cmp.Compare(key(a), key(b)) }) {
+		slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(key(a), key(b)) })
+	}
+}
+
+// bare is a result without its explanation.
+func (r *runner) bare(w row, reason tickmark.Reason) tickmark.Result {
+	x := &r.inv.Resources[w.resource]
+	return tickmark.Result{Check: r.rules.rules[w.check].check.ID, Resource: x.ID, Type: x.Type, Verdict: w.verdict, Reason: reason}
+}
+
+func inputsOf(s *tickmark.Snapshot) []Input {
+	var out []Input
+	for _, seg := range s.Segments {
+		for _, p := range seg.Pages {
+			out = append(out, Input{Name: p.Name, Digest: p.Digest, Bytes: int64(len(p.Bytes)), Form: p.Form, Items: len(p.Items)})
+		}
+	}
+	return out
+}
+
+func (r *runner) types(a *Assessment) {
+	for _, t := range r.inv.Types {
+		a.Types = append(a.Types, TypeCount{Type: t.Type, Resources: t.Resources, Summaries: t.Summaries, Nested: t.Nested,
+			Implied: t.Implied, Partial: t.Partial, Checks: r.rules.Checks(t.Type), Known: t.Known})
+	}
+}
+
+// Related implements policy.Inventory over the snapshot.
+func (r *runner) Related(q policy.Query) policy.Related {
+	scope := q.Under
+	switch {
+	case inventory.IsRecord(q.Type):
+		scope = "" // records of a directory or organisation share one scope
+	case scope != "":
+	case q.ResourceGroup != "":
+		scope = "/subscriptions/" + q.Subscription + "/resourceGroups/" + q.ResourceGroup
+	case q.Subscription != "":
+		scope = "/subscriptions/" + q.Subscription
+	}
+	var out policy.Related
+	if found := r.inv.Under(q.Type, scope); len(found) > 0 {
+		s := r.spans[lower(found[0].Type)]
+		at := s.from + sort.Search(s.to-s.from, func(i int) bool { return r.inv.Resources[s.from+i].Key >= found[0].Key })
+		out.Resources = r.ptrs[at : at+len(found)]
+	}
+	if ok, why := r.inv.Complete(q.Type, scope); !ok {
+		out.Missing = string(why)
+	}
+	return out
+}
+
+// criteria rolls checks up to criteria: numbers of checks by state, apart.
+func criteria(c *catalog.Catalog, checks []Summary) []CriterionSummary {
+	out := make([]CriterionSummary, len(c.Criteria))
+	index := map[string]int{}
+	for i := range c.Criteria {
+		out[i] = CriterionSummary{Criterion: &c.Criteria[i], Automation: "none", State: StateManual}
+		index[c.Criteria[i].Code] = i
+	}
+	for i := range checks {
+		s := &checks[i]
+		if s.Retired {
+			continue
+		}
+		for _, l := range s.Check.Criteria {
+			k, ok := index[l.Code]
+			if !ok {
+				continue
+			}
+			out[k].add(i, s.State, l.Link)
+		}
+	}
+	for i := range out {
+		out[i].State = out[i].state()
+	}
+	return out
+}
+
+func (s *CriterionSummary) add(check int, state State, link string) {
+	s.Checks = append(s.Checks, check)
+	switch {
+	case link == "direct":
+		s.Automation = "direct"
+	case s.Automation == "none":
+		s.Automation = "supporting"
+	}
+	switch state {
+	case StateFail:
+		s.Fail++
+	case StateUnknown:
+		s.Unknown++
+	case StatePass:
+		s.Pass++
+	case StateExempt:
+		s.Exempt++
+	case StateNoResource, StateManual:
+		s.NoResource++
+	}
+}
+
+func (s *CriterionSummary) state() State {
+	switch {
+	case s.Fail > 0:
+		return StateFail
+	case s.Unknown > 0:
+		return StateUnknown
+	case s.Pass > 0:
+		return StatePass
+	case s.Exempt > 0:
+		return StateExempt
+	case s.NoResource > 0:
+		return StateNoResource
+	}
+	return StateManual
+}
