@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -113,12 +114,12 @@ func loadFiles(files []file) (*Catalog, error) {
 			add(c.readCriteria(f)...)
 		case strings.HasPrefix(f.name, "aliases/"):
 			add(c.aliases.read(f)...)
-		case strings.HasPrefix(f.name, "checks/"):
-			s, err := readCheck(f)
-			add(err)
-			if s != nil {
-				checks = append(checks, s)
-			}
+		}
+	}
+	for _, r := range readChecks(files) {
+		add(r.err)
+		if r.source != nil {
+			checks = append(checks, r.source)
 		}
 	}
 	if !criteria {
@@ -139,6 +140,34 @@ func loadFiles(files []file) (*Catalog, error) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return c, nil
+}
+
+type readResult struct {
+	source *source
+	err    error
+}
+
+// readChecks reads the files of checks concurrently, because reading YAML is most
+// of the time that loading takes. The results keep the order of files.
+func readChecks(files []file) []readResult {
+	results := make([]readResult, len(files))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		wg.Go(func() {
+			for i := range next {
+				results[i].source, results[i].err = readCheck(files[i])
+			}
+		})
+	}
+	for i, f := range files {
+		if strings.HasPrefix(f.name, "checks/") {
+			next <- i
+		}
+	}
+	close(next)
+	wg.Wait()
+	return results
 }
 
 // Check returns the check with this id, or nil.

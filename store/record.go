@@ -98,7 +98,7 @@ func (s *Store) begin(ctx context.Context, snap *tickmark.Snapshot, now time.Tim
 			r.body.Bytes += int64(len(p.Bytes))
 		}
 	}
-	if r.stage, err = newStager(ctx, s.db); err != nil {
+	if r.stage, err = newStager(ctx, s); err != nil {
 		return nil, err
 	}
 	b := r.body

@@ -239,3 +239,13 @@ func names(ctx context.Context, q querier, query string, org int64) (map[int64]s
 	}
 	return m, rows.Err()
 }
+
+// recordedAt returns when a leaf was recorded, in microseconds.
+func (s *Store) recordedAt(ctx context.Context, seq int64) (int64, error) {
+	var raw []byte
+	if err := s.db.QueryRowContext(ctx, `SELECT body FROM leaves WHERE org = $1 AND seq = $2`, s.org, seq).Scan(&raw); err != nil {
+		return 0, err
+	}
+	l, err := ledger.ParseLeaf(raw)
+	return l.RecordedAt.UnixMicro(), err
+}

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"strings"
 	"time"
@@ -22,20 +23,27 @@ type stager struct {
 	prefix string // of table names, for a rebuild
 	span   time.Duration
 
-	tx    *sql.Tx
+	begin string // the statement that begins a write transaction
+	open  bool
 	since time.Time
 	stmts map[string]*sql.Stmt
 }
 
-func newStager(ctx context.Context, db *sql.DB) (*stager, error) {
-	conn, err := db.Conn(ctx)
+func newStager(ctx context.Context, s *Store) (*stager, error) {
+	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &stager{ctx: ctx, conn: conn, span: stageSpan, stmts: map[string]*sql.Stmt{}}, nil
+	g := &stager{ctx: ctx, conn: conn, span: stageSpan, begin: "BEGIN IMMEDIATE", stmts: map[string]*sql.Stmt{}}
+	if s.pg {
+		g.begin = "BEGIN"
+	}
+	return g, nil
 }
 
-// exec runs one statement in the current short transaction.
+// exec runs one statement in the current short transaction. Transactions are
+// begun by statement: database/sql would prepare a connection's statement anew
+// for each of its own.
 func (g *stager) exec(query string, args ...any) error {
 	stmt, ok := g.stmts[query]
 	if !ok {
@@ -45,14 +53,13 @@ func (g *stager) exec(query string, args ...any) error {
 		}
 		g.stmts[query] = stmt
 	}
-	if g.tx == nil {
-		tx, err := g.conn.BeginTx(g.ctx, nil)
-		if err != nil {
+	if !g.open {
+		if _, err := g.conn.ExecContext(g.ctx, g.begin); err != nil {
 			return err
 		}
-		g.tx, g.since = tx, time.Now()
+		g.open, g.since = true, time.Now()
 	}
-	if _, err := g.tx.StmtContext(g.ctx, stmt).ExecContext(g.ctx, args...); err != nil {
+	if _, err := stmt.ExecContext(g.ctx, args...); err != nil {
 		return err
 	}
 	if time.Since(g.since) >= g.span {
@@ -63,19 +70,23 @@ func (g *stager) exec(query string, args ...any) error {
 
 // flush commits the current short transaction.
 func (g *stager) flush() error {
-	if g.tx == nil {
+	if !g.open {
 		return nil
 	}
-	tx := g.tx
-	g.tx = nil
-	return tx.Commit()
+	_, err := g.conn.ExecContext(g.ctx, "COMMIT")
+	g.open = err != nil
+	return err
 }
 
 func (g *stager) close() error {
 	var errs []error
-	if g.tx != nil {
-		errs = append(errs, g.tx.Rollback())
-		g.tx = nil
+	if g.open {
+		// The connection goes back to the pool: it must not keep a transaction.
+		_, err := g.conn.ExecContext(context.WithoutCancel(g.ctx), "ROLLBACK")
+		if err != nil {
+			_ = g.conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		g.open = false
 	}
 	for _, st := range g.stmts {
 		errs = append(errs, st.Close())
@@ -93,8 +104,9 @@ type bulk struct {
 	args    []any
 }
 
-// rowsPerInsert keeps the number of parameters far below both databases' limits.
-const rowsPerInsert = 100
+// rowsPerInsert is small: SQLite looks up each numbered parameter among all of
+// its statement, which makes long statements slower than short ones.
+const rowsPerInsert = 8
 
 func (g *stager) into(table, columns string) *bulk {
 	b := &bulk{g: g, table: g.prefix + table, columns: columns, width: strings.Count(columns, ",") + 1}

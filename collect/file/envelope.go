@@ -172,7 +172,7 @@ func (o *object) form(src []byte) string {
 		return formGraphEntity
 	case o.has("tool") && o.has("catalog") && o.has("criteria"), o.has("tickmarkSnapshot"):
 		return formSnapshot
-	case strings.HasPrefix(o.text(src, "id"), "/"), o.has("id") && o.has("type"):
+	case strings.HasPrefix(o.text(src, "id"), "/"), o.has("id") && (o.has("type") || o.has("homeTenantId")):
 		return formARMObject
 	case o.has("conditions") && o.has("grantControls") && o.has("state"):
 		return formGraphEntity

@@ -21,3 +21,8 @@ func mapFile(f *os.File, size int64) (b []byte, release func() error, err error)
 	_ = unix.Madvise(b, unix.MADV_WILLNEED)
 	return b, func() error { return unix.Munmap(b) }, nil
 }
+
+// forget drops the pages of a mapping from memory; reading brings them back.
+func forget(b []byte) {
+	_ = unix.Madvise(b, unix.MADV_DONTNEED) // a hint: failing costs memory only
+}

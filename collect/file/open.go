@@ -64,6 +64,7 @@ type Files struct {
 
 type mapping struct {
 	path    string
+	bytes   []byte
 	size    int64
 	modTime time.Time
 	release func() error
@@ -113,6 +114,17 @@ func (f *Files) Close() error {
 	}
 	f.mapped = nil
 	return errors.Join(errs...)
+}
+
+// Forget tells the system that the bytes of a page will hardly be read again,
+// so that a mapped file does not count against the memory of the process. They
+// stay readable. It is for pages that were replaced by a copy.
+func (f *Files) Forget(b []byte) {
+	for _, m := range f.mapped {
+		if len(b) > 0 && len(b) == int(m.size) && &b[0] == &m.bytes[0] {
+			forget(m.bytes)
+		}
+	}
 }
 
 // changed lists the mapped files that are no longer what was mapped.
@@ -273,7 +285,7 @@ func (l *loader) file(path string) {
 		l.unread(path, tickmark.ReasonNotCollected, plain(err), "")
 		return
 	}
-	l.files.mapped = append(l.files.mapped, mapping{path: path, size: st.Size(), modTime: st.ModTime(), release: release})
+	l.files.mapped = append(l.files.mapped, mapping{path: path, bytes: b, size: st.Size(), modTime: st.ModTime(), release: release})
 	l.bytes(path, b)
 }
 

@@ -30,8 +30,9 @@ CREATE TABLE segments (
     source   TEXT COLLATE "C"   NOT NULL,
     scope    TEXT COLLATE "C"   NOT NULL,
     manifest BYTEA   NOT NULL,
-    PRIMARY KEY (org, source, scope, seq)
+    PRIMARY KEY (org, seq)
 );
+CREATE INDEX segments_place ON segments (org, source, scope, seq);
 
 CREATE TABLE blocks (
     org    BIGINT NOT NULL,

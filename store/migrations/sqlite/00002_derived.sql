@@ -30,8 +30,9 @@ CREATE TABLE segments (
     source   TEXT   NOT NULL,
     scope    TEXT   NOT NULL,
     manifest BLOB   NOT NULL,
-    PRIMARY KEY (org, source, scope, seq)
+    PRIMARY KEY (org, seq)
 ) WITHOUT ROWID;
+CREATE INDEX segments_place ON segments (org, source, scope, seq);
 
 CREATE TABLE blocks (
     org    BIGINT NOT NULL,

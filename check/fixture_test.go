@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/tickmark/tickmark/armexpr"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/jsontape"
+	"github.com/tickmark/tickmark/policy"
+)
+
+// fixture is a file of cases for one check; doc/spec/check.md describes it.
+type fixture struct {
+	Check   string        `yaml:"check"`
+	Base    string        `yaml:"base"`
+	Cases   []fixtureCase `yaml:"cases"`
+	Without []any         `yaml:"without"`
+}
+
+type fixtureCase struct {
+	Name       string           `yaml:"name"`
+	Kind       string           `yaml:"kind"`
+	Expect     string           `yaml:"expect"`
+	Base       string           `yaml:"base"`
+	Patch      map[string]any   `yaml:"patch"`
+	Hide       []string         `yaml:"hide"`
+	Related    []fixtureRelated `yaml:"related"`
+	Complete   []string         `yaml:"complete"`
+	Now        string           `yaml:"now"`
+	Parameters map[string]any   `yaml:"parameters"`
+	Reason     string           `yaml:"reason"`
+	Near       string           `yaml:"near"`
+}
+
+type fixtureRelated struct {
+	Base  string         `yaml:"base"`
+	ID    string         `yaml:"id"`
+	Patch map[string]any `yaml:"patch"`
+	Hide  []string       `yaml:"hide"`
+}
+
+// want returns the verdict that the case expects.
+func (c *fixtureCase) want() string {
+	if c.Expect != "" {
+		return c.Expect
+	}
+	return map[string]string{
+		"pass": "pass", "fail": "fail", "nearMiss": "fail", "unobserved": "unknown", "notApplicable": "notApplicable",
+	}[c.Kind]
+}
+
+const shapes = "../catalog/testdata/shapes"
+
+func loadFixtures(t *testing.T) []fixture {
+	t.Helper()
+	names, err := filepath.Glob("../catalog/testdata/fixtures/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	var out []fixture
+	for _, n := range names {
+		data, err := os.ReadFile(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f fixture
+		if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
+			t.Fatalf("%s: %v", n, err)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// shape returns the base shape of a type with a merge patch applied.
+func shape(t *testing.T, typ string, patch map[string]any, id string) map[string]any {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(shapes, strings.ReplaceAll(typ, "/", ".")+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object map[string]any
+	if err := json.Unmarshal(data, &object); err != nil {
+		t.Fatal(err)
+	}
+	if id != "" {
+		object["id"] = id
+		object["name"] = id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return mergePatch(object, patch).(map[string]any)
+}
+
+// mergePatch applies an RFC 7396 merge patch.
+func mergePatch(target, patch any) any {
+	p, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	object, ok := target.(map[string]any)
+	if !ok {
+		object = map[string]any{}
+	}
+	for k, v := range p {
+		if v == nil {
+			delete(object, k)
+		} else {
+			object[k] = mergePatch(object[k], v)
+		}
+	}
+	return object
+}
+
+// resource parses an object and hides the paths.
+func resource(t *testing.T, object map[string]any, hide []string) *policy.Resource {
+	t.Helper()
+	data, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape, err := jsontape.Parse(data, jsontape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range hide {
+		v := tape.Root()
+		for _, step := range steps(path) {
+			if i, err := strconv.Atoi(step); err == nil {
+				v = v.Index(i)
+			} else {
+				v = v.Get(step)
+			}
+		}
+		if v.Kind() == jsontape.Absent {
+			t.Fatalf("hide %s: there is no such value", path)
+		}
+		tape.MarkUnobserved(v, "redacted")
+	}
+	r := policy.NewResource(tape.Root())
+	if r.ID == "" || r.Type == "" {
+		t.Fatalf("the object has no id or type: %s", data)
+	}
+	return r
+}
+
+// steps splits a path such as properties.list[0].name.
+func steps(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+}
+
+// world is the inventory of a case: related resources and what is complete.
+type world struct {
+	resources []*policy.Resource
+	complete  []string
+}
+
+// Related implements policy.Inventory.
+func (w *world) Related(q policy.Query) policy.Related {
+	var out policy.Related
+	for _, r := range w.resources {
+		id := strings.ToLower(r.ID)
+		switch {
+		case !strings.EqualFold(r.Type, q.Type):
+		case q.Under != "" && !strings.HasPrefix(id, strings.ToLower(q.Under)+"/"):
+		case q.Subscription != "" && !strings.EqualFold(policy.SubscriptionOf(r.ID), q.Subscription):
+		case q.ResourceGroup != "" && !strings.EqualFold(policy.ResourceGroupOf(r.ID), q.ResourceGroup):
+		default:
+			out.Resources = append(out.Resources, r)
+		}
+	}
+	if !slices.ContainsFunc(w.complete, func(t string) bool { return strings.EqualFold(t, q.Type) }) {
+		out.Missing = "notCollected"
+	}
+	return out
+}
+
+// engine compiles the checks of a catalogue.
+type engine struct {
+	catalog *catalog.Catalog
+	aliases *policy.Catalog
+}
+
+func newEngine(t *testing.T) *engine {
+	t.Helper()
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	aliases := policy.NewCatalog()
+	for _, typ := range c.Types() {
+		info := aliases.AddType(typ.Name)
+		info.Tags, info.Location, info.Known = typ.Tags, typ.Location, typ.Capabilities
+	}
+	aliases.Load = func(a *policy.Catalog, name string) {
+		if typ := c.Type(name); typ != nil {
+			for alias := range typ.Aliases() {
+				a.Add(typ.Name, policy.Alias{Name: alias.Name, Path: alias.Path})
+			}
+		}
+	}
+	for _, k := range c.Checks { // a compiler must not change the catalogue
+		for _, name := range slices.Concat(k.Types, k.Needs) {
+			aliases.Load(aliases, name)
+		}
+	}
+	return &engine{c, aliases}
+}
+
+func (e *engine) bind(t *testing.T, k *catalog.Check, parameters map[string]any) *policy.Policy {
+	t.Helper()
+	src := []byte(`{"mode":"All","policyRule":`)
+	src = append(src, k.Rule...)
+	if k.Parameters != nil {
+		src = append(append(src, `,"parameters":`...), k.Parameters...)
+	}
+	src = append(src, '}')
+	d, err := policy.ParseDefinition(k.File, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]armexpr.Value{}
+	for name, v := range parameters {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tape, err := jsontape.Parse(data, jsontape.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		values[name] = armexpr.FromTape(tape.Root())
+	}
+	p, err := policy.Bind(d, values, e.aliases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// outcome evaluates one case and returns verdict and reason in our words.
+func outcome(p *policy.Policy, r *policy.Resource, w *world, now time.Time) (verdict, reason string) {
+	e := policy.Evaluator{Env: &policy.Env{Now: now, Inventory: w}}
+	o := e.Evaluate(p.For(r.Type), r)
+	switch o.State {
+	case policy.NonCompliant:
+		return "fail", ""
+	case policy.Compliant:
+		return "pass", ""
+	case policy.NotApplicable:
+		return "notApplicable", ""
+	case policy.Error:
+		return "unknown", fmt.Sprintf("evaluationError: %v", o.Err)
+	}
+	return "unknown", o.Reason
+}
+
+func (c *fixtureCase) instant(t *testing.T) time.Time {
+	t.Helper()
+	if c.Now == "" {
+		return time.Time{}
+	}
+	now, err := time.Parse(time.RFC3339, c.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
+func (c *fixtureCase) world(t *testing.T) *world {
+	t.Helper()
+	w := &world{complete: c.Complete}
+	for _, r := range c.Related {
+		w.resources = append(w.resources, resource(t, shape(t, r.Base, r.Patch, r.ID), r.Hide))
+	}
+	return w
+}
+
+func (c *fixtureCase) object(t *testing.T, base string) map[string]any {
+	t.Helper()
+	if c.Base != "" {
+		base = c.Base
+	}
+	return shape(t, base, c.Patch, "")
+}
+
+// TestFixtures runs every case of every check.
+func TestFixtures(t *testing.T) {
+	e := newEngine(t)
+	for _, f := range loadFixtures(t) {
+		k := e.catalog.Check(f.Check)
+		if k == nil {
+			t.Errorf("fixture of check %q, which does not exist", f.Check)
+			continue
+		}
+		for _, c := range f.Cases {
+			t.Run(f.Check+"/"+c.Name, func(t *testing.T) {
+				p := e.bind(t, k, c.Parameters)
+				if p.Clock() != k.Clock {
+					t.Errorf("the rule depends on the clock: %v, the check says %v", p.Clock(), k.Clock)
+				}
+				r := resource(t, c.object(t, f.Base), c.Hide)
+				verdict, reason := outcome(p, r, c.world(t), c.instant(t))
+				if verdict != c.want() {
+					t.Errorf("got %s (%s), want %s", verdict, reason, c.want())
+				}
+				if c.Reason != "" && reason != c.Reason {
+					t.Errorf("reason %q, want %q", reason, c.Reason)
+				}
+				if strings.HasPrefix(reason, "evaluationError") || reason == "unknownAlias" {
+					t.Errorf("the rule does not evaluate: %s", reason)
+				}
+			})
+		}
+	}
+}
+
+// TestHiding hides every value of every decided case in turn: the verdict may
+// become unknown, never another one. So does making a related type incomplete.
+func TestHiding(t *testing.T) {
+	e := newEngine(t)
+	hidden, unknown := 0, 0
+	for _, f := range loadFixtures(t) {
+		k := e.catalog.Check(f.Check)
+		if k == nil {
+			continue
+		}
+		t.Run(f.Check, func(t *testing.T) {
+			for _, c := range f.Cases {
+				if c.want() != "pass" && c.want() != "fail" {
+					continue
+				}
+				p := e.bind(t, k, c.Parameters)
+				verify := func(what string, r *policy.Resource, w *world) {
+					hidden++
+					switch got, _ := outcome(p, r, w, c.instant(t)); got {
+					case c.want():
+					case "unknown":
+						unknown++
+					default:
+						t.Errorf("case %q, %s: %s instead of %s", c.Name, what, got, c.want())
+					}
+				}
+				object := c.object(t, f.Base)
+				for _, path := range paths(object["properties"], "properties") {
+					verify("without "+path, resource(t, object, append(slices.Clone(c.Hide), path)), c.world(t))
+				}
+				for i, rel := range c.Related {
+					other := shape(t, rel.Base, rel.Patch, rel.ID)
+					for _, path := range paths(other["properties"], "properties") {
+						w := c.world(t)
+						w.resources[i] = resource(t, other, append(slices.Clone(rel.Hide), path))
+						verify("related without "+path, resource(t, object, c.Hide), w)
+					}
+				}
+				w := c.world(t)
+				w.complete = nil
+				verify("nothing complete", resource(t, object, c.Hide), w)
+			}
+		})
+	}
+	if unknown == 0 || unknown == hidden {
+		t.Errorf("of %d hidings %d led to unknown: the test does not reach the rules", hidden, unknown)
+	}
+	t.Logf("%d hidings, %d unknown", hidden, unknown)
+}
+
+// paths lists every value at and below v.
+func paths(v any, at string) []string {
+	if v == nil {
+		return nil
+	}
+	out := []string{at}
+	switch v := v.(type) {
+	case map[string]any:
+		for k, c := range v {
+			if !strings.ContainsAny(k, ".[") {
+				out = append(out, paths(c, at+"."+k)...)
+			}
+		}
+	case []any:
+		for i, c := range v {
+			out = append(out, paths(c, fmt.Sprintf("%s[%d]", at, i))...)
+		}
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inventory
+
+import (
+	"strings"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// hole is something known to be missing: in which types and where.
+type hole struct {
+	reason tickmark.Reason
+	// scope is the part of Azure that the segment covered; "" is everything.
+	scope string
+	// types are what the missing part can be of, lower-case; nil is anything,
+	// arm and records narrow it to one of the two worlds.
+	types        map[string]bool
+	arm, records bool
+}
+
+func (h *hole) hits(low, key string) bool {
+	if h.scope != "" && key != "" && !within(key, h.scope) && !within(h.scope, key) {
+		return false
+	}
+	if h.types != nil {
+		if h.types[low] {
+			return true
+		}
+		for t := range h.types { // children that the missing parents would carry
+			if _, ok := nestOf(t, low); ok {
+				return true
+			}
+		}
+		return false
+	}
+	record := IsRecord(low)
+	return (!h.arm || !record) && (!h.records || record)
+}
+
+// within reports whether key is scope or lies below it.
+func within(key, scope string) bool {
+	return key == scope || strings.HasPrefix(key, scope+"/")
+}
+
+// scopeKey turns a segment's scope into a key: files cover everything.
+func scopeKey(source, scope string) string {
+	if source == "file" || scope == "" || scope == "*" {
+		return ""
+	}
+	return strings.ToLower(strings.TrimRight(scope, "/"))
+}
+
+// blocks derives the holes from the segments that are known to miss something.
+func (m *merger) blocks(chunks []chunk) {
+	at := 0
+	for si := range m.snapshot.Segments {
+		seg, cov := &m.snapshot.Segments[si], &m.inv.Coverage[si]
+		first := at
+		for at < len(chunks) && chunks[at].segment == si {
+			at++
+		}
+		if cov.Missing == tickmark.ReasonNone {
+			continue
+		}
+		h := hole{reason: cov.Missing, scope: scopeKey(seg.Source, seg.Scope)}
+		h.narrow(seg, chunks[first:at])
+		m.inv.holes = append(m.inv.holes, h)
+	}
+}
+
+// narrow finds out what the missing part of a segment can be of. A list under
+// one provider path holds one type, and a Graph collection one entity; rows of
+// a query and bare arrays can hold anything of ARM; a file that could not be
+// recognised can have held anything at all.
+func (h *hole) narrow(seg *tickmark.Segment, chunks []chunk) {
+	types := map[string]bool{}
+	single, arm := len(seg.Pages) > 0, len(seg.Pages) > 0
+	for pi := range seg.Pages {
+		switch p := &seg.Pages[pi]; p.Form {
+		case "graphCollection", "graphEntity":
+			arm = false
+			if p.Entity == "" {
+				single = false
+			}
+			types[strings.ToLower(p.Entity)] = true
+		case "armList":
+		case "resourceGraph", "resourceGraphTable":
+			single = false
+		default:
+			single, arm = false, false
+		}
+	}
+	found := 0
+	for i := range chunks {
+		for j := range chunks[i].resources {
+			r := &chunks[i].resources[j]
+			if r.Is(Nested) {
+				continue
+			}
+			found++
+			if r.Is(Summary) && !IsRecord(r.Type) {
+				single = false // the generic list of all resources
+			}
+			if !types[r.Type] {
+				types[strings.ToLower(r.Type)] = true
+			}
+		}
+	}
+	h.arm = arm
+	if single && len(types) == 1 && (found > 0 || !arm) {
+		h.types = types
+	}
+}
+
+// Complete reports whether absence may be concluded: whether every resource of
+// typ below scope (an id; "" is everything) was read. If not, the reason says
+// why. A parent that carries its children whole is complete for them.
+func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
+	low := strings.ToLower(typ)
+	if a, ok := aliases[low]; ok {
+		low = strings.ToLower(a)
+	}
+	key := strings.ToLower(strings.TrimRight(scope, "/"))
+	if inv.carried(low, key) {
+		return true, tickmark.ReasonNone
+	}
+	claimed := false
+	for i := range inv.Coverage {
+		c := &inv.Coverage[i]
+		if s := scopeKey(c.Source, c.Scope); s != "" && (key == "" || !within(key, s)) {
+			continue
+		}
+		for _, t := range c.Complete {
+			claimed = claimed || t == "*" || strings.EqualFold(t, low)
+		}
+	}
+	if !claimed {
+		return false, tickmark.ReasonNotCollected
+	}
+	for i := range inv.holes {
+		if h := &inv.holes[i]; h.hits(low, key) {
+			return false, h.reason
+		}
+	}
+	return true, tickmark.ReasonNone
+}
+
+// carried reports whether the resource key was read whole and carries its
+// children of type low in itself.
+func (inv *Inventory) carried(low, key string) bool {
+	cut := strings.LastIndexByte(low, '/')
+	if cut < 0 || key == "" {
+		return false
+	}
+	parent := find(inv.OfType(low[:cut]), key)
+	if parent == nil || !parent.whole() {
+		return false
+	}
+	n, ok := nestOf(low[:cut], low)
+	if !ok {
+		return false
+	}
+	array := n.arrayOf(parent.Root)
+	return array.Kind() == jsontape.Array && !array.IsOpen()
+}
