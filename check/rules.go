@@ -18,7 +18,10 @@ import (
 // for concurrent use.
 type Rules struct {
 	Catalog *catalog.Catalog
-	rules   []rule
+	// Canonical maps every type that the catalogue knows, lower case, to its
+	// spelling.
+	Canonical map[string]string
+	rules     []rule
 }
 
 type rule struct {
@@ -48,7 +51,7 @@ func Aliases(c *catalog.Catalog) *policy.Catalog {
 // joined; each names the check's file.
 func Compile(c *catalog.Catalog) (*Rules, error) {
 	aliases := Aliases(c)
-	out := &Rules{Catalog: c}
+	out := &Rules{Catalog: c, Canonical: canonical(c)}
 	var errs []error
 	for _, ch := range c.Checks {
 		p, err := compileOne(ch, aliases)
@@ -100,8 +103,7 @@ func retired(c *catalog.Check, now time.Time) bool {
 	return err == nil && !now.Before(on)
 }
 
-// Canonical maps every type of the catalogue, lower case, to its spelling.
-func Canonical(c *catalog.Catalog) map[string]string {
+func canonical(c *catalog.Catalog) map[string]string {
 	out := map[string]string{}
 	for _, t := range c.Types() {
 		out[lower(t.Name)] = t.Name

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/collect/file"
+	"github.com/tickmark/tickmark/report"
+	"github.com/tickmark/tickmark/work"
+)
+
+// assessCommand is tickmark assess.
+type assessCommand struct {
+	Paths []string `arg:"" name:"path" help:"Files, folders, archives, or - for standard input."`
+
+	Complete []string `help:"Resource types that the export holds completely, so that absence can be concluded; * for all." placeholder:"TYPE,…"`
+
+	JSON  bool   `help:"Print JSON (doc/spec/assessment.md)." xor:"format"`
+	CSV   bool   `help:"Print CSV, one row per result." xor:"format"`
+	SARIF bool   `help:"Print SARIF 2.1.0." xor:"format"`
+	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
+	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, problems, unknown." placeholder:"WHAT"`
+	Limit int    `help:"Rows per list in a detail view; -1 for all." default:"0"`
+
+	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
+	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
+	Now             string `help:"The instant that clock-dependent checks use (RFC 3339); default: the clock." placeholder:"INSTANT"`
+
+	Record bool   `help:"Store the snapshot and the results as evidence."`
+	Data   string `help:"Data directory of --record." default:"." type:"path" placeholder:"DIR"`
+}
+
+// Run assesses the files and reports.
+func (c *assessCommand) Run(rc *runContext) error {
+	now, err := instant(c.Now, rc.Now)
+	if err != nil {
+		return err
+	}
+	a, files, err := work.AssessFiles(rc.Context, c.Paths,
+		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: now},
+		work.AssessOptions{Now: now, Engine: engineVersion()})
+	if err != nil {
+		return err
+	}
+	err = c.deliver(rc, a)
+	if cerr := files.Close(); err == nil && cerr != nil {
+		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "an input changed while it was read", Err: cerr, Hint: "run again when nothing writes to it"}
+	}
+	if err != nil {
+		return err
+	}
+	return c.status(a)
+}
+
+// deliver writes the reports and records the evidence.
+func (c *assessCommand) deliver(rc *runContext, a *work.Assessed) error {
+	if c.HTML != "" {
+		if err := writeFile(c.HTML, func(w io.Writer) error { return report.HTML(w, a.Assessment, report.HTMLOptions{}) }); err != nil {
+			return err
+		}
+	}
+	if err := c.print(rc, a); err != nil {
+		return err
+	}
+	return nil
+}
+
+// instant reads an RFC 3339 instant, or asks the clock.
+func instant(s string, now func() time.Time) (time.Time, error) {
+	if s == "" {
+		return now().UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("%q is not an instant", s), Where: "--now",
+			Hint: "write it like 2026-06-30T00:00:00Z"}
+	}
+	return t.UTC(), nil
+}
+
+// print writes the chosen form to standard output.
+func (c *assessCommand) print(rc *runContext, a *work.Assessed) error {
+	w := bufio.NewWriterSize(rc.Out, 1<<16)
+	var err error
+	switch {
+	case c.JSON:
+		err = report.JSON(w, a.Assessment)
+	case c.CSV:
+		err = report.CSV(w, a.Assessment)
+	case c.SARIF:
+		err = report.SARIF(w, a.Assessment, report.SARIFOptions{Locate: locator(a)})
+	default:
+		err = report.Terminal(w, a.Assessment, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Show: c.Show, Limit: c.Limit})
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// status is the exit status by the order 2, 4, 3, 1.
+func (c *assessCommand) status(a *work.Assessed) error {
+	if a.Incomplete() && !c.AllowIncomplete {
+		return statusError(tickmark.ExitIncomplete)
+	}
+	var threshold tickmark.Severity
+	if c.FailOn != "none" {
+		if err := threshold.UnmarshalText([]byte(c.FailOn)); err != nil {
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: err.Error(), Where: "--fail-on"}
+		}
+		if a.Findings(threshold) > 0 {
+			return statusError(tickmark.ExitFindings)
+		}
+	}
+	return nil
+}
+
+// writeFile writes path through a temporary file, so that an interrupted run
+// leaves the old one.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "the file cannot be written", Where: path, Err: err}
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	w := bufio.NewWriterSize(f, 1<<16)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644) //nolint:gosec // a report is for reading
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// locator finds the input, bytes and line of a resource, for SARIF.
+func locator(a *work.Assessed) func(string) (report.Place, bool) {
+	lines := map[*tickmark.Page][]int{}
+	return func(id string) (report.Place, bool) {
+		r := a.Inventory.Get(id)
+		if r == nil || r.Item < 0 {
+			return report.Place{}, false
+		}
+		p := &a.Snapshot.Segments[r.Segment].Pages[r.Page]
+		if lines[p] == nil {
+			lines[p] = itemLines(p)
+		}
+		item := p.Items[r.Item]
+		return report.Place{Input: p.Name, Off: int64(item.Off), Len: int64(item.Len), Line: lines[p][r.Item]}, true
+	}
+}
+
+// itemLines returns the 1-based line on which each item of a page starts.
+func itemLines(p *tickmark.Page) []int {
+	out := make([]int, len(p.Items))
+	line, at := 1, 0
+	for i, it := range p.Items {
+		line += bytes.Count(p.Bytes[at:it.Off], []byte{'\n'})
+		at = it.Off
+		out[i] = line
+	}
+	return out
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/check"
+	"github.com/tickmark/tickmark/collect/file"
+	"github.com/tickmark/tickmark/inventory"
+)
+
+// AssessOptions say how to assess.
+type AssessOptions struct {
+	// Now is the instant that clock-dependent checks use (UTC).
+	Now time.Time
+	// Engine is the version of tickmark.
+	Engine string
+	// Catalog is the catalogue to use; nil means the embedded one.
+	Catalog *catalog.Catalog
+	// Workers bounds the goroutines; 0 means one per processor.
+	Workers int
+}
+
+// Assessed is an assessment with what it was made from. The inventory points
+// into the snapshot's bytes.
+type Assessed struct {
+	*check.Assessment
+	Snapshot  *tickmark.Snapshot
+	Inventory *inventory.Inventory
+	Catalog   *catalog.Catalog
+	// Redactions say which secret values were replaced before evaluation.
+	Redactions []inventory.Redaction
+}
+
+// rulesOf compiles the embedded catalogue once; another one each time.
+func rulesOf(c *catalog.Catalog) (*check.Rules, error) {
+	if c == nil {
+		return embeddedRules()
+	}
+	return check.Compile(c)
+}
+
+var embeddedRules = sync.OnceValues(func() (*check.Rules, error) {
+	c, err := catalog.Default()
+	if err != nil {
+		return nil, err
+	}
+	return check.Compile(c)
+})
+
+// AssessFiles reads exported files and assesses them. The caller closes the
+// files once it is done with the result.
+func AssessFiles(ctx context.Context, paths []string, fo file.Options, o AssessOptions) (*Assessed, *file.Files, error) {
+	files, err := file.Open(ctx, paths, fo)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := Assess(ctx, &files.Snapshot, o)
+	if err != nil {
+		_ = files.Close() // the first error is the one to report
+		return nil, nil, err
+	}
+	return a, files, nil
+}
+
+// Assess redacts a snapshot, takes its inventory and runs the checks.
+func Assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions) (*Assessed, error) {
+	rules, err := rulesOf(o.Catalog)
+	if err != nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeInternal, What: "the catalogue does not compile", Err: err}
+	}
+	red := inventory.Redact(snap)
+	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red})
+	if err != nil {
+		return nil, err
+	}
+	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers})
+	if err != nil {
+		return nil, err
+	}
+	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Redactions: red}, nil
+}
+
+// Incomplete reports whether something was not read: a problem, or an input
+// that is known to be cut.
+func (a *Assessed) Incomplete() bool {
+	if len(a.Problems) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(a.Coverage, func(c tickmark.Coverage) bool { return c.Missing != tickmark.ReasonNone })
+}
+
+// Findings counts the failing checks at or above a severity.
+func (a *Assessed) Findings(threshold tickmark.Severity) int {
+	n := 0
+	for i := range a.Checks {
+		if a.Checks[i].State == check.StateFail && a.Checks[i].Check.Severity >= threshold {
+			n++
+		}
+	}
+	return n
+}
+
+// The pins of a snapshot: everything besides the bytes that decides results.
+const (
+	PinCatalog  = "catalog"
+	PinSettings = "settings"
+)
+
+// settings are the pinned choices of an assessment.
+type settings struct {
+	Now        time.Time `json:"now"`
+	Origin     string    `json:"origin"`
+	ObservedAt time.Time `json:"observedAt"`
+}
+
+// Pins returns what a recorder keeps beside the snapshot so that the results
+// can be re-performed.
+func (a *Assessed) Pins() (map[string][]byte, error) {
+	s, err := json.Marshal(settings{Now: a.Now.UTC(), Origin: a.Snapshot.Origin, ObservedAt: a.Snapshot.ObservedAt.UTC()})
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{PinCatalog: a.Catalog.Archive(), PinSettings: s}, nil
+}
+
+// Evaluate assesses a recorded snapshot again from its pins; it is what
+// Reperform calls. The results come bare, in the recorded order.
+func Evaluate(engine string) func(context.Context, *tickmark.Snapshot, map[string][]byte) (iter.Seq[tickmark.Result], string, error) {
+	return func(ctx context.Context, snap *tickmark.Snapshot, pins map[string][]byte) (iter.Seq[tickmark.Result], string, error) {
+		var s settings
+		if err := json.Unmarshal(pins[PinSettings], &s); err != nil {
+			return nil, engine, fmt.Errorf("read pin %s: %w", PinSettings, err)
+		}
+		c, err := catalog.OpenArchive(pins[PinCatalog])
+		if err != nil {
+			return nil, engine, fmt.Errorf("read pin %s: %w", PinCatalog, err)
+		}
+		a, err := Assess(ctx, snap, AssessOptions{Now: s.Now, Engine: engine, Catalog: c})
+		if err != nil {
+			return nil, engine, err
+		}
+		return a.Results.Bare(), engine, nil
+	}
+}
