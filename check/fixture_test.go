@@ -122,32 +122,47 @@ func mergePatch(target, patch any) any {
 	return object
 }
 
-// resource parses an object and hides the paths.
-func resource(t *testing.T, object map[string]any, hide []string) *policy.Resource {
+// resource parses an object of type typ and hides the paths. Records of Graph do
+// not name their type, and single ones have no id.
+func resource(t *testing.T, typ string, object map[string]any, hide []string) *policy.Resource {
 	t.Helper()
 	data, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parsed(t, typ, data, hide)
+}
+
+func parsed(t *testing.T, typ string, data []byte, hide []string) *policy.Resource {
+	t.Helper()
 	tape, err := jsontape.Parse(data, jsontape.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range hide {
-		v := tape.Root()
+		v, parent := tape.Root(), jsontape.Value{}
 		for _, step := range steps(path) {
+			parent = v
 			if i, err := strconv.Atoi(step); err == nil {
 				v = v.Index(i)
 			} else {
 				v = v.Get(step)
 			}
 		}
-		if v.Kind() == jsontape.Absent {
+		switch {
+		case v.Kind() != jsontape.Absent:
+			tape.MarkUnobserved(v, "redacted")
+		case parent.Kind() == jsontape.Object: // a member that is not there: it may have been
+			tape.MarkOpen(parent, "redacted")
+		default:
 			t.Fatalf("hide %s: there is no such value", path)
 		}
-		tape.MarkUnobserved(v, "redacted")
 	}
 	r := policy.NewResource(tape.Root())
+	if strings.HasPrefix(typ, "graph/") {
+		r.Type = typ
+		r.ID = typ + "/" + r.ID
+	}
 	if r.ID == "" || r.Type == "" {
 		t.Fatalf("the object has no id or type: %s", data)
 	}
@@ -172,6 +187,8 @@ func (w *world) Related(q policy.Query) policy.Related {
 		id := strings.ToLower(r.ID)
 		switch {
 		case !strings.EqualFold(r.Type, q.Type):
+		case strings.HasPrefix(r.Type, "graph/"):
+			out.Resources = append(out.Resources, r)
 		case q.Under != "" && !strings.HasPrefix(id, strings.ToLower(q.Under)+"/"):
 		case q.Subscription != "" && !strings.EqualFold(policy.SubscriptionOf(r.ID), q.Subscription):
 		case q.ResourceGroup != "" && !strings.EqualFold(policy.ResourceGroupOf(r.ID), q.ResourceGroup):
@@ -281,17 +298,22 @@ func (c *fixtureCase) world(t *testing.T) *world {
 	t.Helper()
 	w := &world{complete: c.Complete}
 	for _, r := range c.Related {
-		w.resources = append(w.resources, resource(t, shape(t, r.Base, r.Patch, r.ID), r.Hide))
+		w.resources = append(w.resources, resource(t, r.Base, shape(t, r.Base, r.Patch, r.ID), r.Hide))
 	}
 	return w
 }
 
-func (c *fixtureCase) object(t *testing.T, base string) map[string]any {
-	t.Helper()
+// base is the type whose shape the case starts from.
+func (c *fixtureCase) base(f fixture) string {
 	if c.Base != "" {
-		base = c.Base
+		return c.Base
 	}
-	return shape(t, base, c.Patch, "")
+	return f.Base
+}
+
+func (c *fixtureCase) object(t *testing.T, f fixture) map[string]any {
+	t.Helper()
+	return shape(t, c.base(f), c.Patch, "")
 }
 
 // TestFixtures runs every case of every check.
@@ -309,7 +331,7 @@ func TestFixtures(t *testing.T) {
 				if p.Clock() != k.Clock {
 					t.Errorf("the rule depends on the clock: %v, the check says %v", p.Clock(), k.Clock)
 				}
-				r := resource(t, c.object(t, f.Base), c.Hide)
+				r := resource(t, c.base(f), c.object(t, f), c.Hide)
 				verdict, reason := outcome(p, r, c.world(t), c.instant(t))
 				if verdict != c.want() {
 					t.Errorf("got %s (%s), want %s", verdict, reason, c.want())
@@ -351,21 +373,28 @@ func TestHiding(t *testing.T) {
 						t.Errorf("case %q, %s: %s instead of %s", c.Name, what, got, c.want())
 					}
 				}
-				object := c.object(t, f.Base)
-				for _, path := range paths(object["properties"], "properties") {
-					verify("without "+path, resource(t, object, append(slices.Clone(c.Hide), path)), c.world(t))
+				base, object, whole := c.base(f), c.object(t, f), c.world(t)
+				data, err := json.Marshal(object)
+				if err != nil {
+					t.Fatal(err)
 				}
+				for _, path := range content(object) {
+					verify("without "+path, parsed(t, base, data, append(slices.Clone(c.Hide), path)), whole)
+				}
+				unhidden := parsed(t, base, data, c.Hide)
 				for i, rel := range c.Related {
 					other := shape(t, rel.Base, rel.Patch, rel.ID)
-					for _, path := range paths(other["properties"], "properties") {
-						w := c.world(t)
-						w.resources[i] = resource(t, other, append(slices.Clone(rel.Hide), path))
-						verify("related without "+path, resource(t, object, c.Hide), w)
+					data, err := json.Marshal(other)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, path := range content(other) {
+						w := &world{slices.Clone(whole.resources), whole.complete}
+						w.resources[i] = parsed(t, rel.Base, data, append(slices.Clone(rel.Hide), path))
+						verify("related without "+path, unhidden, w)
 					}
 				}
-				w := c.world(t)
-				w.complete = nil
-				verify("nothing complete", resource(t, object, c.Hide), w)
+				verify("nothing complete", unhidden, &world{resources: whole.resources})
 			}
 		})
 	}
@@ -373,6 +402,17 @@ func TestHiding(t *testing.T) {
 		t.Errorf("of %d hidings %d led to unknown: the test does not reach the rules", hidden, unknown)
 	}
 	t.Logf("%d hidings, %d unknown", hidden, unknown)
+}
+
+// content lists every value of an object except its identity.
+func content(object map[string]any) []string {
+	var out []string
+	for k, v := range object {
+		if k != "id" && k != "name" && k != "type" && !strings.ContainsAny(k, ".[@") {
+			out = append(out, paths(v, k)...)
+		}
+	}
+	return out
 }
 
 // paths lists every value at and below v.
