@@ -134,7 +134,7 @@ func newMeta(a *check.Assessment) meta {
 		m.Checks = append(m.Checks, c)
 	}
 	for _, c := range a.Criteria {
-		m.Criteria = append(m.Criteria, metaCriterion{visible(c.Criterion.Code), visible(c.Criterion.Title), c.State, c.Automation})
+		m.Criteria = append(m.Criteria, metaCriterion{visible(c.Criterion.Code), visible(c.Criterion.Title), c.State, visible(c.Automation)})
 	}
 	for _, r := range totalsOf(a).reasons {
 		m.Reasons[visible(string(r.reason))] = [2]string{visible(r.reason.Text()), nextStep(r.reason)}

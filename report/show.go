@@ -163,7 +163,7 @@ func (p *printer) why(indent int, r tickmark.Result) {
 	if r.Reason != tickmark.ReasonNone {
 		p.line("", signOf("unknown").span("%s%s", gap, r.Reason), plain(": %s", r.Reason.Text()))
 	}
-	if r.Why.Message != "" {
+	if r.Reason == tickmark.ReasonNone || strings.TrimRight(r.Why.Message, ".") != r.Reason.Text() {
 		p.wrap(indent, r.Why.Message)
 	}
 	if r.Why.Field != "" || r.Why.Path != "" {
@@ -280,30 +280,46 @@ func (p *printer) showResource(a *check.Assessment, id string) error {
 }
 
 func (p *printer) showTypes(a *check.Assessment) {
-	p.line("", strong("%10s %10s %8s %8s %7s  %s", "resources", "summaries", "nested", "implied", "checks", "type"))
 	if len(a.Types) == 0 {
 		p.line("nothing was read; give files, folders, or - for standard input")
 		return
 	}
+	p.line("", strong("%9s  %s", "resources", "type"))
 	unjudged := 0
 	for _, t := range a.Types {
-		note := ""
-		switch {
-		case !t.Known:
-			note = "  (type not known)"
-		case t.Checks == 0:
-			note = "  (no check judges it)"
-		}
+		note := typeNote(t)
 		if t.Checks == 0 {
 			unjudged++
 		}
-		p.line("", plain("%10s %10s %8s %8s %7s  %s", number(t.Resources), number(t.Summaries), number(t.Nested),
-			number(t.Implied), number(t.Checks), visible(t.Type)), quiet("%s", note))
+		room := max(20, p.width-11-2-columns(note))
+		p.line("", plain("%9s  %s", number(t.Resources), middle(visible(t.Type), room)), quiet("  %s", note))
 	}
 	if unjudged > 0 {
 		p.line("")
 		p.wrap(0, plural(unjudged, "type is", "types are")+" judged by no check: counted, and neither pass nor fail.")
 	}
+}
+
+// typeNote says what there is to know of a type beside the number of its resources.
+func typeNote(t check.TypeCount) string {
+	var out []string
+	switch {
+	case !t.Known:
+		out = append(out, "type not known")
+	case t.Checks == 0:
+		out = append(out, "no check")
+	default:
+		out = append(out, plural(t.Checks, "check", "checks"))
+	}
+	for _, n := range []struct {
+		count     int
+		one, many string
+	}{{t.Summaries, "summary", "summaries"}, {t.Nested, "nested", "nested"}, {t.Implied, "implied", "implied"}} {
+		if n.count > 0 {
+			out = append(out, plural(n.count, n.one, n.many))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func (p *printer) showProblems(a *check.Assessment) {

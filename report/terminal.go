@@ -111,14 +111,15 @@ func (p *printer) line(text string, spans ...span) {
 		spans = append([]span{{text: text}}, spans...)
 	}
 	left := p.width
-	for i, s := range spans {
+	for i := range spans {
+		s := &spans[i]
 		s.text = visible(s.text)
 		if columns(s.text) > left {
 			s.text = clip(s.text, left)
 			spans = spans[:i+1]
+			break
 		}
 		left -= columns(s.text)
-		spans[i] = s
 	}
 	for n := len(spans); n > 0; n-- {
 		spans[n-1].text = strings.TrimRight(spans[n-1].text, " ")
@@ -303,7 +304,7 @@ func (p *printer) criteria(a *check.Assessment) {
 				used += columns(s.text)
 				spans = append(spans, s)
 			}
-			add(plain("%s", pad(fs[c].code, 4)))
+			add(plain("%s", pad(clip(visible(fs[c].code), width-1), 4)))
 			for _, s := range familyShares(a, fs[c]) {
 				add(s.sign.span("%s%d", s.sign.mark, s.count))
 				add(plain(" "))
