@@ -87,7 +87,11 @@ func (c *Change) compare(path string, a, b jsontape.Value) {
 	case ka == jsontape.Unobserved || kb == jsontape.Unobserved:
 	case ka == jsontape.Object && kb == jsontape.Object:
 		for name, va := range a.Members() {
-			c.compare(join(path, name), va, b.Get(name))
+			vb := b.Get(name)
+			if path == "" && loose[strings.ToLower(name)] && alike(va, vb) {
+				continue // Azure spells these in several ways
+			}
+			c.compare(join(path, name), va, vb)
 		}
 		for name := range b.Members() {
 			if a.Get(name).Kind() == jsontape.Absent {

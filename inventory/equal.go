@@ -44,7 +44,7 @@ func covers(a, b jsontape.Value, subset bool) bool {
 			}
 		case none(vb): // the other direction judges it
 		case loose[low]:
-			if !strings.EqualFold(strings.ReplaceAll(va.Str(), " ", ""), strings.ReplaceAll(vb.Str(), " ", "")) {
+			if !alike(va, vb) {
 				return false
 			}
 		case !equal(va, vb):
@@ -52,6 +52,11 @@ func covers(a, b jsontape.Value, subset bool) bool {
 		}
 	}
 	return true
+}
+
+// alike compares two strings without case and spaces.
+func alike(a, b jsontape.Value) bool {
+	return strings.EqualFold(strings.ReplaceAll(a.Str(), " ", ""), strings.ReplaceAll(b.Str(), " ", ""))
 }
 
 // none reports whether a root member says nothing: absent, null, empty, or not
