@@ -41,12 +41,13 @@ type runner struct {
 
 type span struct{ from, to int }
 
-// chunk is the unit of work: one rule over a range of resources.
+// chunk is the unit of work: every rule of one type over a range of resources.
+// A resource is taken through all its rules while it is in the cache.
 type chunk struct {
-	rule int
-	typ  string
-	span span
-	rows []pending
+	span  span
+	typ   string
+	rules []int       // indexes into Rules.rules
+	rows  [][]pending // by rules
 }
 
 // pending is a row before reasons are numbered.
@@ -56,7 +57,7 @@ type pending struct {
 	reason   tickmark.Reason
 }
 
-const chunkSize = 2048
+const chunkSize = 512
 
 // Run evaluates every rule on every resource of its types. It does no I/O and
 // yields the same assessment whatever the number of workers.
@@ -97,19 +98,27 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// chunks lists the work in the order of checks, then types.
+// chunks lists the work in the order of types, then resources.
 func (r *runner) chunks(now time.Time) []*chunk {
-	var out []*chunk
+	byType := map[string][]int{}
 	for i := range r.rules.rules {
 		c := r.rules.rules[i].check
 		if retired(c, now) {
 			continue
 		}
 		for _, t := range c.Types {
-			s := r.spans[lower(t)]
-			for from := s.from; from < s.to; from += chunkSize {
-				out = append(out, &chunk{rule: i, typ: t, span: span{from, min(from+chunkSize, s.to)}})
-			}
+			byType[lower(t)] = append(byType[lower(t)], i)
+		}
+	}
+	var out []*chunk
+	for _, t := range r.inv.Types {
+		rules := byType[lower(t.Type)]
+		if len(rules) == 0 {
+			continue
+		}
+		s := r.spans[lower(t.Type)]
+		for from := s.from; from < s.to; from += chunkSize {
+			out = append(out, &chunk{typ: t.Type, rules: rules, span: span{from, min(from+chunkSize, s.to)}})
 		}
 	}
 	return out
@@ -138,11 +147,20 @@ func (r *runner) evaluate(ctx context.Context, chunks []*chunk, workers int) err
 }
 
 func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
-	prog := r.rules.rules[c.rule].policy.For(c.typ)
-	c.rows = make([]pending, 0, c.span.to-c.span.from)
-	for i := c.span.from; i < c.span.to; i++ {
-		v, why := Verdict(ev.Evaluate(prog, &r.res[i]))
-		c.rows = append(c.rows, pending{uint32(i), v, why}) //nolint:gosec // resources are bounded far below 2^32
+	progs := make([]*policy.Program, len(c.rules))
+	c.rows = make([][]pending, len(c.rules))
+	n := c.span.to - c.span.from
+	all := make([]pending, n*len(c.rules))
+	for k, i := range c.rules {
+		progs[k] = r.rules.rules[i].policy.For(c.typ)
+		c.rows[k] = all[k*n : (k+1)*n]
+	}
+	for i := range n {
+		res := &r.res[c.span.from+i]
+		for k, prog := range progs {
+			v, why := Verdict(ev.Evaluate(prog, res))
+			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
+		}
 	}
 }
 
@@ -153,25 +171,27 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 	for i, x := range r.rules.rules {
 		a.Checks[i] = Summary{Check: x.check, Reasons: map[tickmark.Reason]int{}, Retired: retired(x.check, now)}
 	}
+	parts := make([][][]pending, len(r.rules.rules)) // by rule
 	total := 0
 	for _, c := range chunks {
-		total += len(c.rows)
+		for k, i := range c.rules {
+			parts[i] = append(parts[i], c.rows[k])
+			total += len(c.rows[k])
+		}
 	}
 	rows := make([]row, 0, total)
-	start := 0
-	for i, c := range chunks {
-		s := &a.Checks[c.rule]
-		for _, p := range c.rows {
-			s.Counts.Add(p.verdict)
-			if p.verdict == tickmark.Unknown {
-				s.Reasons[p.reason]++
+	for i, part := range parts {
+		s, start := &a.Checks[i], len(rows)
+		for _, list := range part {
+			for _, p := range list {
+				s.Counts.Add(p.verdict)
+				if p.verdict == tickmark.Unknown {
+					s.Reasons[p.reason]++
+				}
+				rows = append(rows, row{resource: p.resource, check: uint16(i), verdict: p.verdict, reason: reasons.add(p.reason)}) //nolint:gosec // bounded catalogue
 			}
-			rows = append(rows, row{resource: p.resource, check: uint16(c.rule), verdict: p.verdict, reason: reasons.add(p.reason)}) //nolint:gosec // bounded catalogue
 		}
-		if i+1 == len(chunks) || chunks[i+1].rule != c.rule {
-			r.order(rows[start:])
-			start = len(rows)
-		}
+		r.order(rows[start:])
 	}
 	for i := range a.Checks {
 		a.Checks[i].State = stateOf(a.Checks[i].Counts)

@@ -159,6 +159,7 @@ func (v Value) Reason() string {
 
 // Key is a member name prepared for look-up.
 type Key struct {
+	name string // as given: the spelling to expect
 	fold string // case-folded
 	hash uint32
 }
@@ -166,7 +167,7 @@ type Key struct {
 // MakeKey prepares name for Lookup.
 func MakeKey(name string) Key {
 	f := foldKey(name)
-	return Key{f, hashFolded(f)}
+	return Key{name, f, hashFolded(f)}
 }
 
 // String returns the key's case-folded name.
@@ -179,20 +180,26 @@ func (v Value) Get(name string) Value { return v.Lookup(MakeKey(name)) }
 
 // Lookup is Get with a prepared key. It does not allocate.
 func (v Value) Lookup(k Key) Value {
-	switch v.Kind() {
+	if v.t == nil {
+		return v
+	}
+	if v.i&missing != 0 {
+		return v
+	}
+	t := v.t
+	w := t.words[v.i]
+	switch Kind(w & (1<<kindBits - 1)) {
 	case Object:
-	case Unobserved:
+	case Unobserved, hidden:
 		return v
 	default:
 		return Value{}
 	}
-	t := v.t
-	w := t.words[v.i]
 	end := v.i + uint32(w>>payShift)
 	for j := v.i + 1; j < end; {
 		kw := t.words[j]
 		j++
-		if uint32(kw>>32) == k.hash && t.keyIs(kw, k.fold) {
+		if uint32(kw>>32) == k.hash && t.keyIs(kw, &k) {
 			return Value{t, j}
 		}
 		j += span(t.words[j])
@@ -203,29 +210,13 @@ func (v Value) Lookup(k Key) Value {
 	return Value{}
 }
 
-// keyIs reports whether the key word spells fold, whatever its case.
-func (t *Tape) keyIs(kw uint64, fold string) bool {
+// keyIs reports whether the key word spells k, whatever its case.
+func (t *Tape) keyIs(kw uint64, k *Key) bool {
 	o := int(kw & keyOff)
-	if kw&keyEsc == 0 {
-		if o+len(fold) < len(t.src) && t.src[o+len(fold)] == '"' {
-			b := t.src[o : o+len(fold)]
-			ascii := true
-			for i := range b {
-				c := b[i]
-				if 'A' <= c && c <= 'Z' {
-					c |= 0x20
-				}
-				if c != fold[i] {
-					ascii = false
-					break
-				}
-			}
-			if ascii {
-				return true
-			}
-		}
+	if end := o + len(k.name); kw&keyEsc == 0 && end < len(t.src) && t.src[end] == '"' && view(t.src[o:end]) == k.name {
+		return true
 	}
-	return foldKey(t.keyText(kw)) == fold
+	return foldKey(t.keyText(kw)) == k.fold
 }
 
 func (t *Tape) keyText(kw uint64) string {
