@@ -134,9 +134,12 @@ func resource(t *testing.T, typ string, object map[string]any, hide []string) *p
 	return parsed(t, typ, data, hide)
 }
 
+// tapes parses the many objects of these tests, which do not run in parallel.
+var tapes jsontape.Parser
+
 func parsed(t *testing.T, typ string, data []byte, hide []string) *policy.Resource {
 	t.Helper()
-	tape, err := jsontape.Parse(data, jsontape.Options{})
+	tape, err := tapes.Parse(data)
 	if err != nil {
 		t.Fatal(err)
 	}
