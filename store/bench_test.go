@@ -59,7 +59,7 @@ func BenchmarkRecord(b *testing.B) {
 			b.ReportMetric(float64(rec.Commit.Microseconds())/1e3, "ms/commit")
 			return rec
 		}
-		s, err := store.Create(ctx, dir, "Bench", false, w.At(), store.Options{})
+		s, err := store.Create(ctx, dir, "Bench", w.At(), store.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -135,3 +135,6 @@ func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
 	}
 	return db, nil
 }
+
+// KeyPath is where a data directory keeps its signing key.
+func KeyPath(dir string) string { return filepath.Join(dir, keyFile) }

@@ -47,6 +47,8 @@ type Options struct {
 	PackSize int64
 	// LockWait is how long a writer waits for another one; 0 means 10 s.
 	LockWait time.Duration
+	// Sample makes a directory that can never hold evidence; only Create reads it.
+	Sample bool
 	// Tool names the writing program and its version in the first leaf.
 	Tool string
 }
@@ -76,7 +78,7 @@ func (s *Store) path(elem ...string) string {
 // Create makes the data directory dir for an organisation, or completes one
 // whose making was interrupted. A sample directory stays one for ever: its
 // log's name begins with "sample/", and every head shows it.
-func Create(ctx context.Context, dir, organisation string, sample bool, now time.Time, opts Options) (*Store, error) {
+func Create(ctx context.Context, dir, organisation string, now time.Time, opts Options) (*Store, error) {
 	if strings.TrimSpace(organisation) == "" {
 		return nil, &tickmark.Error{Code: tickmark.CodeUsage, What: "the organisation has no name", Hint: "give --organisation NAME"}
 	}
@@ -101,14 +103,14 @@ func Create(ctx context.Context, dir, organisation string, sample bool, now time
 	case cfg.Organisation != organisation:
 		return nil, exists(dir, cfg.Organisation)
 	}
-	if err := makeKey(dir, organisation, sample); err != nil {
+	if err := makeKey(dir, organisation, opts.Sample); err != nil {
 		return nil, err
 	}
 	s, err := open(ctx, dir, cfg, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.found(ctx, organisation, sample, now); err != nil {
+	if err := s.found(ctx, organisation, now); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -167,7 +169,7 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // found writes the first leaves: who the log belongs to and document number
 // one, the organisation.
-func (s *Store) found(ctx context.Context, organisation string, sample bool, now time.Time) error {
+func (s *Store) found(ctx context.Context, organisation string, now time.Time) error {
 	if s.key == nil {
 		return errNoKey(s.dir)
 	}
@@ -186,7 +188,7 @@ func (s *Store) found(ctx context.Context, organisation string, sample bool, now
 		}
 		leaves, err := ledger.Append(ctx, lt, s.key, now, func(int64) ([]ledger.Entry, error) {
 			return []ledger.Entry{
-				{Kind: kindInit, Body: initBody{Format: 1, Organisation: organisation, Sample: sample, Origin: s.key.Origin(), Key: s.key.Public(), Tool: s.opts.Tool}},
+				{Kind: kindInit, Body: initBody{Format: 1, Organisation: organisation, Sample: s.Sample(), Origin: s.key.Origin(), Key: s.key.Public(), Tool: s.opts.Tool}},
 				{Kind: kindDocument, Body: documentBodyOf(doc)},
 			}, nil
 		})

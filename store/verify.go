@@ -13,13 +13,6 @@ import (
 	"github.com/tickmark/tickmark/ledger"
 )
 
-// VerifyOptions say what a verification compares with.
-type VerifyOptions struct {
-	// Head is a signed head saved earlier, outside this machine; may be nil.
-	Head     []byte
-	Progress Progress
-}
-
 // verification checks one view of the database and the packs.
 type verification struct {
 	s        *Store
@@ -51,10 +44,11 @@ type verified struct {
 // Verify recomputes everything: every byte of every pack, every page from its
 // recipe, every row of every table, the Merkle tree and the signature of its
 // head. What does not fit is in the report; an error means that verification
-// itself could not go on.
-func (s *Store) Verify(ctx context.Context, opts VerifyOptions) (*ledger.Report, error) {
+// itself could not go on. saved is a signed head that was kept outside this
+// machine, or nil.
+func (s *Store) Verify(ctx context.Context, saved []byte, progress Progress) (*ledger.Report, error) {
 	v := &verification{
-		s: s, ctx: ctx, progress: opts.Progress, kinds: map[string]int64{}, pages: map[tickmark.Digest]struct{}{},
+		s: s, ctx: ctx, progress: progress, kinds: map[string]int64{}, pages: map[tickmark.Digest]struct{}{},
 		report: &ledger.Report{Checked: map[string]int64{}, Damages: []ledger.Damage{}, Notices: []string{}, Limits: []string{}},
 	}
 	if v.progress == nil {
@@ -67,7 +61,7 @@ func (s *Store) Verify(ctx context.Context, opts VerifyOptions) (*ledger.Report,
 			return err
 		}
 		defer v.blobs.close()
-		return v.run(opts.Head)
+		return v.run(saved)
 	})
 	if err != nil && ctx.Err() == nil && isMalformed(err) {
 		v.report.Add("row", "database", "a table cannot be read: "+err.Error())

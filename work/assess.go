@@ -15,6 +15,7 @@ import (
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/collect/file"
+	"github.com/tickmark/tickmark/history"
 	"github.com/tickmark/tickmark/inventory"
 )
 
@@ -123,19 +124,20 @@ type settings struct {
 	ObservedAt time.Time `json:"observedAt"`
 }
 
-// Pins returns what a recorder keeps beside the snapshot so that the results
-// can be re-performed.
-func (a *Assessed) Pins() (map[string][]byte, error) {
-	s, err := json.Marshal(settings{Now: a.Now.UTC(), Origin: a.Snapshot.Origin, ObservedAt: a.Snapshot.ObservedAt.UTC()})
+// Recording returns what is kept of the assessment as evidence: the bytes, the
+// results, and everything else that decided them.
+func (a *Assessed) Recording() Recording {
+	s := settings{Now: a.Now.UTC(), Origin: a.Snapshot.Origin, ObservedAt: a.Snapshot.ObservedAt.UTC()}
+	b, err := json.Marshal(s)
 	if err != nil {
-		return nil, err
+		b = nil // a struct of times and strings always marshals
 	}
-	return map[string][]byte{PinCatalog: a.Catalog.Archive(), PinSettings: s}, nil
+	return Recording{Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine,
+		Pins: []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}}}
 }
 
-// Evaluate assesses a recorded snapshot again from its pins; it is what
-// Reperform calls. The results come bare, in the recorded order.
-func Evaluate(engine string) func(context.Context, *tickmark.Snapshot, map[string][]byte) (iter.Seq[tickmark.Result], string, error) {
+// Again returns the Evaluate that assesses a recorded snapshot from its pins.
+func Again(engine string) Evaluate {
 	return func(ctx context.Context, snap *tickmark.Snapshot, pins map[string][]byte) (iter.Seq[tickmark.Result], string, error) {
 		var s settings
 		if err := json.Unmarshal(pins[PinSettings], &s); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/report"
+	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -34,8 +35,8 @@ type assessCommand struct {
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 	Now             string `help:"The instant that clock-dependent checks use (RFC 3339); default: the clock." placeholder:"INSTANT"`
 
-	Record bool   `help:"Store the snapshot and the results as evidence."`
-	Data   string `help:"Data directory of --record." default:"." type:"path" placeholder:"DIR"`
+	Record bool `help:"Store the snapshot and the results as evidence in the data directory."`
+	dataFlags
 }
 
 // Run assesses the files and reports.
@@ -70,7 +71,30 @@ func (c *assessCommand) deliver(rc *runContext, a *work.Assessed) error {
 	if err := c.print(rc, a); err != nil {
 		return err
 	}
+	if c.Record {
+		return c.record(rc, a)
+	}
 	return nil
+}
+
+// record stores the snapshot and its results, once the inputs are known to be
+// the bytes that were assessed.
+func (c *assessCommand) record(rc *runContext, a *work.Assessed) error {
+	for _, seg := range a.Snapshot.Segments {
+		for _, p := range seg.Pages {
+			if tickmark.DigestOf(p.Bytes) != p.Digest {
+				return &tickmark.Error{Code: tickmark.CodeIncomplete, What: "the input changed while it was read", Where: p.Name, Hint: "run again when nothing writes to it"}
+			}
+		}
+	}
+	return c.with(rc, func(s *store.Store) error {
+		rec, err := work.Record(rc.Context, s, a.Recording(), rc.Now(), rc.progress())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", rec.Entry.ID, rec.Entry.Items, rec.Entry.Results, rec.NewBytes, rec.StoredBytes)
+		return nil
+	})
 }
 
 // instant reads an RFC 3339 instant, or asks the clock.

@@ -26,6 +26,8 @@ import (
 type commands struct {
 	Assess  assessCommand  `cmd:"" help:"Run the checks over exported Azure and Entra objects."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	evidenceCommands
 }
 
 // runContext is what a command may use of the world.
