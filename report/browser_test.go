@@ -142,6 +142,7 @@ func TestFiltersInTheBrowser(t *testing.T) {
 		{"severity and area", "#severity=high&area=storage", `out(` + visibleRows + `)`, "storage-https-only storage-public-blob"},
 		{"criterion", "#criterion=CC6.6", `out(` + visibleRows + ` + " | " + document.querySelector("#about h3").textContent + " | " + document.querySelector(".tile[aria-current]").dataset.code)`,
 			"entra-mfa-all-users nsg-ssh-internet storage-public-blob | CC6.6 Boundary defences against outside threats | CC6.6"},
+		{"reason", "#reason=summary&check=storage-min-tls", `out(` + visibleRows + ` + " " + document.querySelectorAll("tr.detail:not([hidden]) details.result").length)`, "storage-https-only storage-min-tls storage-public-blob 6"},
 		{"text in a check", "#q=tls+1.2", `out(` + visibleRows + `)`, "storage-min-tls"},
 		{"text in a resource", "#q=rg-keyvault-prod", `out(` + visibleRows + `)`, "keyvault-purge-protection"},
 		{"nothing matches", "#q=zebra", `out(document.querySelector("#nomatch").hidden + " " + document.querySelector("#showing").textContent)`, "false 0 of 16 checks"},
