@@ -128,7 +128,7 @@ func checkJSON(s check.Summary) jsonCheck {
 	c := s.Check
 	reasons := s.Reasons
 	if reasons == nil {
-		reasons = map[tickmark.Reason]int{}
+		reasons = make(map[tickmark.Reason]int)
 	}
 	return jsonCheck{
 		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock, Retired: s.Retired,

@@ -291,7 +291,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	add("Looks up", "", visible(strings.Join(c.Needs, ", ")), false)
 	add("Permission", "", visible(c.Permission), false)
 	add("Witness", "change witness", visible(witnessText(c.Witness)), false)
-	add("Defaults", "", visible(defaultsText(c.Defaults)), false)
+	add("If absent", "", visible(defaultsText(c.Defaults)), false)
 	if c.Clock {
 		add("Clock", "", "the verdict depends on the time of evaluation", false)
 	}
@@ -312,7 +312,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 func defaultsText(ds []catalog.ServiceDefault) string {
 	out := make([]string, len(ds))
 	for i, d := range ds {
-		out[i] = d.Field + " is " + d.Value + " when absent (" + d.Reference + ")"
+		out[i] = d.Field + ": " + d.Value
 	}
 	return strings.Join(out, "; ")
 }

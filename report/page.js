@@ -194,7 +194,7 @@
     if (v === "unknown") return el("span", "cond", (meta.reasons[r.reason] || [r.reason])[0]);
     if (v === "pass" || v === "notApplicable") return null;
     if (!r.path && !r.field) return r.message ? el("span", "cond", r.message) : null;
-    return el("span", "cond", el("code", "", r.path || r.field), " is ", el("code", "", shorten(r.found || "nothing", 80)), ", wanted ", el("code", "", shorten(r.wanted || "not stated", 80)));
+    return el("span", "cond", el("code", "", r.path || r.field), ": found ", el("code", "", shorten(r.found || "nothing", 80)), ", wanted ", el("code", "", shorten(r.wanted || "not stated", 80)));
   };
   const facts = (v, r) => {
     const dl = el("dl", "kv");

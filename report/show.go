@@ -30,7 +30,8 @@ func (p *printer) show(a *check.Assessment, view string) error {
 	i := slices.IndexFunc(views, func(v struct {
 		name     string
 		argument bool
-	}) bool {
+	},
+	) bool {
 		return v.name == name
 	})
 	switch {

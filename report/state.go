@@ -181,7 +181,7 @@ func totalsOf(a *check.Assessment) totals {
 			t.incomplete++
 		}
 	}
-	reasons := map[tickmark.Reason]int{}
+	reasons := make(map[tickmark.Reason]int)
 	for _, s := range a.Checks {
 		t.checks[string(s.State)]++
 		t.results.Fail += s.Counts.Fail
