@@ -78,7 +78,7 @@ func hostile(names []string) *check.Assessment {
 		c := &catalog.Check{
 			ID: s, Title: s, Area: s, Severity: tickmark.High, Why: s, Types: []string{s}, Needs: []string{s}, Permission: s, NotProven: s,
 			Criteria: []catalog.CriterionLink{{Code: s, Link: s}}, Witness: []catalog.Witness{{Log: s, Operations: []string{s}}},
-			Defaults:    []catalog.Default{{Field: s, Value: s, Reference: s}},
+			Defaults:    []catalog.ServiceDefault{{Field: s, Value: s, Reference: s}},
 			Remediation: catalog.Remediation{CLI: s, Bicep: s, Portal: s}, Rule: []byte(s), References: []string{s, "https://example.org/" + s},
 			Retired: &catalog.Retired{On: s, Note: s, Reference: s},
 		}

@@ -95,15 +95,16 @@ type meta struct {
 }
 
 type metaCheck struct {
-	ID       string       `json:"id"`
-	Title    string       `json:"title"`
-	Area     string       `json:"area"`
-	Severity string       `json:"severity"`
-	Rank     int          `json:"rank"`
-	State    check.State  `json:"state"`
-	Counts   check.Counts `json:"counts"`
-	Codes    []string     `json:"codes"`
-	Types    []string     `json:"types"`
+	ID       string         `json:"id"`
+	Title    string         `json:"title"`
+	Area     string         `json:"area"`
+	Severity string         `json:"severity"`
+	Rank     int            `json:"rank"`
+	State    check.State    `json:"state"`
+	Counts   check.Counts   `json:"counts"`
+	Reasons  map[string]int `json:"reasons"`
+	Codes    []string       `json:"codes"`
+	Types    []string       `json:"types"`
 }
 
 type metaCriterion struct {
@@ -123,7 +124,10 @@ func newMeta(a *check.Assessment) meta {
 	for _, s := range a.Checks {
 		c := metaCheck{
 			ID: visible(s.Check.ID), Title: visible(s.Check.Title), Area: visible(s.Check.Area), Severity: s.Check.Severity.String(),
-			Rank: int(s.Check.Severity), State: s.State, Counts: s.Counts, Codes: []string{}, Types: []string{},
+			Rank: int(s.Check.Severity), State: s.State, Counts: s.Counts, Reasons: map[string]int{}, Codes: []string{}, Types: []string{},
+		}
+		for r, n := range s.Reasons {
+			c.Reasons[visible(string(r))] += n
 		}
 		for _, l := range s.Check.Criteria {
 			c.Codes = append(c.Codes, visible(l.Code))

@@ -31,6 +31,7 @@ type jsonCheck struct {
 	Severity   tickmark.Severity       `json:"severity"`
 	State      check.State             `json:"state"`
 	Clock      bool                    `json:"clock"`
+	Retired    bool                    `json:"retired"`
 	Types      []string                `json:"types"`
 	Needs      []string                `json:"needs"`
 	Criteria   []catalog.CriterionLink `json:"criteria"`
@@ -127,10 +128,10 @@ func checkJSON(s check.Summary) jsonCheck {
 	c := s.Check
 	reasons := s.Reasons
 	if reasons == nil {
-		reasons = map[tickmark.Reason]int{}
+		reasons = make(map[tickmark.Reason]int)
 	}
 	return jsonCheck{
-		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock,
+		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock, Retired: s.Retired,
 		Types: notNil(c.Types), Needs: notNil(c.Needs), Criteria: notNil(c.Criteria), Counts: s.Counts,
 		Reasons: reasons, NotProven: c.NotProven, References: notNil(c.References),
 	}

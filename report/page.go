@@ -58,7 +58,7 @@ type pageBar struct {
 
 type pageWorst struct{ Link, Title, ID, Severity, Count string }
 
-type pageReason struct{ Name, Text, Next, Count string }
+type pageReason struct{ Link, Name, Text, Next, Count string }
 
 type pageSign struct{ Class, Mark, Word, Means string }
 
@@ -177,7 +177,7 @@ func (p *pageData) overview(a *check.Assessment, t totals) {
 	}
 	p.WorstNone = "No check fails. What is unknown, or met no resource, is not a pass."
 	for _, r := range t.reasons {
-		p.Reasons = append(p.Reasons, pageReason{visible(string(r.reason)), visible(r.reason.Text()), nextStep(r.reason), number(r.count)})
+		p.Reasons = append(p.Reasons, pageReason{"#" + query("reason", visible(string(r.reason))), visible(string(r.reason)), visible(r.reason.Text()), nextStep(r.reason), number(r.count)})
 	}
 }
 
@@ -267,7 +267,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	if sh := verdictShares(s.Counts); len(sh) > 0 {
 		r.Bar, r.Parts = bar(sh), parts(sh, query("check", visible(c.ID))+"&verdict=")
 	} else {
-		r.NothingMet = "No resource of these types was read, so there is nothing to judge. That is not a pass."
+		r.NothingMet = nothingMet(s)
 	}
 	for _, l := range c.Criteria {
 		link := "direct"
@@ -291,7 +291,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	add("Looks up", "", visible(strings.Join(c.Needs, ", ")), false)
 	add("Permission", "", visible(c.Permission), false)
 	add("Witness", "change witness", visible(witnessText(c.Witness)), false)
-	add("Defaults", "", visible(defaultsText(c.Defaults)), false)
+	add("If absent", "", visible(defaultsText(c.Defaults)), false)
 	if c.Clock {
 		add("Clock", "", "the verdict depends on the time of evaluation", false)
 	}
@@ -308,11 +308,11 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	return r
 }
 
-// defaultsText names the documented defaults that let a missing property pass.
+// defaultsText says how a missing property comes out.
 func defaultsText(ds []catalog.ServiceDefault) string {
 	out := make([]string, len(ds))
 	for i, d := range ds {
-		out[i] = d.Field + " is " + d.Value + " when absent (" + d.Reference + ")"
+		out[i] = d.Field + ": " + d.Value
 	}
 	return strings.Join(out, "; ")
 }
@@ -374,8 +374,8 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 		case t.Checks == 0:
 			note = "no check judges it"
 		}
-		return struct{ Type, Resources, Summaries, Nested, Implied, Checks, Note string }{
-			visible(t.Type), number(t.Resources), number(t.Summaries), number(t.Nested), number(t.Implied), number(t.Checks), note,
+		return struct{ Type, Resources, Summaries, Partial, Nested, Implied, Checks, Note string }{
+			visible(t.Type), number(t.Resources), number(t.Summaries), number(t.Partial), number(t.Nested), number(t.Implied), number(t.Checks), note,
 		}
 	})
 }

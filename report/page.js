@@ -68,18 +68,18 @@
     return cache.get(i);
   };
 
-  // The state of the view lives in the address: q, verdict, severity, area, criterion, check.
-  let view = { q: "", verdict: [], severity: [], area: "", criterion: "", check: [] };
+  // The state of the view lives in the address: q, verdict, severity, area, criterion, reason, check.
+  let view;
   const lists = ["verdict", "severity", "check"];
   const parse = hash => {
     const p = new URLSearchParams(hash.replace(/^#/, ""));
-    const v = { q: p.get("q") || "", area: p.get("area") || "", criterion: p.get("criterion") || "" };
+    const v = { q: p.get("q") || "", area: p.get("area") || "", criterion: p.get("criterion") || "", reason: p.get("reason") || "" };
     for (const k of lists) v[k] = (p.get(k) || "").split(",").filter(Boolean);
     return v;
   };
   const address = () => {
     const p = new URLSearchParams();
-    for (const k of ["q", "verdict", "severity", "area", "criterion", "check"]) {
+    for (const k of ["q", "verdict", "severity", "area", "criterion", "reason", "check"]) {
       const x = lists.includes(k) ? view[k].join(",") : view[k];
       if (x) p.set(k, x);
     }
@@ -94,6 +94,7 @@
     if (view.severity.length && !view.severity.includes(c.severity)) return false;
     if (view.area && c.area !== view.area) return false;
     if (view.criterion && !c.codes.includes(view.criterion)) return false;
+    if (view.reason && !c.reasons[view.reason]) return false;
     const q = view.q.trim().toLowerCase();
     return !q || text(c).includes(q) || data(i).some(g => (!view.verdict.length || view.verdict.includes(g.v)) && g.rows.some(r => inResult(r, q)));
   };
@@ -107,12 +108,13 @@
       setOpen(row, view.check.includes(c.id));
     }
     $("#showing").textContent = n === rows.length ? number(n) + (n === 1 ? " check" : " checks") : number(n) + " of " + number(rows.length) + " checks";
-    const filtered = ["q", "area", "criterion"].some(k => view[k]) || view.verdict.length || view.severity.length;
+    const filtered = ["q", "area", "criterion", "reason"].some(k => view[k]) || view.verdict.length || view.severity.length;
     $("#clear").hidden = !filtered;
     $("#nomatch").hidden = n > 0;
     form.q.value = view.q;
     form.area.value = view.area;
     form.criterion.value = view.criterion;
+    if (form.reason) form.reason.value = view.reason;
     all("input[type=checkbox]", form).forEach(b => { b.checked = view[b.name].includes(b.value); });
     about();
     all(".tile").forEach(t => { t.dataset.code === view.criterion ? t.setAttribute("aria-current", "true") : t.removeAttribute("aria-current"); });
@@ -139,12 +141,14 @@
   const results = row => {
     const i = +row.dataset.i, c = meta.checks[i], box = $("[data-results]", row);
     const q = view.q.trim().toLowerCase(), narrow = q && !text(c).includes(q);
-    const key = view.verdict.join() + "|" + (narrow ? q : "");
+    const key = [view.verdict.join(), view.reason, narrow ? q : ""].join("|");
     if (box.dataset.key === key) return;
     box.dataset.key = key;
-    const groups = data(i).filter(g => !view.verdict.length || view.verdict.includes(g.v));
+    const wanted = view.reason ? ["unknown"] : view.verdict;
+    const groups = data(i).filter(g => !wanted.length || wanted.includes(g.v));
     if (!data(i).length) return;
-    box.replaceChildren(...groups.map(g => group(c, g, narrow ? g.rows.filter(r => inResult(r, q)) : g.rows, narrow)));
+    box.replaceChildren(...groups.map(g => 
+      group(c, g, g.rows.filter(r => (!narrow || inResult(r, q)) && (!view.reason || r.reason === view.reason)), narrow || view.reason)));
     if (!groups.length) box.append(el("p", "muted", "No result of this check has the chosen verdict."));
   };
 
@@ -152,7 +156,7 @@
   const group = (c, g, list, narrow) => {
     const s = sign[g.v];
     const head = el("h4", "s-" + g.v, el("span", "mark", s.mark), number(g.total) + " " + s.word);
-    if (narrow) head.append(el("span", "muted", number(list.length) + " match the search"));
+    if (narrow) head.append(el("span", "muted", number(list.length) + " of these on this page match"));
     const box = el("div", "group", head), ul = el("div", "list");
     box.append(ul);
     let shown = 0;
@@ -190,7 +194,7 @@
     if (v === "unknown") return el("span", "cond", (meta.reasons[r.reason] || [r.reason])[0]);
     if (v === "pass" || v === "notApplicable") return null;
     if (!r.path && !r.field) return r.message ? el("span", "cond", r.message) : null;
-    return el("span", "cond", el("code", "", r.path || r.field), " is ", el("code", "", shorten(r.found || "nothing", 80)), ", wanted ", el("code", "", shorten(r.wanted || "not stated", 80)));
+    return el("span", "cond", el("code", "", r.path || r.field), ": found ", el("code", "", shorten(r.found || "nothing", 80)), ", wanted ", el("code", "", shorten(r.wanted || "not stated", 80)));
   };
   const facts = (v, r) => {
     const dl = el("dl", "kv");
@@ -274,6 +278,7 @@
     const to = list[at < 0 ? 0 : Math.max(0, Math.min(list.length - 1, at + step))];
     if (to) to.focus();
   });
+  view = parse("");
   apply();
   follow(true);
   root.dataset.ready = "yes";

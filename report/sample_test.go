@@ -206,7 +206,7 @@ func sampleResults(s sampleCheck, scale int) []tickmark.Result {
 
 // summarise counts the results of one check; its state is the worst that was met.
 func summarise(c *catalog.Check, rs []tickmark.Result) check.Summary {
-	s := check.Summary{Check: c, Reasons: map[tickmark.Reason]int{}}
+	s := check.Summary{Check: c, Reasons: make(map[tickmark.Reason]int)}
 	for _, r := range rs {
 		s.Counts.Add(r.Verdict)
 		if r.Verdict == tickmark.Unknown {

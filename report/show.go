@@ -30,7 +30,8 @@ func (p *printer) show(a *check.Assessment, view string) error {
 	i := slices.IndexFunc(views, func(v struct {
 		name     string
 		argument bool
-	}) bool {
+	},
+	) bool {
 		return v.name == name
 	})
 	switch {
@@ -121,7 +122,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	if s.Counts.Total() > 0 {
 		p.bar("results", s.Counts.Total(), verdictShares(s.Counts))
 	} else {
-		p.line("", stateSign(check.StateNoResource).span("○ no resource of these types was read; that is not a pass"))
+		p.line("", stateSign(check.StateNoResource).span("○ %s", nothingMet(s)))
 	}
 	p.results(a, i)
 	return p.err
@@ -163,7 +164,7 @@ func (p *printer) why(indent int, r tickmark.Result) {
 	if r.Reason != tickmark.ReasonNone {
 		p.line("", signOf("unknown").span("%s%s", gap, r.Reason), plain(": %s", r.Reason.Text()))
 	}
-	if r.Reason == tickmark.ReasonNone || strings.TrimRight(r.Why.Message, ".") != r.Reason.Text() {
+	if r.Reason == tickmark.ReasonNone || strings.Trim(strings.TrimPrefix(r.Why.Message, "unknown: "), ".") != r.Reason.Text() {
 		p.wrap(indent, r.Why.Message)
 	}
 	if r.Why.Field != "" || r.Why.Path != "" {
@@ -314,7 +315,7 @@ func typeNote(t check.TypeCount) string {
 	for _, n := range []struct {
 		count     int
 		one, many string
-	}{{t.Summaries, "summary", "summaries"}, {t.Nested, "nested", "nested"}, {t.Implied, "implied", "implied"}} {
+	}{{t.Summaries, "summary", "summaries"}, {t.Partial, "partial", "partial"}, {t.Nested, "nested", "nested"}, {t.Implied, "implied", "implied"}} {
 		if n.count > 0 {
 			out = append(out, plural(n.count, n.one, n.many))
 		}

@@ -143,6 +143,14 @@ func witnessText(w []catalog.Witness) string {
 	return strings.Join(out, "; ")
 }
 
+// nothingMet says why a check has no result.
+func nothingMet(s check.Summary) string {
+	if s.Retired {
+		return "What this check looks at is retired, so it was not run. That is not a pass."
+	}
+	return "No resource of these types was read, so there is nothing to judge. That is not a pass."
+}
+
 // totals are the sums that every form of the report opens with.
 type totals struct {
 	resources, summaries, implied, judged int
@@ -173,7 +181,7 @@ func totalsOf(a *check.Assessment) totals {
 			t.incomplete++
 		}
 	}
-	reasons := map[tickmark.Reason]int{}
+	reasons := make(map[tickmark.Reason]int)
 	for _, s := range a.Checks {
 		t.checks[string(s.State)]++
 		t.results.Fail += s.Counts.Fail

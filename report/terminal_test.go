@@ -4,7 +4,6 @@ package report_test
 
 import (
 	"bytes"
-
 	"flag"
 	"os"
 	"path/filepath"

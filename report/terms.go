@@ -69,6 +69,7 @@ var glossary = []termGroup{
 	{"What is read", []Term{
 		{"resource", "One JSON object from a source, such as a storage account or a Conditional Access policy."},
 		{"summary", "A resource that came without its properties, as some list commands print it. It counts in the population; checks of its properties are unknown."},
+		{"partial", "A record of which only some members were asked for. Checks of the others are unknown."},
 		{"nested", "A resource found inside its parent, such as a security rule inside a network security group."},
 		{"implied", "A resource that was not collected itself; other resources only name it."},
 		{"snapshot", "Everything that one collection read, with its coverage."},
