@@ -31,6 +31,11 @@ type Policy struct {
 // compiles what does not depend on the resource type. Names are
 // case-insensitive. The error is a *SourceError.
 func Bind(d *Definition, params map[string]armexpr.Value, catalog *Catalog) (*Policy, error) {
+	return bind(d, params, catalog, NoEffect)
+}
+
+// bind is Bind with an effect that overrides the definition's own.
+func bind(d *Definition, params map[string]armexpr.Value, catalog *Catalog, override Effect) (*Policy, error) {
 	p := &Policy{Definition: d, catalog: catalog, programs: map[string]*Program{}}
 	if err := p.bindParameters(params); err != nil {
 		return nil, err
@@ -48,6 +53,9 @@ func Bind(d *Definition, params map[string]armexpr.Value, catalog *Catalog) (*Po
 		return nil, d.doc.errorAt(d.Effect, "then.effect", "the effect evaluates to %s, which is no effect", eff.JSON())
 	}
 	p.Effect = e
+	if override != NoEffect {
+		p.Effect = override
+	}
 	if err := p.verify(d.If); err != nil {
 		return nil, err
 	}
@@ -115,7 +123,9 @@ type template struct {
 	array bool
 	// refs are the fields that the program names literally.
 	refs map[string]*fieldRef
-	at   jsontape.Value
+	// unknown is the first alias it names that the catalogue lacks.
+	unknown *evalError
+	at      jsontape.Value
 }
 
 func (t *template) isConst() bool { return t.prog == nil && t.list == nil }
@@ -342,27 +352,16 @@ func (p *Policy) Types() []string {
 	return out
 }
 
-// UnknownAliases lists, for a resource type, the failures that fields without
-// a known alias would cause, so that an author sees them before evaluation.
+// UnknownAliases lists, for a resource type, the aliases that the rule needs
+// and the catalogue lacks, as messages.
 func (p *Policy) UnknownAliases(typ string) []string {
-	var out []string
 	prog := p.For(typ)
 	if prog == nil {
 		return nil
 	}
-	var walk func(n *node)
-	walk = func(n *node) {
-		if n == nil {
-			return
-		}
-		if n.kind == failNode {
-			out = append(out, n.fail.what)
-		}
-		for _, k := range n.kids {
-			walk(k)
-		}
+	var out []string
+	for _, f := range prog.unknown {
+		out = append(out, f.what)
 	}
-	walk(prog.cond)
-	walk(prog.existence)
 	return out
 }

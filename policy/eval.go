@@ -54,12 +54,21 @@ func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
 	if t, why := p.Policy.modeApplies(r); t != True {
 		return outcomeOf(t, NotApplicable, NotApplicable, why)
 	}
+	if p.unknown != nil && p.Policy.Effect.existence() {
+		return errorOutcome(&unknownAliasError{*p.unknown[0]})
+	}
 	app, err := e.eval(p.applies)
 	if err != nil {
 		return errorOutcome(err)
 	}
 	if app != True {
 		return outcomeOf(app, NotApplicable, NotApplicable, e.why)
+	}
+	if p.unknown != nil {
+		return errorOutcome(&unknownAliasError{*p.unknown[0]})
+	}
+	if !offline(p.Policy.Definition.Mode) && p.Policy.Effect != Manual {
+		return Outcome{State: Unknown, Reason: "notEvaluableOffline"}
 	}
 	switch p.Policy.Effect {
 	case Audit, Deny, Append, Modify:

@@ -53,11 +53,12 @@ func (e *Evaluator) exists(p *Program) (Truth, error) {
 	} else {
 		rel.Missing = "notCollected"
 	}
-	out, why := False, ""
+	out, why, matched := False, "", false
 	for _, r := range rel.Resources {
 		if wantName != "" && !nameMatches(wantName, r) {
 			continue
 		}
+		matched = true
 		t, w, err := e.related(p, r)
 		if err != nil {
 			return Maybe, err
@@ -69,7 +70,8 @@ func (e *Evaluator) exists(p *Program) (Truth, error) {
 			out, why = Maybe, w
 		}
 	}
-	if out == False && rel.Missing != "" {
+	if out == False && rel.Missing != "" && !(matched && q.Under != "" && wantName != "" && !strings.Contains(wantName, "?")) {
+		// A name is unique under its parent: the one that was found is the only one.
 		out, why = Maybe, rel.Missing
 	}
 	if out == Maybe {
@@ -123,7 +125,7 @@ func (e *Evaluator) query(p *Program) (*Query, error) {
 func nameMatches(want string, r *Resource) bool {
 	full := r.fullName()
 	if !strings.Contains(want, "/") {
-		return want == "?" || foldEq(want, r.Name) || foldEq(want, full)
+		return want == "?" || foldEq(want, r.Name) || foldEq(want, full) || foldEq(want, r.ID[strings.LastIndexByte(r.ID, '/')+1:])
 	}
 	w, f := strings.Split(want, "/"), strings.Split(full, "/")
 	if len(w) != len(f) {

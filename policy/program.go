@@ -20,6 +20,9 @@ type Program struct {
 	applies *node
 	// existence is the existenceCondition for the related type.
 	existence *node
+	// unknown are the aliases that the rule needs for the type and the catalogue
+	// lacks: the policy's state is then Error, whatever the other conditions say.
+	unknown []*evalError
 }
 
 type nodeKind uint8
@@ -123,9 +126,13 @@ func (p *Policy) specialise(typ string) *Program {
 	}
 	c := &compiler{p: p, typ: typ, primary: typ}
 	prog := &Program{Policy: p, Type: typ, cond: c.node(p.Definition.If)}
-	prog.applies = c.applicability(p.Definition.If)
-	if p.Effect.existence() {
+	switch mode := p.Definition.Mode; {
+	case p.Effect.existence(), foldEq(mode, "Microsoft.Kubernetes.Data"):
 		prog.applies = prog.cond
+	case dataMode(mode):
+		prog.applies = c.applies(p.Definition.If, false, false)
+	default:
+		prog.applies = c.applicability(p.Definition.If)
 	}
 	if prog.applies.kind == constNode && prog.applies.truth == False {
 		return nil
@@ -134,7 +141,49 @@ func (p *Policy) specialise(typ string) *Program {
 		rc := &compiler{p: p, typ: p.details.typ, primary: typ}
 		prog.existence = rc.node(p.Definition.Existence)
 	}
+	prog.findUnknown(prog.cond)
+	prog.findUnknown(prog.existence)
 	return prog
+}
+
+// findUnknown collects the unknown aliases that are left after folding.
+func (p *Program) findUnknown(n *node) {
+	if n == nil {
+		return
+	}
+	if n.kind == failNode && n.why == "unknownAlias" {
+		p.unknown = append(p.unknown, n.fail)
+	}
+	p.findUnknownIn(n.left)
+	p.findUnknownIn(n.right)
+	for _, k := range n.kids {
+		p.findUnknown(k)
+	}
+}
+
+func (p *Program) findUnknownIn(t *template) {
+	if t == nil {
+		return
+	}
+	if t.unknown != nil {
+		p.unknown = append(p.unknown, t.unknown)
+	}
+	for _, part := range t.list {
+		p.findUnknownIn(part)
+	}
+}
+
+// dataMode reports whether the mode is one of a resource provider whose
+// policies apply by type alone.
+func dataMode(mode string) bool {
+	return len(mode) > 5 && foldEq(mode[len(mode)-5:], ".Data") && !foldEq(mode, "Microsoft.Network.Data")
+}
+
+// offline reports whether policies of the mode can be judged from objects
+// alone; Kubernetes policies need the cluster's own objects and a constraint
+// template, network groups the network manager.
+func offline(mode string) bool {
+	return !foldEq(mode, "Microsoft.Kubernetes.Data") && !foldEq(mode, "Microsoft.Network.Data") && !foldEq(mode, "Microsoft.ContainerService.Data")
 }
 
 var (
@@ -248,15 +297,34 @@ func (c *compiler) collectRefs(t *template, v jsontape.Value) {
 		}
 		if foldEq(n.Name, "field") && c.primary != c.typ {
 			pc := &compiler{p: c.p, typ: c.primary, primary: c.primary}
-			if f, fail := pc.resolve(arg); fail == nil {
-				t.refs[arg] = f
-			}
+			t.refer(arg, pc)
 			return
 		}
-		if f, fail := c.resolve(arg); fail == nil {
-			t.refs[arg] = f
+		if foldEq(n.Name, "current") && c.counts(arg) {
+			return
 		}
+		t.refer(arg, c)
 	})
+}
+
+// refer resolves a field that the expression names literally.
+func (t *template) refer(name string, c *compiler) {
+	f, fail := c.resolve(name)
+	if fail == nil {
+		t.refs[name] = f
+	} else if t.unknown == nil {
+		t.unknown = fail
+	}
+}
+
+// counts reports whether name is the name of an enclosing value count.
+func (c *compiler) counts(name string) bool {
+	for _, s := range c.scopes {
+		if s.name != "" && foldEq(s.name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *compiler) constArg(n *armexpr.Node) (string, bool) {

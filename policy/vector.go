@@ -47,6 +47,8 @@ func (v *Vector) Run(aliases func(name string) (*Catalog, error)) (want, got str
 	case "builtin":
 		want, got = v.runBuiltin()
 		return want, got, nil
+	case "state":
+		return v.runState()
 	}
 	return "", "", fmt.Errorf("%q: %w", v.Suite, ErrSuite)
 }
@@ -75,7 +77,7 @@ func (v *Vector) runEval(aliases func(name string) (*Catalog, error)) (want, got
 	if err != nil {
 		return want, "parse_error", nil //nolint:nilerr // the refusal is the result
 	}
-	p, err := Bind(d, parameterValues(v.root.Get("parameters")), catalog)
+	p, err := Bind(d, ParameterValues(v.root.Get("parameters")), catalog)
 	if want == "compiles" && err == nil {
 		return want, want, nil
 	}
@@ -114,17 +116,6 @@ func missingIn(want, have jsontape.Value) string {
 		return string(want.Raw())
 	}
 	return ""
-}
-
-func parameterValues(v jsontape.Value) map[string]armexpr.Value {
-	out := map[string]armexpr.Value{}
-	for k, p := range v.Members() {
-		if inner := p.Get("value"); inner.Kind() != jsontape.Absent && p.Len() == 1 {
-			p = inner
-		}
-		out[k] = armexpr.FromTape(p)
-	}
-	return out
 }
 
 // vectorInventory answers look-ups with the vector's list, in call order.

@@ -64,7 +64,7 @@ func TestVectors(t *testing.T) {
 		cache[name] = c
 		return c, c.AddProviders(name, b)
 	}
-	for _, suite := range []string{"policy-eval", "policy-parser", "policy-builtins"} {
+	for _, suite := range []string{"policy-eval", "policy-parser", "policy-builtins", "policy-state"} {
 		b, err := os.ReadFile(filepath.Join(dir, suite+".jsonl"))
 		if err != nil {
 			t.Fatal(err)
