@@ -47,4 +47,3 @@ func (l *List) Related(q Query) Related {
 	}
 	return out
 }
-

@@ -88,4 +88,3 @@ func (r *Roller) Summary() Summary {
 	}
 	return out
 }
-
