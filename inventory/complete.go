@@ -136,7 +136,7 @@ func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
 			claimed = claimed || t == "*" || strings.EqualFold(t, low)
 		}
 	}
-	if !claimed {
+	if !claimed || inv.elsewhere(key) {
 		return false, tickmark.ReasonNotCollected
 	}
 	for i := range inv.holes {
@@ -145,6 +145,28 @@ func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
 		}
 	}
 	return true, tickmark.ReasonNone
+}
+
+// elsewhere reports whether key lies in a subscription that only ids name
+// although others were collected: an export of some subscriptions, however
+// complete, says nothing of the rest.
+func (inv *Inventory) elsewhere(key string) bool {
+	const subs = "/subscriptions/"
+	if !strings.HasPrefix(key, subs) {
+		return false
+	}
+	id, _, _ := strings.Cut(key[len(subs):], "/")
+	all := inv.OfType(TypeSubscription)
+	s := find(all, subs+id)
+	if s != nil && !s.Is(Implied) {
+		return false
+	}
+	for i := range all {
+		if !all[i].Is(Implied) {
+			return true
+		}
+	}
+	return false
 }
 
 // carried reports whether the resource key was read whole and carries its

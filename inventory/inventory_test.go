@@ -452,6 +452,21 @@ func TestComplete(t *testing.T) {
 			}
 		})
 	}
+	t.Run("some subscriptions", func(t *testing.T) {
+		s := snapshot(page(
+			`{"id":"`+sub+`","subscriptionId":"0ab1","displayName":"collected"}`,
+			arm(vaults, "v", `,"properties":{"peer":"x"}`),
+			`{"id":"/subscriptions/other/resourceGroups/g/providers/Microsoft.Sql/servers/s","name":"s","type":"Microsoft.Sql/servers","properties":{}}`,
+		))
+		s.Segments[0].Coverage.Complete = []string{"*"}
+		inv := build(t, s, inventory.Options{})
+		if ok, why := inv.Complete(vaults, sub); !ok {
+			t.Errorf("the collected subscription is not complete: %s", why)
+		}
+		if ok, _ := inv.Complete(vaults, "/subscriptions/other"); ok {
+			t.Error("a subscription that only an id names is complete")
+		}
+	})
 	t.Run("cut collection", func(t *testing.T) {
 		users := page(`{"id":"u1","userPrincipalName":"a"}`)
 		users.Form, users.Entity = "graphCollection", "graph/users"

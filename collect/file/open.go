@@ -52,6 +52,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// unfinished ends the names of files that the export script is still writing.
+const unfinished = ".part"
+
 // smallFile is the size up to which a file is read rather than mapped.
 const smallFile = 1 << 20
 
@@ -316,6 +319,12 @@ func (l *loader) document(input string, b []byte) {
 		})
 	}
 	seg, problems := recognise(input, b)
+	if strings.HasSuffix(input, unfinished) && seg.Coverage.Missing == tickmark.ReasonNone {
+		// The one place where a name counts: what is there may look whole.
+		const what = "the export script did not finish this file"
+		problems = append(problems, tickmark.Problem{Input: input, Byte: -1, Reason: tickmark.ReasonTruncated, What: what, Hint: "run the script again in an empty folder"})
+		seg.Coverage.Missing, seg.Coverage.Detail = tickmark.ReasonTruncated, what
+	}
 	l.problems = append(l.problems, problems...)
 	l.files.Snapshot.Segments = append(l.files.Snapshot.Segments, seg)
 	for i := range seg.Pages {

@@ -363,6 +363,7 @@ func TestOpen(t *testing.T) {
 	write(t, filepath.Join(dir, "README.md"), []byte("# exports"))
 	write(t, filepath.Join(dir, ".hidden"), []byte("nothing"))
 	write(t, filepath.Join(dir, "d.part"), []byte(`{"value":[`+vault))
+	write(t, filepath.Join(dir, "d2.json.part"), []byte(`{"value":[`+vault+`]}`))
 	big := write(t, filepath.Join(dir, "e-big.json"), []byte(`{"value":[`+strings.Repeat(vault+",\n", 12000)+vault+`]}`))
 	f := open(t, Options{Stdin: strings.NewReader(vault), CompleteTypes: []string{"Microsoft.Sql/servers"}}, dir, "-", filepath.Join(dir, "gone.json"))
 	var got []string
@@ -379,12 +380,12 @@ func TestOpen(t *testing.T) {
 	}
 	want := []string{
 		"/a/z.bin 2 ", "/b.json 1 ", "/c.zip!../../etc/x 0 truncated", "/c.zip!one.json 3 ", "/c.zip!two.json 1 ",
-		"/d.part 1 truncated", "/e-big.json 12001 ", "- 1 ", "/gone.json 0 notCollected",
+		"/d.part 1 truncated", "/d2.json.part 1 truncated", "/e-big.json 12001 ", "- 1 ", "/gone.json 0 notCollected",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if len(f.Snapshot.Problems) != 3 {
+	if len(f.Snapshot.Problems) != 4 {
 		t.Errorf("problems: %+v", f.Snapshot.Problems)
 	}
 	if len(f.mapped) != 1 || f.mapped[0].path != big {

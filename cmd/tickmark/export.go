@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/collect/file"
+)
+
+// exportScriptCommand is tickmark export-script.
+type exportScriptCommand struct {
+	Sources []string `help:"Sources to export: arm, graph." default:"arm,graph" enum:"arm,graph" placeholder:"SOURCE,…"`
+}
+
+// Help is the long description.
+func (c *exportScriptCommand) Help() string {
+	return `The script uses the Azure CLI (az) and only reads. It writes one file per list into a
+folder and ends by printing the 'tickmark assess' command for it:
+
+    tickmark export-script > export.sh
+    az login
+    sh export.sh`
+}
+
+// Run prints the script.
+func (c *exportScriptCommand) Run(rc *runContext) error {
+	cat, err := catalog.Default()
+	if err != nil {
+		return err
+	}
+	types, diagnostics := wanted(cat)
+	return file.WriteScript(rc.Out, file.ScriptOptions{Sources: c.Sources, Types: types, Diagnostics: diagnostics, Version: engineVersion()})
+}
+
+// wanted lists the types that the checks judge or look up, and the types whose
+// diagnostic settings they look up.
+func wanted(cat *catalog.Catalog) (types, diagnostics []string) {
+	for i := range cat.Checks {
+		k := cat.Checks[i]
+		types = append(types, k.Types...)
+		types = append(types, k.Needs...)
+		if slices.ContainsFunc(k.Needs, func(t string) bool { return strings.EqualFold(t, "Microsoft.Insights/diagnosticSettings") }) {
+			diagnostics = append(diagnostics, k.Types...)
+		}
+	}
+	slices.Sort(types)
+	slices.Sort(diagnostics)
+	return slices.Compact(types), slices.Compact(diagnostics)
+}
