@@ -455,3 +455,25 @@ func TestTermsPageEqualsTheTable(t *testing.T) {
 		seen[term.Word] = true
 	}
 }
+
+// BenchmarkForms renders 238,000 results in each form.
+func BenchmarkForms(b *testing.B) {
+	a := sample(700)
+	for form, write := range forms {
+		b.Run(form, func(b *testing.B) {
+			b.ReportAllocs()
+			var w counting
+			for b.Loop() {
+				if err := write(&w, a); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(w.n)/float64(b.N)/(1<<20), "MB")
+		})
+	}
+}
+
+// counting counts what is written.
+type counting struct{ n int64 }
+
+func (c *counting) Write(p []byte) (int, error) { c.n += int64(len(p)); return len(p), nil }

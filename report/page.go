@@ -155,9 +155,9 @@ func notice(a *check.Assessment, t totals) string {
 
 func (p *pageData) overview(a *check.Assessment, t totals) {
 	p.Bars = []pageBar{
-		{"checks", number(len(a.Checks)), "The catalogue holds none.", bar(shares(t.checks)), parts(shares(t.checks), "verdict=")},
-		{"results", number(t.results.Total()), "No resource met a check.", bar(verdictShares(t.results)), parts(verdictShares(t.results), "verdict=")},
-		{"criteria", number(len(a.Criteria)), "The catalogue holds none.", bar(shares(t.criteria)), parts(shares(t.criteria), "")},
+		{noun(len(a.Checks), "check", "checks"), number(len(a.Checks)), "The catalogue holds none.", bar(shares(t.checks)), parts(shares(t.checks), "verdict=")},
+		{noun(t.results.Total(), "result", "results"), number(t.results.Total()), "No resource met a check.", bar(verdictShares(t.results)), parts(verdictShares(t.results), "verdict=")},
+		{noun(len(a.Criteria), "criterion", "criteria"), number(len(a.Criteria)), "The catalogue holds none.", bar(shares(t.criteria)), parts(shares(t.criteria), "")},
 	}
 	for i := range p.Bars[2].Parts { // criteria are shown on the map, not filtered
 		p.Bars[2].Parts[i].Link = "#criteria"

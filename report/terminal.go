@@ -153,13 +153,13 @@ func (p *printer) put(s string) {
 func (p *printer) head(a *check.Assessment, t totals) {
 	pinned := "no catalogue"
 	if !a.Catalog.IsZero() {
-		pinned = "catalogue " + a.Catalog.String()[:12]
+		pinned = "catalogue " + a.Catalog.String()[:8]
 	}
 	observed := "time of observation not known"
 	if !a.ObservedAt.IsZero() {
 		observed = "observed " + instant(a.ObservedAt)
 	}
-	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", observed), quiet(" · %s", cmp.Or(a.Origin, "origin not known")))
+	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", cmp.Or(a.Origin, "origin not known")), quiet(" · %s", observed))
 	spans := []span{plain("%s, %s of %s",
 		plural(len(a.Inputs), "input", "inputs"), plural(t.resources, "resource", "resources"), plural(len(a.Types), "type", "types"))}
 	lowers := t.lowers(a)

@@ -7,12 +7,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/report"
 )
@@ -65,5 +67,29 @@ func TestTerminalSummary(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEveryReasonHasANextStep finds the reasons in the root package's source, so
+// that a new one cannot be forgotten, and asks for a step that fits its line.
+func TestEveryReasonHasANextStep(t *testing.T) {
+	source, err := os.ReadFile("../verdict.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := regexp.MustCompile(`Reason = "([A-Za-z]+)"`).FindAllSubmatch(source, -1)
+	if len(words) < 10 {
+		t.Fatalf("found %d reasons", len(words))
+	}
+	for _, w := range words {
+		a := oneRow()
+		c := a.Checks[0].Check
+		a.Checks[0] = summarise(c, []tickmark.Result{{Check: c.ID, Reason: tickmark.Reason(w[1])}})
+		got := terminal(t, a, report.TerminalOptions{})
+		_, line, ok := strings.Cut(got, "? "+"      1  ")
+		line, _, _ = strings.Cut(line, "\n")
+		if !ok || !strings.Contains(line, "→") || strings.Contains(line, "…") || strings.Contains(line, "see --show unknown") {
+			t.Errorf("reason %s: line %q", w[1], line)
+		}
 	}
 }

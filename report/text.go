@@ -183,10 +183,14 @@ func number(n int) string {
 
 // plural writes "1 check" or "2 checks".
 func plural(n int, one, many string) string {
+	return number(n) + " " + noun(n, one, many)
+}
+
+func noun(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return number(n) + " " + many
+	return many
 }
 
 // instant writes t to the minute, in UTC.
