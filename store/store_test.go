@@ -24,6 +24,11 @@ func sqliteEnv(t *testing.T) *storetest.Env {
 			t.Helper()
 			return openRaw(t, "sqlite", "file:"+filepath.Join(dir, "tickmark.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=recursive_triggers(1)")
 		},
+		Second: func(t *testing.T) bool {
+			t.Helper()
+			found, _ := verifyPython(t, dir, nil)
+			return found
+		},
 		Disarm: []string{
 			`DROP TRIGGER leaves_no_update`, `DROP TRIGGER leaves_no_delete`, `DROP TRIGGER documents_no_update`, `DROP TRIGGER documents_no_delete`,
 			`DROP TRIGGER ledgers_no_delete`, `DROP TRIGGER ledgers_grow`,

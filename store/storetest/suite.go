@@ -30,6 +30,9 @@ type Env struct {
 	// are the statements that switch the triggers off.
 	Raw    func(t *testing.T) *sql.DB
 	Disarm []string
+	// Second is another verifier of the directory, if there is one; it says
+	// whether it finds damage.
+	Second func(t *testing.T) bool
 }
 
 // Open opens the store of e until the test ends.
