@@ -24,8 +24,9 @@ import (
 
 // commands is the whole command line.
 type commands struct {
-	Assess  assessCommand  `cmd:"" help:"Run the checks over exported Azure and Entra objects."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Assess       assessCommand       `cmd:"" help:"Run the checks over exported Azure and Entra objects."`
+	ExportScript exportScriptCommand `cmd:"" help:"Print a read-only shell script that exports what assess reads."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
 
 	evidenceCommands
 }
