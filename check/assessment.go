@@ -21,6 +21,7 @@ type Assessment struct {
 	Origin     string
 	ObservedAt time.Time
 	Inputs     []Input
+	Population Population
 	Coverage   []tickmark.Coverage
 	Problems   []tickmark.Problem
 	Types      []TypeCount
@@ -37,6 +38,25 @@ type Input struct {
 	Bytes  int64           `json:"bytes"`
 	Form   string          `json:"form"`
 	Items  int             `json:"items"`
+	// Redacted is the number of secret values that were replaced before
+	// anything was evaluated; Kept is then the digest of the bytes with the
+	// replacements, which is what a recorded snapshot holds.
+	Redacted int              `json:"redacted,omitempty"`
+	Kept     *tickmark.Digest `json:"kept,omitempty"`
+}
+
+// Population counts what was read. Items = own resources + Duplicates + Unread;
+// Resources = own resources + Nested + Implied.
+type Population struct {
+	Items       int `json:"items"`       // objects in the inputs
+	Unread      int `json:"unread"`      // not resources, or not JSON
+	Duplicates  int `json:"duplicates"`  // repeat a resource
+	Summaries   int `json:"summaries"`   // of Items: came without properties
+	Resources   int `json:"resources"`   // distinct resources
+	Nested      int `json:"nested"`      // of Resources: found only inside a parent
+	Implied     int `json:"implied"`     // of Resources: only named by others
+	Conflicting int `json:"conflicting"` // of Resources: read twice with different content
+	Unseen      int `json:"unseen"`      // of Resources: still without properties
 }
 
 // TypeCount counts the population of one resource type.

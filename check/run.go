@@ -69,7 +69,10 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 	}
 	a := &Assessment{Engine: o.Engine, Catalog: rules.Catalog.Digest(), Now: o.Now, Origin: snap.Origin, ObservedAt: snap.ObservedAt,
 		Coverage: inv.Coverage, Problems: slices.Concat(snap.Problems, inv.Problems)}
-	a.Inputs = inputsOf(snap)
+	n := inv.Counts
+	a.Population = Population{Items: n.Items, Unread: n.Unread, Duplicates: n.Duplicates, Summaries: n.SummaryItems, Resources: n.Resources,
+		// A summary that its parent made good counts as read by itself.
+		Nested: n.Resources - (n.Items - n.Duplicates - n.Unread) - n.Implied, Implied: n.Implied, Conflicting: n.Conflicting, Unseen: n.Summaries}
 	r.types(a)
 	r.collect(a, chunks, o.Now)
 	a.Criteria = criteria(rules.Catalog, a.Checks)
@@ -213,16 +216,6 @@ func (r *runner) order(rows []row) {
 func (r *runner) bare(w row, reason tickmark.Reason) tickmark.Result {
 	x := &r.inv.Resources[w.resource]
 	return tickmark.Result{Check: r.rules.rules[w.check].check.ID, Resource: x.ID, Type: x.Type, Verdict: w.verdict, Reason: reason}
-}
-
-func inputsOf(s *tickmark.Snapshot) []Input {
-	var out []Input
-	for _, seg := range s.Segments {
-		for _, p := range seg.Pages {
-			out = append(out, Input{Name: p.Name, Digest: p.Digest, Bytes: int64(len(p.Bytes)), Form: p.Form, Items: len(p.Items)})
-		}
-	}
-	return out
 }
 
 func (r *runner) types(a *Assessment) {

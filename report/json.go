@@ -93,6 +93,7 @@ func JSON(w io.Writer, a *check.Assessment) error {
 	j.member("observedAt", nullable(stamp(a.ObservedAt)))
 	j.member("now", nullable(stamp(a.Now)))
 	list(j, "inputs", a.Inputs)
+	j.member("population", a.Population)
 	list(j, "coverage", a.Coverage)
 	list(j, "problems", a.Problems)
 	list(j, "types", a.Types)

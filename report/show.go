@@ -285,6 +285,7 @@ func (p *printer) showTypes(a *check.Assessment) {
 		p.line("nothing was read; give files, folders, or - for standard input")
 		return
 	}
+	p.reconcile(a.Population)
 	p.line("", strong("%9s  %s", "resources", "type"))
 	unjudged := 0
 	for _, t := range a.Types {
@@ -299,6 +300,22 @@ func (p *printer) showTypes(a *check.Assessment) {
 		p.line("")
 		p.wrap(0, plural(unjudged, "type is", "types are")+" judged by no check: counted, and neither pass nor fail.")
 	}
+}
+
+// reconcile accounts for the difference between the objects read and the
+// resources judged, so that no number stands unexplained.
+func (p *printer) reconcile(n check.Population) {
+	if n.Items == 0 {
+		return
+	}
+	own := n.Resources - n.Nested - n.Implied
+	p.wrap(0, fmt.Sprintf("%s in the inputs = %s by themselves + %s a resource + %s.", plural(n.Items, "object", "objects"),
+		plural(own, "resource", "resources"), plural(n.Duplicates, "that repeats", "that repeat"), plural(n.Unread, "unread", "unread")))
+	p.wrap(0, fmt.Sprintf("%s = %s by themselves + %s inside a parent + %s only named by others.", plural(n.Resources, "resource", "resources"),
+		number(own), number(n.Nested), number(n.Implied)))
+	p.wrap(0, fmt.Sprintf("%s came without properties (summaries); %s also came whole, %s still without. %s read with different content.",
+		plural(n.Summaries, "object", "objects"), number(max(0, n.Summaries-n.Unseen)), number(n.Unseen), plural(n.Conflicting, "resource was", "resources were")))
+	p.line("")
 }
 
 // typeNote says what there is to know of a type beside the number of its resources.

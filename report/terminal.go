@@ -160,8 +160,12 @@ func (p *printer) head(a *check.Assessment, t totals) {
 		observed = "observed " + instant(a.ObservedAt)
 	}
 	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", cmp.Or(a.Origin, "origin not known")), quiet(" · %s", observed))
-	spans := []span{plain("%s, %s of %s",
-		plural(len(a.Inputs), "input", "inputs"), plural(t.resources, "resource", "resources"), plural(len(a.Types), "type", "types"))}
+	objects := ""
+	if a.Population.Items > 0 {
+		objects = plural(a.Population.Items, "object", "objects") + " → "
+	}
+	spans := []span{plain("%s: %s%s of %s", plural(len(a.Inputs), "input", "inputs"), objects,
+		plural(t.resources, "resource", "resources"), plural(len(a.Types), "type", "types"))}
 	lowers := t.lowers(a)
 	switch {
 	case len(a.Inputs) == 0 && t.resources == 0:

@@ -61,11 +61,14 @@ var embeddedRules = sync.OnceValues(func() (*check.Rules, error) {
 // AssessFiles reads exported files and assesses them. The caller closes the
 // files once it is done with the result.
 func AssessFiles(ctx context.Context, paths []string, fo file.Options, o AssessOptions) (*Assessed, *file.Files, error) {
+	if o.Catalog == nil {
+		go func() { _, _ = embeddedRules() }() // compiled while the files are read; errors come again below
+	}
 	files, err := file.Open(ctx, paths, fo)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := Assess(ctx, &files.Snapshot, o)
+	a, err := assess(ctx, &files.Snapshot, o, files.Forget)
 	if err != nil {
 		_ = files.Close() // the first error is the one to report
 		return nil, nil, err
@@ -75,11 +78,19 @@ func AssessFiles(ctx context.Context, paths []string, fo file.Options, o AssessO
 
 // Assess redacts a snapshot, takes its inventory and runs the checks.
 func Assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions) (*Assessed, error) {
+	return assess(ctx, snap, o, func([]byte) {})
+}
+
+// assess is Assess; forget is told which received bytes are no longer needed.
+func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forget func([]byte)) (*Assessed, error) {
 	rules, err := rulesOf(o.Catalog)
 	if err != nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeInternal, What: "the catalogue does not compile", Err: err}
 	}
 	red := inventory.Redact(snap)
+	for i := range red {
+		forget(red[i].Received)
+	}
 	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red})
 	if err != nil {
 		return nil, err
@@ -88,7 +99,26 @@ func Assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions) (*Ass
 	if err != nil {
 		return nil, err
 	}
+	a.Inputs = inputs(snap, red)
 	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Redactions: red}, nil
+}
+
+// inputs lists the pages with the digests of the bytes as received, which a
+// person can compare with the file, and of those kept where they differ.
+func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
+	var out []check.Input
+	for i, seg := range s.Segments {
+		for j, p := range seg.Pages {
+			in := check.Input{Name: p.Name, Digest: p.Digest, Bytes: int64(len(p.Bytes)), Form: p.Form, Items: len(p.Items)}
+			for _, r := range red {
+				if r.Segment == i && r.Page == j {
+					in.Digest, in.Kept, in.Bytes, in.Redacted = r.Digest, &seg.Pages[j].Digest, int64(len(r.Received)), len(r.Marks)
+				}
+			}
+			out = append(out, in)
+		}
+	}
+	return out
 }
 
 // Incomplete reports whether something was not read: a problem, or an input
