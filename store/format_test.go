@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
+
+	"github.com/tickmark/tickmark"
+)
+
+// FuzzBlock opens foreign blocks: errors, never a panic, and whatever opens
+// has atoms that have their digests.
+func FuzzBlock(f *testing.F) {
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	data := [][]byte{[]byte("one"), {}, bytes.Repeat([]byte("two"), 100)}
+	var atoms []tickmark.Digest
+	for _, d := range data {
+		atoms = append(atoms, tickmark.DigestOf(d))
+	}
+	b, _ := encodeBlock(enc, atoms, data, nil)
+	f.Add(b)
+	f.Add([]byte("tmb1"))
+	f.Add(append([]byte("tmb1"), bytes.Repeat([]byte{0xff}, 12)...))
+	dec, err := newDecoder()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, data, err := openBlock(dec, b)
+		if err != nil {
+			return
+		}
+		for i, a := range list {
+			if tickmark.DigestOf(data[i]) != a.digest {
+				t.Errorf("atom %d does not have its digest", i)
+			}
+		}
+	})
+}
+
+// FuzzManifest expands foreign manifests.
+func FuzzManifest(f *testing.F) {
+	base := []tickmark.Digest{{1}, {2}, {3}}
+	m := manifest{Version: 1, Pages: []recipe{{Name: "p", Items: 3}}, items: [][]tickmark.Digest{{{2}, {3}, {9}}}}
+	b, err := m.encode(base)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"v":1,"base":null,"depth":0,"pages":[{"items":1,"ops":3}]}` + "\n\x01\xff\x7f"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, ops, err := parseManifest(b)
+		if err != nil {
+			return
+		}
+		if err := m.expand(ops, base); err == nil && len(m.items) != len(m.Pages) {
+			t.Error("pages without items")
+		}
+	})
+}
+
+// TestManifestRoundTrip holds for any sequences, doubles and moves among them.
+func TestManifestRoundTrip(t *testing.T) {
+	digests := rapid.SliceOfN(rapid.Map(rapid.Uint8Range(0, 20), func(n uint8) tickmark.Digest { return tickmark.Digest{n + 1} }), 0, 40)
+	rapid.Check(t, func(t *rapid.T) {
+		base, a, b := digests.Draw(t, "base"), digests.Draw(t, "a"), digests.Draw(t, "b")
+		m := manifest{Version: 1, Pages: []recipe{{Items: len(a)}, {Items: len(b)}}, items: [][]tickmark.Digest{a, b}}
+		raw, err := m.encode(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, ops, err := parseManifest(raw)
+		if err == nil {
+			err = back.expand(ops, base)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(back.items[0], a) || !slices.Equal(back.items[1], b) {
+			t.Fatalf("%v %v came back as %v", a, b, back.items)
+		}
+	})
+}
+
+// TestManifestIsSmall holds the two promises on size: 100,000 items apart by
+// ",\n" cost nearly nothing, and one change among them costs one digest.
+func TestManifestIsSmall(t *testing.T) {
+	const n = 100_000
+	var page tickmark.Page
+	for i := range n {
+		if i > 0 {
+			page.Bytes = append(page.Bytes, ",\n"...)
+		}
+		page.Items = append(page.Items, tickmark.Item{Off: len(page.Bytes), Len: 5})
+		page.Bytes = binary.BigEndian.AppendUint32(append(page.Bytes, '{'), uint32(i)) //nolint:gosec // small
+	}
+	r, envelope, items, err := takeApart(&page)
+	if err != nil || len(envelope) != 2 || len(r.Runs) != 3 {
+		t.Fatalf("envelope of %d bytes in %d runs (%v), want 2 in 3", len(envelope), len(r.Runs), err)
+	}
+	var base []tickmark.Digest
+	for _, it := range items {
+		base = append(base, tickmark.DigestOf(it))
+	}
+	next := slices.Clone(base)
+	next[n/2] = tickmark.Digest{1}
+	m := manifest{Version: 1, Pages: []recipe{r}, items: [][]tickmark.Digest{next}}
+	b, err := m.encode(base)
+	if err != nil || len(b) > 600 {
+		t.Errorf("one change in %d items takes %d bytes (%v)", n, len(b), err)
+	}
+}
+
+// TestMigrationNames holds both directories to equal file names.
+func TestMigrationNames(t *testing.T) {
+	names := func(dir string) (list []string) {
+		files, err := fs.ReadDir(migrations, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			list = append(list, f.Name())
+		}
+		return list
+	}
+	if a, b := names(migrationDir(false)), names(migrationDir(true)); !slices.Equal(a, b) || len(a) == 0 {
+		t.Errorf("migrations differ: %v, %v", a, b)
+	}
+}
