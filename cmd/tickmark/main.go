@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -90,12 +91,26 @@ func run(args []string, rc *runContext) (status int) {
 	if err != nil {
 		return finish(rc, err)
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joinShow(args))
 	if err != nil {
 		fmt.Fprintf(rc.Err, "tickmark: %v\nRun 'tickmark --help' for the commands.\n", err)
 		return tickmark.ExitUsage
 	}
 	return finish(rc, k.Run(rc))
+}
+
+// joinShow makes one argument of the two in "--show check ID", because the view
+// and its object read better without quotes and a flag takes one value.
+func joinShow(args []string) []string {
+	i := slices.Index(args, "--show")
+	if i < 0 || i+2 >= len(args) || strings.HasPrefix(args[i+2], "-") {
+		return args
+	}
+	switch args[i+1] {
+	case "check", "criterion", "resource":
+		return slices.Concat(args[:i+1], []string{args[i+1] + " " + args[i+2]}, args[i+3:])
+	}
+	return args
 }
 
 // statusError ends the run with a status and without a message: what there is

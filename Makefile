@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a person or CI runs. Needs Go only; see `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race bench lint fuzz clean
+
+GO ?= go
+# The linter is pinned and built from the module proxy into ./bin: its 300
+# dependencies stay out of go.mod.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+FUZZTIME ?= 10s
+BENCH ?= .
+BENCHTIME ?= 3x
+# Packages whose tests run goroutines beside each other.
+RACE ?= ./collect/... ./inventory/... ./check/... ./store/... ./work/... ./cmd/...
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
+
+build: ## build bin/tickmark, the same bytes from the same source
+	$(GO) build -trimpath -buildvcs=false -o bin/tickmark ./cmd/tickmark
+
+demo: build ## the main job on examples/: assess, record, verify, reperform
+	./examples/demo.sh bin/tickmark
+
+test: ## all tests; the independent verifier too, where python3 is
+	$(GO) test ./...
+	@if ! command -v python3 >/dev/null 2>&1; then echo "verify.py: not run, there is no python3"; \
+	elif [ ! -e doc/spec/verify.py ]; then echo "verify.py: not run, there is none"; \
+	else $(MAKE) --no-print-directory verifypy; fi
+
+# The second verifier, in another language, over a fresh data directory.
+.PHONY: verifypy
+verifypy: build
+	@set -eu; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	bin/tickmark init "$$tmp/data" --organisation Example --sample >/dev/null; \
+	bin/tickmark assess examples/acme --record --dir "$$tmp/data" >/dev/null; \
+	bin/tickmark ledger head --dir "$$tmp/data" >"$$tmp/head"; \
+	python3 doc/spec/verify.py "$$tmp/data" --head "$$tmp/head"
+
+race: ## the tests of the concurrent packages under the race detector
+	$(GO) test -race $(RACE)
+
+bench: ## the benchmarks, with the machine and the ratios side by side
+	@GO="$(GO)" ./.ci/bench "$(BENCH)" "$(BENCHTIME)"
+
+lint: $(GOLANGCI) ## gofmt, go vet and golangci-lint
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet ./...
+	$(GOLANGCI) run --timeout 20m
+
+$(GOLANGCI):
+	@mkdir -p bin
+	GOBIN="$(CURDIR)/bin" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@GO="$(GO)" ./.ci/fuzz "$(FUZZTIME)"
+
+clean: ## remove what was built
+	rm -rf bin
