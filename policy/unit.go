@@ -235,8 +235,8 @@ func (u *Units) run(c *Unit, now time.Time) UnitResult {
 		res.Got, res.Why = "invalid case", err.Error()
 		return res
 	}
-	params := parameterValues(u.root.Get("parameters"))
-	for k, v := range parameterValues(c.root.Get("parameters")) {
+	params := ParameterValues(u.root.Get("parameters"))
+	for k, v := range ParameterValues(c.root.Get("parameters")) {
 		for given := range params {
 			if strings.EqualFold(given, k) {
 				delete(params, given)
@@ -274,12 +274,7 @@ func (u *Units) run(c *Unit, now time.Time) UnitResult {
 // declares reports whether the definition has the parameter; a bare rule has
 // any.
 func (d *Definition) declares(name string) bool {
-	for i := range d.Parameters {
-		if strings.EqualFold(d.Parameters[i].Name, name) {
-			return true
-		}
-	}
-	return len(d.Parameters) == 0
+	return len(d.Parameters) == 0 || d.parameter(name) != nil
 }
 
 func stateWord(s State) string {
@@ -350,7 +345,11 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 		if v.Kind() != jsontape.Object {
 			return nil, u.errorAt(v, "a related resource must be an object, not %s", article(v))
 		}
-		inv.list = append(inv.list, NewResource(v))
+		if r := NewResource(v); r.ID == "" {
+			inv.loose = append(inv.loose, r)
+		} else {
+			inv.placed = append(inv.placed, r)
+		}
 	}
 	env.Inventory = inv
 	return env, nil
@@ -359,45 +358,30 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 // unitInventory answers look-ups from a case's related resources. A resource
 // without id is found wherever the policy looks; one with an id, where it lies.
 type unitInventory struct {
-	list     []*Resource
+	loose    []*Resource // without id
+	placed   []*Resource
 	missing  string
 	complete map[string]bool // nil: all types
 }
 
 // Related implements Inventory.
 func (i *unitInventory) Related(q Query) Related {
-	out := Related{Missing: i.missing}
-	if i.complete != nil && !i.complete[strings.ToLower(q.Type)] {
-		out.Missing = "notCollected"
-	}
-	for _, r := range i.list {
-		if r.Type != "" && !foldEq(r.Type, q.Type) {
-			continue
-		}
-		if r.ID != "" && !q.covers(r.ID) {
-			continue
-		}
+	out := NewList(i.placed).Related(q)
+	for _, r := range i.loose {
 		if r.Type == "" {
 			c := *r
 			c.Type = q.Type
 			r = &c
 		}
-		out.Resources = append(out.Resources, r)
+		if foldEq(r.Type, q.Type) {
+			out.Resources = append(out.Resources, r)
+		}
+	}
+	out.Missing = i.missing
+	if i.complete != nil && !i.complete[strings.ToLower(q.Type)] {
+		out.Missing = "notCollected"
 	}
 	return out
-}
-
-// covers reports whether a resource with this id lies where the query looks.
-func (q *Query) covers(id string) bool {
-	switch {
-	case q.Under != "":
-		return under(id, q.Under)
-	case q.Subscription != "" && !foldEq(SubscriptionOf(id), q.Subscription):
-		return false
-	case q.ResourceGroup != "":
-		return foldEq(ResourceGroupOf(id), q.ResourceGroup)
-	}
-	return true
 }
 
 // AddAliases adds a file of aliases whatever its form: the answer of ARM's

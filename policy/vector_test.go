@@ -16,15 +16,19 @@ import (
 
 func shared(tb testing.TB, path string) string {
 	tb.Helper()
-	root := os.Getenv("TICKMARK_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared")
+	roots := []string{os.Getenv("TICKMARK_SHARED")}
+	for up := ".."; roots[0] == "" && len(roots) < 8; up = filepath.Join("..", up) {
+		roots = append(roots, filepath.Join(up, "shared"))
 	}
-	p := filepath.Join(root, path)
-	if _, err := os.Stat(p); err != nil {
-		tb.Skipf("shared material is absent: %s", path)
+	for _, root := range roots {
+		if p := filepath.Join(root, path); root != "" {
+			if _, err := os.Stat(p); err == nil {
+				return p
+			}
+		}
 	}
-	return p
+	tb.Skipf("shared material is absent: %s; set TICKMARK_SHARED to its folder", path)
+	return ""
 }
 
 // divergences reads the vectors in which we follow the documentation against
