@@ -116,6 +116,16 @@ func (c *Catalog) listed(typ, key string) *Alias {
 	return nil
 }
 
+// sorted lists the type's aliases by name.
+func (t *TypeInfo) sorted() []*Alias {
+	out := make([]*Alias, 0, len(t.aliases))
+	for _, a := range t.aliases {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b *Alias) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
 // Elsewhere lists types that do have the alias, for hints; at most three.
 func (c *Catalog) Elsewhere(name string) []string {
 	key := strings.ToLower(name)

@@ -37,6 +37,12 @@ func ParseVector(file string, line []byte) (*Vector, error) {
 // ErrSuite is returned by Run for a suite that it does not know.
 var ErrSuite = errors.New("suite is not known")
 
+// SkipError is returned by Run for a vector that has no meaning here.
+type SkipError struct{ Why string }
+
+// Error implements error.
+func (e *SkipError) Error() string { return e.Why }
+
 // Run evaluates the vector and returns what was wanted and what came out, as
 // short texts that are equal when the vector passes. aliases loads the alias
 // file that a vector names.
@@ -49,6 +55,8 @@ func (v *Vector) Run(aliases func(name string) (*Catalog, error)) (want, got str
 		return want, got, nil
 	case "state":
 		return v.runState()
+	case "normalize":
+		return v.runNormalize()
 	}
 	return "", "", fmt.Errorf("%q: %w", v.Suite, ErrSuite)
 }

@@ -30,6 +30,7 @@ type commands struct {
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 
 	evidenceCommands
+	policyCommands
 }
 
 // runContext is what a command may use of the world.

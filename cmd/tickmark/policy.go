@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/check"
+	"github.com/tickmark/tickmark/policy"
+)
+
+// policyCommands are the commands that work on Azure Policy alone.
+type policyCommands struct {
+	Policy policyCommand `cmd:"" help:"Evaluate, test, lint, import and export Azure Policy definitions, offline."`
+}
+
+type policyCommand struct {
+	Test policyTestCommand `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
+}
+
+// aliasFlags say where the aliases of resource types come from.
+type aliasFlags struct {
+	Aliases []string `placeholder:"FILE" help:"Aliases: the tenant's answer of providers?$expand=resourceTypes/aliases, or CSV lines; gzip or plain. Default: the built-in table."`
+}
+
+// load returns the alias catalogue: the given files, else the built-in table.
+func (f aliasFlags) load() (*policy.Catalog, error) {
+	if len(f.Aliases) == 0 {
+		c, err := catalog.Default()
+		if err != nil {
+			return nil, err
+		}
+		return check.Aliases(c), nil
+	}
+	out := policy.NewCatalog()
+	for _, name := range f.Aliases {
+		b, err := readInput(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := out.AddAliases(name, b); err != nil {
+			return nil, inputError(err)
+		}
+	}
+	return out, nil
+}
+
+// readInput reads a file that the user named.
+func readInput(name string) ([]byte, error) {
+	b, err := os.ReadFile(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeUsage, What: "the file cannot be read", Err: err, Hint: "check the name and the permissions"}
+	}
+	return b, nil
+}
+
+// inputError marks an error as one of the input, not of tickmark.
+func inputError(err error) error {
+	return &tickmark.Error{Code: tickmark.CodeInput, What: "the input cannot be used", Err: err}
+}
