@@ -120,9 +120,9 @@ func (p *Program) compile(n *Node, set Set) (*prog, error) {
 		if len(n.Args) < f.Min || f.Max >= 0 && len(n.Args) > f.Max {
 			return nil, errf(n.Pos, "%s takes %s, not %d", f.Name, countText(f), len(n.Args))
 		}
-		out.fn = f
+		out.fn, out.name = f, strings.ToLower(n.Name)
 		if f.host {
-			p.calls = append(p.calls, strings.ToLower(n.Name))
+			p.calls = append(p.calls, out.name)
 		}
 		if f.Name == "utcNow" {
 			p.clock = true
@@ -225,7 +225,7 @@ func (e *env) eval(p *prog) (Value, error) {
 		if e.host == nil {
 			return Value{}, errf(p.pos, "%s is not available here", p.fn.Name)
 		}
-		v, err := e.host.Call(strings.ToLower(p.fn.Name), args)
+		v, err := e.host.Call(p.name, args)
 		return v, at(p.pos, err)
 	}
 	for _, a := range args {

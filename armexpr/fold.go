@@ -36,6 +36,40 @@ func isASCII(s string) bool {
 	return true
 }
 
+// FoldContains reports whether s contains sub, ignoring case. It does not
+// allocate for ASCII.
+func FoldContains(s, sub string) bool {
+	if !isASCII(s) || !isASCII(sub) {
+		return strings.Contains(Fold(s), Fold(sub))
+	}
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sub)], sub) {
+			return true
+		}
+	}
+	return false
+}
+
+// FoldCompare orders two strings ignoring case. It does not allocate for ASCII.
+func FoldCompare(a, b string) int {
+	if !isASCII(a) || !isASCII(b) {
+		return strings.Compare(Fold(a), Fold(b))
+	}
+	for i := range min(len(a), len(b)) {
+		if x, y := lowerASCII(a[i]), lowerASCII(b[i]); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a) - len(b)
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}
+
 // foldIndex returns the index, in runes of the original s, at which sub occurs
 // ignoring case, or -1; last asks for the last occurrence.
 func foldIndex(s, sub string, last bool) int {

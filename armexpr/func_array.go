@@ -66,7 +66,7 @@ func contains(a []Value) (Value, error) {
 	case String:
 		switch a[1].kind {
 		case String, Int:
-			return BoolValue(strings.Contains(Fold(v.str), Fold(a[1].Text()))), nil
+			return BoolValue(FoldContains(v.str, a[1].Text())), nil
 		}
 		return Value{}, wrong("contains", 1, "a string", a[1])
 	case Array:

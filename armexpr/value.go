@@ -116,6 +116,22 @@ func NumberValue(s string) Value {
 	return FloatValue(f)
 }
 
+// Whole returns v with arrays and objects taken off their tape, so that looking
+// inside costs nothing: for constants that are compared many times.
+func (v Value) Whole() Value {
+	if v.ref != nil || v.kind != Array && v.kind != Object || v.node.IsOpen() {
+		return v
+	}
+	c := &compound{}
+	for _, e := range v.List() {
+		c.list = append(c.list, e.Whole())
+	}
+	for _, m := range v.Members() {
+		c.members = append(c.members, Member{m.Name, m.Value.Whole()})
+	}
+	return Value{kind: v.kind, ref: c}
+}
+
 // Kind returns the kind.
 func (v Value) Kind() Kind { return v.kind }
 

@@ -36,10 +36,18 @@ type runner struct {
 	res   []policy.Resource
 	ptrs  []*policy.Resource
 	spans map[string]span // resources of a type, by lower-case type
-	env   *policy.Env
+	// related are the types that existence checks look for, as they spell them.
+	related map[string]relatedType
+	env     *policy.Env
 }
 
 type span struct{ from, to int }
+
+type relatedType struct {
+	lower  string
+	record bool // records of a directory share one scope
+	span   span
+}
 
 // chunk is the unit of work: every rule of one type over a range of resources.
 // A resource is taken through all its rules while it is in the cache.
@@ -93,6 +101,12 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 			s := r.spans[lower(x.Type)]
 			s.to = i + 1
 			r.spans[lower(x.Type)] = s
+		}
+	}
+	r.related = map[string]relatedType{}
+	for _, x := range rules.rules {
+		if t := x.policy.RelatedType(); t != "" {
+			r.related[t] = relatedType{lower(t), inventory.IsRecord(t), r.spans[lower(t)]}
 		}
 	}
 	r.env = &policy.Env{Now: now, Inventory: r}
@@ -225,28 +239,63 @@ func (r *runner) types(a *Assessment) {
 	}
 }
 
-// Related implements policy.Inventory over the snapshot.
+// Related implements policy.Inventory over the snapshot. It is called for
+// every resource of an existence check, so scopes are cut out of the key that
+// the inventory holds instead of being built.
 func (r *runner) Related(q policy.Query) policy.Related {
-	scope := q.Under
-	switch {
-	case inventory.IsRecord(q.Type):
-		scope = "" // records of a directory or organisation share one scope
-	case scope != "":
-	case q.ResourceGroup != "":
-		scope = "/subscriptions/" + q.Subscription + "/resourceGroups/" + q.ResourceGroup
-	case q.Subscription != "":
-		scope = "/subscriptions/" + q.Subscription
+	t, ok := r.related[q.Type]
+	if !ok {
+		t = relatedType{lower(q.Type), inventory.IsRecord(q.Type), r.spans[lower(q.Type)]}
 	}
-	var out policy.Related
-	if found := r.inv.Under(q.Type, scope); len(found) > 0 {
-		s := r.spans[lower(found[0].Type)]
-		at := s.from + sort.Search(s.to-s.from, func(i int) bool { return r.inv.Resources[s.from+i].Key >= found[0].Key })
-		out.Resources = r.ptrs[at : at+len(found)]
+	scope := r.scope(q, t)
+	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to]}
+	if scope != "" {
+		all := r.inv.Resources[t.span.from:t.span.to]
+		from := sort.Search(len(all), func(i int) bool { return !before(all[i].Key, scope) })
+		n := 0
+		for from+n < len(all) && below(all[from+n].Key, scope) {
+			n++
+		}
+		out.Resources = out.Resources[from : from+n]
 	}
-	if ok, why := r.inv.Complete(q.Type, scope); !ok {
+	if ok, why := r.inv.Complete(t.lower, scope); !ok {
 		out.Missing = string(why)
 	}
 	return out
+}
+
+// scope is the lower-case id below which q looks, "" for everything.
+func (r *runner) scope(q policy.Query, t relatedType) string {
+	key := r.inv.Resources[q.For.Index].Key
+	switch {
+	case t.record:
+		return ""
+	case q.Under != "":
+		return key
+	case q.ResourceGroup != "":
+		n := len("/subscriptions/") + len(q.Subscription) + len("/resourceGroups/") + len(q.ResourceGroup)
+		if own := r.inv.Resources[q.For.Index].ResourceGroup; own == q.ResourceGroup && n <= len(key) {
+			return key[:n]
+		}
+		return lower("/subscriptions/" + q.Subscription + "/resourceGroups/" + q.ResourceGroup)
+	case q.Subscription != "" && len("/subscriptions/")+len(q.Subscription) <= len(key):
+		return key[:len("/subscriptions/")+len(q.Subscription)]
+	}
+	return ""
+}
+
+// below reports whether key lies below scope.
+func below(key, scope string) bool {
+	return len(key) > len(scope) && key[len(scope)] == '/' && key[:len(scope)] == scope
+}
+
+// before reports whether key sorts before everything below scope.
+func before(key, scope string) bool {
+	n := min(len(key), len(scope))
+	if c := strings.Compare(key[:n], scope[:n]); c != 0 {
+		return c < 0
+	}
+	return len(key) <= len(scope) || key[len(scope)] < '/'
 }
 
 // criteria rolls checks up to criteria: numbers of checks by state, apart.

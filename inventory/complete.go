@@ -3,6 +3,7 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -126,17 +127,8 @@ func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
 	if inv.carried(low, key) {
 		return true, tickmark.ReasonNone
 	}
-	claimed := false
-	for i := range inv.Coverage {
-		c := &inv.Coverage[i]
-		if s := scopeKey(c.Source, c.Scope); s != "" && (key == "" || !within(key, s)) {
-			continue
-		}
-		for _, t := range c.Complete {
-			claimed = claimed || t == "*" || strings.EqualFold(t, low)
-		}
-	}
-	if !claimed || inv.elsewhere(key) {
+	inv.askOnce.Do(inv.prepare)
+	if !claimed(inv.claims[low], key) && !claimed(inv.claims["*"], key) || inv.elsewhere(key) {
 		return false, tickmark.ReasonNotCollected
 	}
 	for i := range inv.holes {
@@ -147,26 +139,45 @@ func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
 	return true, tickmark.ReasonNone
 }
 
+// prepare gathers what Complete asks for, once: it is called for every
+// existence check on every resource.
+func (inv *Inventory) prepare() {
+	inv.claims = map[string][]string{}
+	for i := range inv.Coverage {
+		c := &inv.Coverage[i]
+		scope := scopeKey(c.Source, c.Scope)
+		for _, t := range c.Complete {
+			k := strings.ToLower(t)
+			if !slices.Contains(inv.claims[k], scope) {
+				inv.claims[k] = append(inv.claims[k], scope)
+			}
+		}
+	}
+	subs := inv.OfType(TypeSubscription)
+	inv.someCollected = slices.ContainsFunc(subs, func(r Resource) bool { return !r.Is(Implied) })
+}
+
+// claimed reports whether one of the scopes holds key.
+func claimed(scopes []string, key string) bool {
+	for _, s := range scopes {
+		if s == "" || key != "" && within(key, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // elsewhere reports whether key lies in a subscription that only ids name
 // although others were collected: an export of some subscriptions, however
 // complete, says nothing of the rest.
 func (inv *Inventory) elsewhere(key string) bool {
 	const subs = "/subscriptions/"
-	if !strings.HasPrefix(key, subs) {
+	if !inv.someCollected || !strings.HasPrefix(key, subs) {
 		return false
 	}
 	id, _, _ := strings.Cut(key[len(subs):], "/")
-	all := inv.OfType(TypeSubscription)
-	s := find(all, subs+id)
-	if s != nil && !s.Is(Implied) {
-		return false
-	}
-	for i := range all {
-		if !all[i].Is(Implied) {
-			return true
-		}
-	}
-	return false
+	s := find(inv.OfType(TypeSubscription), key[:len(subs)+len(id)])
+	return s == nil || s.Is(Implied)
 }
 
 // carried reports whether the resource key was read whole and carries its

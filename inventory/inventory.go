@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/jsontape"
@@ -27,6 +28,11 @@ type Inventory struct {
 
 	ranges map[string]extent // lower-case type → its resources
 	holes  []hole
+	// What Complete needs, made on its first call: scopes claimed by type, and
+	// whether any subscription was itself collected.
+	askOnce       sync.Once
+	claims        map[string][]string
+	someCollected bool
 }
 
 type extent struct{ from, to int }

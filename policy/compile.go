@@ -152,14 +152,14 @@ func (p *Policy) value(v jsontape.Value, place string) (*template, error) {
 			p.clock = true
 		}
 		if c, ok := prog.Constant(); ok {
-			t.konst = c
+			t.konst = c.Whole()
 			return t, nil
 		}
 		t.prog = prog
 		return t, nil
 	case jsontape.Array, jsontape.Object:
 		if !strings.Contains(string(v.Raw()), `"[`) {
-			t.konst = armexpr.FromTape(v)
+			t.konst = armexpr.FromTape(v).Whole()
 			return t, nil
 		}
 		return p.container(t, v, place)

@@ -160,3 +160,7 @@ type Change struct {
 	Path      string // where it lies in the object; "" when the alias is unknown
 	Value     armexpr.Value
 }
+
+// RelatedType is the resource type that the existence effect looks for, "" for
+// other effects.
+func (p *Policy) RelatedType() string { return p.details.typ }

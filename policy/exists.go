@@ -27,12 +27,9 @@ var extensionTypes = map[string]bool{
 
 // exists reports whether a related resource satisfies the policy.
 func (e *Evaluator) exists(p *Program) (Truth, error) {
-	q, err := e.query(p)
-	if err != nil {
+	q, known, err := e.query(p)
+	if err != nil || !known {
 		return Maybe, err
-	}
-	if q == nil {
-		return Maybe, nil
 	}
 	d := &p.Policy.details
 	wantName := ""
@@ -49,7 +46,7 @@ func (e *Evaluator) exists(p *Program) (Truth, error) {
 	}
 	var rel Related
 	if e.Env.Inventory != nil {
-		rel = e.Env.Inventory.Related(*q)
+		rel = e.Env.Inventory.Related(q)
 	} else {
 		rel.Missing = "notCollected"
 	}
@@ -93,31 +90,32 @@ func (e *Evaluator) related(p *Program, r *Resource) (Truth, string, error) {
 	return t, why, err
 }
 
-// query says where the policy looks for related resources; nil when that is
-// not known, with e.why set.
-func (e *Evaluator) query(p *Program) (*Query, error) {
+// query says where the policy looks for related resources; known is false when
+// that depends on a value that was not observed, with the reason in e.why.
+func (e *Evaluator) query(p *Program) (q Query, known bool, err error) {
 	d, r := &p.Policy.details, e.primary
-	q := &Query{Type: d.typ, For: r, Subscription: SubscriptionOf(r.ID)}
-	if foldPrefix(d.typ, r.Type+"/") || extensionTypes[strings.ToLower(d.typ)] {
+	q = Query{Type: d.typ, For: r}
+	if p.below {
 		q.Under = r.ID
-		return q, nil
+		return q, true, nil
 	}
+	q.Subscription = SubscriptionOf(r.ID)
 	if d.subscription {
-		return q, nil
+		return q, true, nil
 	}
 	q.ResourceGroup = ResourceGroupOf(r.ID)
 	if d.resourceGroup != nil {
 		v, err := e.value(d.resourceGroup)
 		if err != nil {
-			return nil, err
+			return q, false, err
 		}
 		if v.Reason() != "" {
 			e.why = v.Reason()
-			return nil, nil
+			return q, false, nil
 		}
 		q.ResourceGroup = v.Str()
 	}
-	return q, nil
+	return q, true, nil
 }
 
 // nameMatches compares details.name, in which "parent/?" stands for all
@@ -181,8 +179,8 @@ func (e *Evaluator) Related(p *Program, r *Resource) (typ string, found []*Resou
 	}
 	e.begin(p, r)
 	typ = p.Policy.details.typ
-	q, err := e.query(p)
-	if err != nil || q == nil || e.Env.Inventory == nil {
+	q, known, err := e.query(p)
+	if err != nil || !known || e.Env.Inventory == nil {
 		return typ, nil, "notCollected"
 	}
 	name := ""
@@ -193,7 +191,7 @@ func (e *Evaluator) Related(p *Program, r *Resource) (typ string, found []*Resou
 		}
 		name = v.Str()
 	}
-	rel := e.Env.Inventory.Related(*q)
+	rel := e.Env.Inventory.Related(q)
 	for _, c := range rel.Resources {
 		if name == "" || nameMatches(name, c) {
 			found = append(found, c)

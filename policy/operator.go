@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tickmark/tickmark/armexpr"
 )
@@ -113,7 +114,7 @@ func (o Operator) compare(l, r armexpr.Value) (Truth, error) {
 		return truthOf(m.Kind() != armexpr.Absent), nil
 	case Like:
 		s, ok := scalarText(l)
-		return truthOf(ok && like(armexpr.Fold(r.Text()), armexpr.Fold(s))), nil
+		return truthOf(ok && like(r.Text(), s)), nil
 	case Match:
 		s, ok := scalarText(l)
 		return truthOf(ok && match(r.Text(), s)), nil
@@ -244,7 +245,7 @@ func containsTruth(l, r armexpr.Value) Truth {
 		return False
 	}
 	if s, ok := scalarText(r); ok {
-		return truthOf(strings.Contains(armexpr.Fold(l.Text()), armexpr.Fold(s)))
+		return truthOf(armexpr.FoldContains(l.Text(), s))
 	}
 	return False
 }
@@ -286,13 +287,14 @@ func orderText(a, b string) int {
 			return x.Compare(y)
 		}
 	}
-	return strings.Compare(armexpr.Fold(a), armexpr.Fold(b))
+	return armexpr.FoldCompare(a, b)
 }
 
 // like matches s against a pattern in which * stands for any run and ? for one
 // character, in time proportional to the product of the lengths.
 func like(pattern, s string) bool {
-	p, r := []rune(pattern), []rune(s)
+	var bp, bs [128]rune
+	p, r := appendFolded(bp[:0], pattern), appendFolded(bs[:0], s)
 	i, j, star, mark := 0, 0, -1, 0
 	for j < len(r) {
 		switch {
@@ -313,6 +315,21 @@ func like(pattern, s string) bool {
 		i++
 	}
 	return i == len(p)
+}
+
+// appendFolded appends the characters of s, case-folded.
+func appendFolded(dst []rune, s string) []rune {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return append(dst[:0], []rune(armexpr.Fold(s))...)
+		}
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		dst = append(dst, rune(c))
+	}
+	return dst
 }
 
 // match compares character by character: # is an ASCII digit, ? an ASCII

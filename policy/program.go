@@ -23,6 +23,8 @@ type Program struct {
 	// unknown are the aliases that the rule needs for the type and the catalogue
 	// lacks: the policy's state is then Error, whatever the other conditions say.
 	unknown []*evalError
+	// below says that related resources lie under the evaluated one.
+	below bool
 }
 
 type nodeKind uint8
@@ -140,6 +142,9 @@ func (p *Policy) specialise(typ string) *Program {
 	if p.Effect.existence() && p.Definition.Existence != nil {
 		rc := &compiler{p: p, typ: p.details.typ, primary: typ}
 		prog.existence = rc.node(p.Definition.Existence)
+	}
+	if p.Effect.existence() {
+		prog.below = foldPrefix(p.details.typ, typ+"/") || extensionTypes[strings.ToLower(p.details.typ)]
 	}
 	prog.findUnknown(prog.cond)
 	prog.findUnknown(prog.existence)

@@ -368,7 +368,10 @@ func TestTamperClasses(t *testing.T) {
 		run  func(t *testing.T, dir string, head []byte) (bool, string)
 	}{
 		{"tickmark", verifyDir},
-		{"verify.py", func(t *testing.T, dir string, head []byte) (bool, string) { t.Helper(); return verifyPython(t, dir, head) }},
+		{"verify.py", func(t *testing.T, dir string, head []byte) (bool, string) {
+			t.Helper()
+			return verifyPython(t, dir, head)
+		}},
 	}
 	for _, v := range verifiers { // the control: untouched, nothing is found
 		for _, head := range [][]byte{nil, sc.head} {
