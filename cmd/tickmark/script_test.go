@@ -26,24 +26,28 @@ func TestMain(m *testing.M) {
 // TestScript runs the command line as a person would: a real process, its
 // output and its exit status. Each file of testdata/script is one story.
 func TestScript(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("EXAMPLES", filepath.Join(root, "examples"))
-			e.Setenv("NOW", "2026-06-30T00:00:00Z")
-			e.Setenv("TZ", "Pacific/Chatham") // nothing may depend on the machine's zone
-			return nil
-		},
+		Dir: "testdata/script", RequireExplicitExec: true, Setup: scriptSetup(t),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "write": scriptWrite, "nest": scriptNest,
 			"cut": scriptCut, "gzip": scriptGzip, "zip": scriptZip, "jsonpath": scriptJSONPath, "column": scriptColumn,
 		},
 	})
+}
+
+// scriptSetup gives every script the examples and one instant.
+func scriptSetup(t *testing.T) func(*testscript.Env) error {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(e *testscript.Env) error {
+		e.Setenv("EXAMPLES", filepath.Join(root, "examples"))
+		e.Setenv("NOW", "2026-06-30T00:00:00Z")
+		e.Setenv("TZ", "Pacific/Chatham") // nothing may depend on the machine's zone
+		return nil
+	}
 }
 
 // scriptStatus is "status N tickmark ARGUMENTS…": the exit status must be N.
