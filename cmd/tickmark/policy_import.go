@@ -104,7 +104,7 @@ func (c *policyImportCommand) Run(rc *runContext) error {
 	} else {
 		err = r.print(rc.Out, c.All)
 	}
-	if err == nil && len(m.Problems) > 0 {
+	if err == nil && len(r.Problems) > 0 {
 		return statusError(tickmark.ExitIncomplete)
 	}
 	return err
@@ -135,6 +135,11 @@ func (c *policyImportCommand) report(m *policy.Import) (*importReport, error) {
 	slices.SortFunc(r.NotCompiled, func(a, b importedProblem) int { return cmp.Compare(a.File, b.File) })
 	for _, p := range m.Problems {
 		r.Problems = append(r.Problems, firstLine(p))
+	}
+	for _, s := range m.Initiatives {
+		if s.Initiative == nil {
+			r.Problems = append(r.Problems, firstLine(s.Problems[0]))
+		}
 	}
 	for _, name := range c.Initiative {
 		n := m.FindInitiative(name)
