@@ -56,7 +56,10 @@ type Catalog struct {
 	// Literal lets a field name that is no alias stand for a path in the
 	// object, as test suites and records without aliases need.
 	Literal bool
-	asked   map[string]bool
+	// Fallback, when set, answers for aliases and capabilities that this
+	// catalogue lacks, as an older export lacks newer aliases.
+	Fallback *Catalog
+	asked    map[string]bool
 }
 
 // NewCatalog makes an empty catalogue.
@@ -76,6 +79,17 @@ func (c *Catalog) Type(typ string) *TypeInfo {
 	return t
 }
 
+// Capabilities returns whether a type supports tags and a location; known is
+// false when neither this catalogue nor its fallback says.
+func (c *Catalog) Capabilities(typ string) (tags, location, known bool) {
+	for ; c != nil; c = c.Fallback {
+		if t := c.Type(typ); t != nil && t.Known {
+			return t.Tags, t.Location, true
+		}
+	}
+	return false, false, false
+}
+
 // AddType adds a type, or returns the one that is there.
 func (c *Catalog) AddType(typ string) *TypeInfo {
 	key := strings.ToLower(typ)
@@ -93,6 +107,13 @@ func (c *Catalog) Add(typ string, a Alias) { c.AddType(typ).aliases[strings.ToLo
 // Alias finds the alias of a type by name, whatever its case. Names are not
 // unique across types, so the type decides.
 func (c *Catalog) Alias(typ, name string) *Alias {
+	if a := c.alias(typ, name); a != nil || c.Fallback == nil {
+		return a
+	}
+	return c.Fallback.Alias(typ, name)
+}
+
+func (c *Catalog) alias(typ, name string) *Alias {
 	key := strings.ToLower(name)
 	if a := c.listed(typ, key); a != nil {
 		return a
@@ -148,7 +169,7 @@ func (c *Catalog) Nearest(typ, name string) string {
 	}
 	key, best, bestDist := strings.ToLower(name), "", 4
 	for k, a := range t.aliases {
-		if d := distance(key, k, bestDist); d < bestDist || d == bestDist && best != "" && a.Name < best {
+		if d := distance(key, k, bestDist+1); d < bestDist || d == bestDist && best != "" && a.Name < best {
 			best, bestDist = a.Name, d
 		}
 	}

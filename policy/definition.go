@@ -233,6 +233,9 @@ func parseParameters(doc *document, v jsontape.Value, place string) ([]Parameter
 			return nil, doc.errorAt(p, at, "parameter type %q does not exist; want String, Array, Object, Boolean, Integer, Float or DateTime", p.Get("type").Str())
 		}
 		par := Parameter{Name: name, Type: typ, Default: p.Get("defaultValue"), Allowed: p.Get("allowedValues"), Schema: p.Get("schema"), at: p}
+		if par.Allowed.Kind() == jsontape.Null || par.Allowed.Kind() == jsontape.Array && par.Allowed.Len() == 0 {
+			par.Allowed = jsontape.Value{} // shipped initiatives write null and [] where they restrict nothing
+		}
 		if par.Allowed.Kind() != jsontape.Absent && par.Allowed.Kind() != jsontape.Array {
 			return nil, doc.errorAt(par.Allowed, at+".allowedValues", "allowedValues must be an array, not %s", article(par.Allowed))
 		}

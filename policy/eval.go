@@ -155,8 +155,8 @@ func (p *Policy) modeApplies(r *Resource) (Truth, string) {
 	if foldEq(r.Type, SubscriptionType) || foldEq(r.Type, ResourceGroupType) {
 		return False, ""
 	}
-	if t := p.catalog.Type(r.Type); t != nil && t.Known {
-		return truthOf(t.Tags && t.Location), ""
+	if tags, location, known := p.catalog.Capabilities(r.Type); known {
+		return truthOf(tags && location), ""
 	}
 	// Without the type's capabilities, an object that has a location or tags
 	// supports them.

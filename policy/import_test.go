@@ -56,6 +56,14 @@ func sharedAliases(tb testing.TB) *policy.Catalog {
 	if err := c.AddAliases("policy-aliases.gz", b); err != nil {
 		tb.Fatal(err)
 	}
+	// What the older file lacks and the initiative uses.
+	if b, err = os.ReadFile(shared(tb, "data/aliases-soc2.csv")); err != nil {
+		tb.Fatal(err)
+	}
+	c.Fallback = policy.NewCatalog()
+	if err := c.Fallback.AddAliases("aliases-soc2.csv", b); err != nil {
+		tb.Fatal(err)
+	}
 	return c
 }
 
@@ -74,7 +82,9 @@ func TestPublicDefinitions(t *testing.T) {
 			compiles++
 		default:
 			causes[d.Causes[0].Kind]++
-			t.Logf("%s: %d causes: %v", d.File, len(d.Causes), d.Causes[0].Err)
+			if testing.Verbose() {
+				t.Logf("%s: %d causes: %v", d.File, len(d.Causes), d.Causes[0].Err)
+			}
 		}
 	}
 	public := len(lib.Definitions) - static
@@ -106,7 +116,7 @@ func TestPublicDefinitions(t *testing.T) {
 		}
 	}
 	t.Logf("SOC 2: %d references, %d groups, %d automated, %d compile", len(soc.References), len(soc.Groups), automated, ok)
-	if automated != 114 {
-		t.Errorf("%d automated, want 114", automated)
+	if automated != 114 || ok != 114 {
+		t.Errorf("%d automated, %d compile, want 114", automated, ok)
 	}
 }

@@ -81,8 +81,10 @@ func readAlias(a jsontape.Value) Alias {
 }
 
 // AddCSV adds aliases from lines "namespace,resource type,alias,path" or
-// "alias,path" (the type is then the alias up to its last slash). The text may
-// be compressed with gzip.
+// "alias,path" (a third column, such as a source, is left aside). The type is then the alias up to its last slash; an alias that
+// names no type (Microsoft.Compute/imagePublisher) belongs to the type of the
+// next line that does, because such files list the aliases type by type as
+// ARM does. The text may be compressed with gzip.
 func (c *Catalog) AddCSV(file string, r io.Reader) error {
 	br := bufio.NewReaderSize(r, 1<<16)
 	if magic, _ := br.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -95,6 +97,7 @@ func (c *Catalog) AddCSV(file string, r io.Reader) error {
 	cr := csv.NewReader(br)
 	cr.FieldsPerRecord = -1
 	cr.ReuseRecord = true
+	var typeless []Alias
 	for {
 		rec, err := cr.Read()
 		if errors.Is(err, io.EOF) {
@@ -106,9 +109,20 @@ func (c *Catalog) AddCSV(file string, r io.Reader) error {
 		switch {
 		case len(rec) >= 4 && strings.Contains(rec[2], "/"):
 			c.Add(strings.Clone(rec[0]+"/"+rec[1]), Alias{Name: strings.Clone(rec[2]), Path: strings.Clone(rec[3])})
-		case len(rec) == 2 && strings.Contains(rec[0], "/"):
-			name := strings.Clone(rec[0])
-			c.Add(name[:strings.LastIndexByte(name, '/')], Alias{Name: name, Path: strings.Clone(rec[1])})
+		case len(rec) >= 2 && len(rec) <= 3 && strings.Contains(rec[0], "/"):
+			a := Alias{Name: strings.Clone(rec[0]), Path: strings.Clone(rec[1])}
+			typ := a.Name[:strings.LastIndexByte(a.Name, '/')]
+			if !strings.Contains(typ, "/") {
+				typeless = append(typeless, a)
+				continue
+			}
+			for _, t := range typeless {
+				if foldPrefix(typ, t.Name[:strings.IndexByte(t.Name, '/')+1]) {
+					c.Add(typ, t)
+				}
+			}
+			typeless = typeless[:0]
+			c.Add(typ, a)
 		}
 	}
 }

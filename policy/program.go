@@ -444,7 +444,29 @@ func (c *compiler) resolve(name string) (*fieldRef, *evalError) {
 	if c.p.catalog.Literal {
 		return c.bindPath(f, name)
 	}
+	if a := c.ofOtherType(name); a != nil {
+		return c.bindPath(f, otherTypePath+"."+a.Path)
+	}
 	return nil, c.unknownAlias(name)
+}
+
+// otherTypePath opens the path of an alias that belongs to another type: no
+// object has such a member.
+const otherTypePath = "(alias of another type)"
+
+// ofOtherType returns the alias of another type that the same rule names.
+// Shipped built-in rules for several types ask for the aliases of each in one
+// condition (machines and scale sets, for one), so such an alias is absent on
+// the other types; an alias of a type that the rule does not name is an error.
+func (c *compiler) ofOtherType(name string) *Alias {
+	for _, t := range c.p.Types() {
+		if !foldEq(t, c.typ) {
+			if a := c.p.catalog.Alias(t, name); a != nil {
+				return a
+			}
+		}
+	}
+	return nil
 }
 
 func (c *compiler) unknownAlias(name string) *evalError {

@@ -17,24 +17,28 @@ type policyCommands struct {
 }
 
 type policyCommand struct {
-	Test policyTestCommand `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
+	Test   policyTestCommand   `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
+	Import policyImportCommand `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
 
 // aliasFlags say where the aliases of resource types come from.
 type aliasFlags struct {
-	Aliases []string `placeholder:"FILE" help:"Aliases: the tenant's answer of providers?$expand=resourceTypes/aliases, or CSV lines; gzip or plain. Default: the built-in table."`
+	Aliases []string `placeholder:"FILE" help:"Aliases: the tenant's answer of providers?$expand=resourceTypes/aliases, or CSV lines; gzip or plain. The built-in table adds what they lack."`
 }
 
-// load returns the alias catalogue: the given files, else the built-in table.
+// load returns the alias catalogue: the given files, and the built-in table
+// for what they lack.
 func (f aliasFlags) load() (*policy.Catalog, error) {
+	c, err := catalog.Default()
+	if err != nil {
+		return nil, err
+	}
+	builtin := check.Aliases(c)
 	if len(f.Aliases) == 0 {
-		c, err := catalog.Default()
-		if err != nil {
-			return nil, err
-		}
-		return check.Aliases(c), nil
+		return builtin, nil
 	}
 	out := policy.NewCatalog()
+	out.Fallback = builtin
 	for _, name := range f.Aliases {
 		b, err := readInput(name)
 		if err != nil {
