@@ -35,8 +35,8 @@ func (o Operator) Opposite() Operator {
 // reasonSentence maps the operator whose truth makes the rule match (and the
 // resource non-compliant) to what the value should have been.
 var reasonSentence = map[Operator]string{
-	NotContains:           "Current value must contain the target value as a key.",
-	Contains:              "Current value must not contain the target value as a key.",
+	NotContains:           "Current value must contain the target value.",
+	Contains:              "Current value must not contain the target value.",
 	NotContainsKey:        "Current value must contain the target value as a key.",
 	ContainsKey:           "Current value must not contain the target value as a key.",
 	NotEquals:             "Current value must be equal to the target value.",
@@ -51,9 +51,9 @@ var reasonSentence = map[Operator]string{
 	NotLike:               "Current value must be like the target value.",
 	Like:                  "Current value must not be like the target value.",
 	NotMatch:              "Current value must case-sensitive match the target value.",
-	Match:                 "Current value must case-sensitive not match the target value.",
+	Match:                 "Current value must not case-sensitive match the target value.",
 	NotMatchInsensitively: "Current value must case-insensitive match the target value.",
-	MatchInsensitively:    "Current value must case-insensitive not match the target value.",
+	MatchInsensitively:    "Current value must not case-insensitive match the target value.",
 }
 
 // NoRelated is Azure's sentence for an existence effect without a match.
