@@ -141,13 +141,10 @@ func (r *runner) chunks(now time.Time) []*chunk {
 	return out
 }
 
-func (r *runner) evaluate(ctx context.Context, chunks []*chunk, workers int) error {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+func (r *runner) evaluate(ctx context.Context, chunks []*chunk, n int) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range workers {
+	for range workers(n) {
 		wg.Go(func() {
 			ev := &policy.Evaluator{Env: r.env}
 			for ctx.Err() == nil {
@@ -161,6 +158,15 @@ func (r *runner) evaluate(ctx context.Context, chunks []*chunk, workers int) err
 	}
 	wg.Wait()
 	return ctx.Err()
+}
+
+// workers is the number of goroutines for n asked for; 0 asks for one per
+// processor.
+func workers(n int) int {
+	if n <= 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return n
 }
 
 func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {

@@ -5,6 +5,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Alias is a field name of Azure Policy for one resource type.
@@ -48,7 +49,8 @@ type TypeInfo struct {
 }
 
 // Catalog holds the aliases of resource types. A type's aliases may be added
-// lazily by Load. It must not change while programs are compiled.
+// lazily by Load, which is safe while programs are compiled and run; AddType and
+// Add are not, except from Load.
 type Catalog struct {
 	types map[string]*TypeInfo // by lower-case type
 	// Load, when set, is asked once for a type that the catalogue lacks.
@@ -59,6 +61,7 @@ type Catalog struct {
 	// Fallback, when set, answers for aliases and capabilities that this
 	// catalogue lacks, as an older export lacks newer aliases.
 	Fallback *Catalog
+	mu       sync.RWMutex // guards types and asked while Load adds to them
 	asked    map[string]bool
 }
 
@@ -70,13 +73,22 @@ func NewCatalog() *Catalog {
 // Type returns what is known of a type, nil when nothing is.
 func (c *Catalog) Type(typ string) *TypeInfo {
 	key := strings.ToLower(typ)
-	t := c.types[key]
-	if t == nil && c.Load != nil && !c.asked[key] {
+	if c.Load == nil {
+		return c.types[key]
+	}
+	c.mu.RLock()
+	t, asked := c.types[key], c.asked[key]
+	c.mu.RUnlock()
+	if t != nil || asked {
+		return t
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked[key] {
 		c.asked[key] = true
 		c.Load(c, typ)
-		t = c.types[key]
 	}
-	return t
+	return c.types[key]
 }
 
 // Capabilities returns whether a type supports tags and a location; known is

@@ -159,6 +159,16 @@ type Status struct {
 
 // Evaluate returns the state of one resource under member i.
 func (x *Assigned) Evaluate(ev *Evaluator, i int, r *Resource) Status {
+	return x.evaluate(ev, i, nil, r)
+}
+
+// EvaluateProgram is Evaluate with the member's program for the resource's
+// type, which the caller looked up once for many resources.
+func (x *Assigned) EvaluateProgram(ev *Evaluator, i int, p *Program, r *Resource) Status {
+	return x.evaluate(ev, i, p, r)
+}
+
+func (x *Assigned) evaluate(ev *Evaluator, i int, prog *Program, r *Resource) Status {
 	m := &x.Members[i]
 	s := Status{Reference: m.Reference, Resource: r}
 	switch x.inScope(r, m.Reference) {
@@ -180,7 +190,10 @@ func (x *Assigned) Evaluate(ev *Evaluator, i int, r *Resource) Status {
 		s.State, s.Azure = NotApplicable, NotApplicable
 		return s
 	}
-	s.Outcome = ev.Evaluate(p.For(r.Type), r)
+	if prog == nil || prog.Policy != p {
+		prog = p.For(r.Type)
+	}
+	s.Outcome = ev.Evaluate(prog, r)
 	if p.Effect == Manual && s.State != NotApplicable {
 		x.attest(&s, ev, r)
 	}

@@ -51,8 +51,10 @@ func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
 		return Outcome{State: NotApplicable}
 	}
 	e.begin(p, r)
-	if t, why := p.Policy.modeApplies(r); t != True {
-		return outcomeOf(t, NotApplicable, NotApplicable, why)
+	if p.mode == Maybe {
+		if t, why := indexed(r); t != True {
+			return outcomeOf(t, NotApplicable, NotApplicable, why)
+		}
 	}
 	if p.unknown != nil && p.Policy.Effect.existence() {
 		return errorOutcome(&unknownAliasError{*p.unknown[0]})
@@ -140,26 +142,32 @@ func errorOutcome(err error) Outcome {
 // unknownAliasError marks the failure of a field that the catalogue lacks.
 type unknownAliasError struct{ evalError }
 
-// modeApplies reports whether the definition's mode evaluates the resource.
-func (p *Policy) modeApplies(r *Resource) (Truth, string) {
-	mode := p.Definition.Mode
-	if foldPrefix(r.Type, "Microsoft.Resources/") && !foldEq(r.Type, SubscriptionType) && !foldEq(r.Type, ResourceGroupType) {
-		return False, ""
+// modeFor reports whether the definition's mode evaluates a type: True or
+// False, or Maybe where only the object can tell.
+func (p *Policy) modeFor(typ string) Truth {
+	container := foldEq(typ, SubscriptionType) || foldEq(typ, ResourceGroupType)
+	if foldPrefix(typ, "Microsoft.Resources/") && !container {
+		return False
 	}
+	mode := p.Definition.Mode
 	if mode != "" && !foldEq(mode, "Indexed") {
-		return True, ""
+		return True
 	}
 	if mode == "" && p.Definition.doc != nil && p.Definition.PolicyType == "" {
-		return True, "" // a bare rule or a check: no mode was meant
+		return True // a bare rule or a check: no mode was meant
 	}
-	if foldEq(r.Type, SubscriptionType) || foldEq(r.Type, ResourceGroupType) {
-		return False, ""
+	if container {
+		return False
 	}
-	if tags, location, known := p.catalog.Capabilities(r.Type); known {
-		return truthOf(tags && location), ""
+	if tags, location, known := p.catalog.Capabilities(typ); known {
+		return truthOf(tags && location)
 	}
-	// Without the type's capabilities, an object that has a location or tags
-	// supports them.
+	return Maybe
+}
+
+// indexed decides mode Indexed for an object whose type's capabilities are not
+// known: what has a location or tags supports them.
+func indexed(r *Resource) (Truth, string) {
 	loc, tags := r.Root.Get("location"), r.Root.Get("tags")
 	switch {
 	case loc.Exists() || tags.Exists():

@@ -25,6 +25,9 @@ type Program struct {
 	unknown []*evalError
 	// below says that related resources lie under the evaluated one.
 	below bool
+	// mode is True when the definition's mode evaluates the type, Maybe when the
+	// object decides.
+	mode Truth
 }
 
 type nodeKind uint8
@@ -126,8 +129,12 @@ func (p *Policy) specialise(typ string) *Program {
 	if p.Definition.If == nil {
 		return nil
 	}
+	mode := p.modeFor(typ)
+	if mode == False {
+		return nil
+	}
 	c := &compiler{p: p, typ: typ, primary: typ}
-	prog := &Program{Policy: p, Type: typ, cond: c.node(p.Definition.If)}
+	prog := &Program{Policy: p, Type: typ, mode: mode, cond: c.node(p.Definition.If)}
 	switch mode := p.Definition.Mode; {
 	case p.Effect.existence(), foldEq(mode, "Microsoft.Kubernetes.Data"):
 		prog.applies = prog.cond
