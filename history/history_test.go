@@ -35,7 +35,7 @@ func states(t *rapid.T, label string) map[key]history.Row {
 	for range rapid.IntRange(0, 30).Draw(t, label) {
 		r := history.Row{
 			Resource: rapid.Uint32Range(1, 8).Draw(t, "resource"), Check: rapid.Uint32Range(1, 4).Draw(t, "check"),
-			Verdict: tickmark.Verdict(rapid.IntRange(0, 4).Draw(t, "verdict")), Reason: rapid.Uint32Range(0, 2).Draw(t, "reason"), //nolint:gosec // small
+			Verdict: tickmark.Verdict(rapid.IntRange(0, 4).Draw(t, "verdict")), Reason: rapid.Uint32Range(0, 2).Draw(t, "reason"),
 		}
 		m[key{r.Resource, r.Check}] = r
 	}

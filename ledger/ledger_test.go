@@ -53,7 +53,7 @@ func (m *memory) Append(_ context.Context, size int64, rows []ledger.Row, head [
 	return nil
 }
 
-func newKey(t testing.TB, origin string) *ledger.Key {
+func newKey(t *testing.T, origin string) *ledger.Key {
 	t.Helper()
 	secret, err := ledger.NewKey(rand.Reader, origin)
 	if err != nil {

@@ -55,10 +55,10 @@ var (
 // the instant of its predecessor, so that recordedAt never falls.
 const MaxClockStep = 5 * time.Minute
 
-// Append adds the entries that make returns and a new signed head. make gets
+// Append adds the entries that entriesAt returns and a new signed head. It gets
 // the sequence number of its first entry, for entries that name each other. It
 // returns the leaves as written.
-func Append(ctx context.Context, st Storage, key *Key, now time.Time, make func(first int64) ([]Entry, error)) ([]Leaf, error) {
+func Append(ctx context.Context, st Storage, key *Key, now time.Time, entriesAt func(first int64) ([]Entry, error)) ([]Leaf, error) {
 	size, signed, err := st.Head(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the head: %w", err)
@@ -74,7 +74,7 @@ func Append(ctx context.Context, st Storage, key *Key, now time.Time, make func(
 		}
 		now = last
 	}
-	entries, err := make(size)
+	entries, err := entriesAt(size)
 	if err != nil {
 		return nil, err
 	}

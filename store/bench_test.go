@@ -15,8 +15,8 @@ import (
 )
 
 // size is what a closed data directory takes on disk, everything counted.
-func size(t testing.TB, dir string) (n int64) {
-	t.Helper()
+func size(tb testing.TB, dir string) (n int64) {
+	tb.Helper()
 	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
 		if err == nil && !info.IsDir() {
 			n += info.Size()
@@ -24,7 +24,7 @@ func size(t testing.TB, dir string) (n int64) {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }

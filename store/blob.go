@@ -83,7 +83,7 @@ func (b *blobs) locateSome(digests []tickmark.Digest, found map[tickmark.Digest]
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var raw sql.RawBytes
 	var block int64
 	for rows.Next() {

@@ -38,7 +38,7 @@ type config struct {
 func readConfig(dir string) (config, error) {
 	var c config
 	name := filepath.Join(dir, configFile)
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return c, err
 	}
@@ -65,7 +65,7 @@ func newConfig(ctx context.Context, dir, organisation, database string) (config,
 		if err != nil {
 			return c, err
 		}
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		if err := migrate(ctx, db, true); err != nil {
 			return c, err
 		}

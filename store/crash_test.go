@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // child records without end and prints what it acknowledges.
-func child(dir string, early bool) error {
+func child(dir string, early bool) error { //nolint:revive // the control differs in this alone
 	ctx := context.Background()
 	s, err := store.Open(ctx, dir, store.Options{PackSize: 200_000})
 	if err != nil {
@@ -168,7 +168,7 @@ func TestKill(t *testing.T) {
 	var acks []string
 	interrupted := 0
 	for i := range kills {
-		acks = append(acks, killed(t, dir, "true", time.Duration(20+rand.IntN(300))*time.Millisecond)...) //nolint:gosec // any point will do
+		acks = append(acks, killed(t, dir, "true", time.Duration(20+rand.IntN(300))*time.Millisecond)...)
 		use(t, dir, false, func(s *store.Store) {
 			if wrong := broken(t, s, acks); len(wrong) > 0 {
 				t.Fatalf("after kill %d: %s", i+1, strings.Join(wrong, "\n"))

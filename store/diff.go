@@ -177,7 +177,7 @@ func (s *Store) diffVerdicts(ctx context.Context, tx *sql.Tx, d *history.Differe
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var last [2]int64
 	for rows.Next() {
 		var key [2]int64

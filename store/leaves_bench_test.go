@@ -24,7 +24,7 @@ func BenchmarkVerifyLeaves(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	appendDocuments(b, dir, n)
 	head, err := s.Head(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func appendDocuments(b *testing.B, dir string, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	tx, err := db.Begin()
 	if err != nil {
 		b.Fatal(err)
@@ -85,7 +85,7 @@ func (l *bulkLog) replay() error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	for rows.Next() {
 		var raw []byte
 		if err := rows.Scan(&raw); err != nil {
@@ -101,11 +101,13 @@ func (l *bulkLog) fill(n int) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = leaf.Close() }() // an error shows in what is read or written
 	doc, err := l.tx.Prepare(`INSERT INTO documents (org, kind, id, version, schema, seq, recorded_at, effective_from, effective_to, actor, body, digest)
 		VALUES (1, 'note', $1, 1, 1, $2, $3, $3, NULL, 'ann', $4, $5)`)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = doc.Close() }() // an error shows in what is read or written
 	at := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		seq := l.tree.Size()

@@ -13,7 +13,7 @@ import (
 // lockWriter takes the data directory's writer lock, waiting for another
 // writer at most wait. Closing the file releases it.
 func lockWriter(ctx context.Context, name string, wait time.Duration) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return nil, err
 	}

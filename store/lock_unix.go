@@ -14,7 +14,7 @@ import (
 // tryLock takes the lock of f without waiting. The kernel drops it when the
 // process ends, however it ends.
 func tryLock(f *os.File) (bool, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor fits an int
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
@@ -27,7 +27,7 @@ func isNoSpace(err error) bool {
 
 // syncDir makes the names in a directory durable.
 func syncDir(name string) error {
-	d, err := os.Open(name)
+	d, err := os.Open(name) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return err
 	}

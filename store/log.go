@@ -46,7 +46,7 @@ func (l *logTx) Append(ctx context.Context, size int64, rows []ledger.Row, signe
 	if err != nil {
 		return err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }() // an error shows in what is read or written
 	for _, r := range rows {
 		if _, err := stmt.ExecContext(ctx, l.org, r.Seq, r.Kind, r.Leaf, r.Nodes); err != nil {
 			return fmt.Errorf("insert leaf %d: %w", r.Seq, err)

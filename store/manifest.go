@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/ledger"
@@ -57,8 +58,8 @@ const (
 // encode returns the manifest's bytes; base are the items it may copy.
 func (m *manifest) encode(base []tickmark.Digest) ([]byte, error) {
 	index := make(map[tickmark.Digest]int, len(base))
-	for i := len(base) - 1; i >= 0; i-- {
-		index[base[i]] = i // the first of equal ones
+	for i, d := range slices.Backward(base) {
+		index[d] = i // the first of equal ones
 	}
 	var ops []byte
 	for i := range m.Pages {
@@ -84,7 +85,7 @@ func appendOps(b []byte, items, base []tickmark.Digest, index map[tickmark.Diges
 			}
 			b = append(b, opCopy)
 			b = binary.AppendUvarint(b, uint64(start)) //nolint:gosec // an index
-			b = binary.AppendUvarint(b, uint64(n))     //nolint:gosec // a count
+			b = binary.AppendUvarint(b, uint64(n))
 			i += n
 			continue
 		}
@@ -96,7 +97,7 @@ func appendOps(b []byte, items, base []tickmark.Digest, index map[tickmark.Diges
 			n++
 		}
 		b = append(b, opInsert)
-		b = binary.AppendUvarint(b, uint64(n)) //nolint:gosec // a count
+		b = binary.AppendUvarint(b, uint64(n))
 		for _, d := range items[i : i+n] {
 			b = append(b, d[:]...)
 		}
@@ -153,7 +154,7 @@ func applyOps(ops []byte, base []tickmark.Digest, want int) ([]tickmark.Digest, 
 			return 0, false
 		}
 		ops = ops[n:]
-		return int(v), true //nolint:gosec // bounded above
+		return int(v), true
 	}
 	for len(ops) > 0 {
 		op := ops[0]

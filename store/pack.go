@@ -84,7 +84,7 @@ func encodeBlock(enc *zstd.Encoder, atoms []tickmark.Digest, data [][]byte, plai
 }
 
 // parseBlock reads a block's list and returns its payload.
-func parseBlock(b []byte) (atoms []blockAtom, plain int, payload []byte, err error) {
+func parseBlock(b []byte) (atoms []blockAtom, plain int, payload []byte, err error) { //nolint:revive // the parts of one block
 	if len(b) < blockHeader || string(b[:4]) != blockMagic {
 		return nil, 0, nil, errors.New("does not begin like a block")
 	}

@@ -18,9 +18,9 @@ import (
 // and written in order. Nothing it writes counts until the ledger names it;
 // the caller must hold the writer lock.
 type packWriter struct {
-	dir  string
-	max  int64 // a pack of this size gets a successor
-	next place // where the next block goes
+	dir   string
+	limit int64 // a pack of this size gets a successor
+	next  place // where the next block goes
 
 	file *os.File
 
@@ -52,8 +52,8 @@ type blockJob struct {
 
 // newPackWriter continues after the last committed block: bytes after it are
 // what an unfinished recording left, and are cut off.
-func newPackWriter(dir string, max int64, end place) (*packWriter, error) {
-	w := &packWriter{dir: dir, max: max, next: end}
+func newPackWriter(dir string, limit int64, end place) (*packWriter, error) {
+	w := &packWriter{dir: dir, limit: limit, next: end}
 	if end.pack == 0 {
 		w.next = place{block: 1, pack: 1}
 	}
@@ -78,7 +78,7 @@ func newPackWriter(dir string, max int64, end place) (*packWriter, error) {
 // only an unfinished recording can have begun.
 func (w *packWriter) openPack() error {
 	name := w.dir + string(os.PathSeparator) + packName(w.next.pack)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return fmt.Errorf("open the pack: %w", err)
 	}
@@ -170,7 +170,7 @@ func (w *packWriter) write() {
 
 // append writes one block.
 func (w *packWriter) append(j *blockJob) error {
-	if w.next.off > int64(packHeader) && w.next.off+int64(len(j.block)) > w.max {
+	if w.next.off > int64(packHeader) && w.next.off+int64(len(j.block)) > w.limit {
 		if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
 			return err
 		}

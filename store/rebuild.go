@@ -53,7 +53,7 @@ func (s *Store) Rebuild(ctx context.Context, progress Progress) (map[string]int6
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // closing releases the lock; nothing was written to it
 	changed, err := s.rebuild(ctx, progress)
 	return changed, s.explain(err)
 }
@@ -79,11 +79,11 @@ func (s *Store) rebuild(ctx context.Context, progress Progress) (changed map[str
 	}
 	r.stage.prefix = rebuildPrefix
 	if r.blobs, err = s.newBlobs(ctx, s.db); err != nil {
-		return nil, errors.Join(err, r.stage.close())
+		return nil, errors.Join(err, r.stage.close()) //nolint:contextcheck // close rolls back after a cancelled context, too
 	}
 	r.blobs.prefix = rebuildPrefix
 	defer r.blobs.close()
-	if err := errors.Join(r.fill(), r.stage.close()); err != nil {
+	if err := errors.Join(r.fill(), r.stage.close()); err != nil { //nolint:contextcheck // close rolls back after a cancelled context, too
 		return nil, err
 	}
 	return s.swap(ctx)
@@ -137,10 +137,10 @@ func (s *Store) swap(ctx context.Context) (map[string]int64, error) {
 			if gone == 0 && came == 0 {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+t+` WHERE org = $1`, s.org); err != nil {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+t+` WHERE org = $1`, s.org); err != nil { //nolint:gosec // the names of tables are ours
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `INSERT INTO `+t+` SELECT * FROM `+rebuildPrefix+t); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO `+t+` SELECT * FROM `+rebuildPrefix+t); err != nil { //nolint:gosec // the names of tables are ours
 				return err
 			}
 		}
@@ -150,19 +150,8 @@ func (s *Store) swap(ctx context.Context) (map[string]int64, error) {
 }
 
 func (r *rebuilding) fill() error {
-	var seqs []int64
-	rows, err := r.s.db.QueryContext(r.ctx, `SELECT seq FROM leaves WHERE org = $1 AND kind = $2 ORDER BY seq`, r.s.org, kindSnapshot)
+	seqs, err := r.snapshotLeaves()
 	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		seqs = append(seqs, n)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	for i, seq := range seqs {
@@ -176,6 +165,23 @@ func (r *rebuilding) fill() error {
 		r.progress("snapshots", int64(i+1), int64(len(seqs)))
 	}
 	return nil
+}
+
+func (r *rebuilding) snapshotLeaves() ([]int64, error) {
+	rows, err := r.s.db.QueryContext(r.ctx, `SELECT seq FROM leaves WHERE org = $1 AND kind = $2 ORDER BY seq`, r.s.org, kindSnapshot)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
+	var seqs []int64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		seqs = append(seqs, n)
+	}
+	return seqs, rows.Err()
 }
 
 // snapshot makes the rows of one snapshot.

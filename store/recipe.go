@@ -20,7 +20,7 @@ func errItems(page string, i int) error {
 
 // takeApart makes the recipe of a page. It returns the envelope's bytes and
 // the items' bytes; both alias the page where they can.
-func takeApart(p *tickmark.Page) (r recipe, envelope []byte, items [][]byte, err error) {
+func takeApart(p *tickmark.Page) (r recipe, envelope []byte, items [][]byte, err error) { //nolint:revive // the parts of one page
 	r = recipe{
 		Name: clean(p.Name), Form: clean(p.Form), Entity: clean(p.Entity), ObservedAt: instant(p.ObservedAt),
 		Digest: tickmark.DigestOf(p.Bytes), Bytes: int64(len(p.Bytes)), Items: len(p.Items),

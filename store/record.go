@@ -56,14 +56,14 @@ func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []hist
 	if err != nil {
 		return history.Recorded{}, err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // closing releases the lock; nothing was written to it
 	r, err := s.begin(ctx, snap, now, progress)
 	if err != nil {
 		return history.Recorded{}, s.explain(err)
 	}
-	rec, err := r.run(pins, results)
+	rec, err := r.run(pins, results) //nolint:contextcheck // close rolls back after a cancelled context, too
 	if err != nil {
-		r.abandon()
+		r.abandon() //nolint:contextcheck // it must go on after the context was cancelled
 		return history.Recorded{}, s.explain(err)
 	}
 	return rec, nil
@@ -106,15 +106,15 @@ func (s *Store) begin(ctx context.Context, snap *tickmark.Snapshot, now time.Tim
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11)`,
 		s.org, b.Batch, b.ID, b.Origin, snap.ObservedAt.UnixMicro(), number(b.Late), b.Segments, b.Pages, b.Items, b.Bytes, r.token)
 	if err = errors.Join(err, r.stage.flush()); err != nil {
-		return nil, errors.Join(err, r.stage.close())
+		return nil, errors.Join(err, r.stage.close()) //nolint:contextcheck // close rolls back after a cancelled context, too
 	}
 	if r.blobs, err = s.newBlobs(ctx, s.db); err != nil {
-		return nil, errors.Join(err, r.stage.close())
+		return nil, errors.Join(err, r.stage.close()) //nolint:contextcheck // close rolls back after a cancelled context, too
 	}
 	end := place{block: last.End.Block + 1, pack: last.End.Pack, off: last.End.Offset}
 	if r.packs, err = newPackWriter(s.path(packFolder), s.opts.packSize(), end); err != nil {
 		r.blobs.close()
-		return nil, errors.Join(err, r.stage.close())
+		return nil, errors.Join(err, r.stage.close()) //nolint:contextcheck // close rolls back after a cancelled context, too
 	}
 	return r, nil
 }
@@ -355,7 +355,7 @@ func (r *recording) stageBlocks() error {
 	return errors.Join(atoms.end(), r.stage.flush())
 }
 
-func number(b bool) int64 {
+func number(b bool) int64 { //nolint:revive // a conversion
 	if b {
 		return 1
 	}

@@ -58,7 +58,7 @@ func (r *recording) dictionary(kind byte, query string) (*dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var name, typ sql.RawBytes
 	var id uint32
 	dest := []any{&id, &name}
@@ -171,7 +171,7 @@ func (r *recording) openRows() ([]history.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var list []history.Row
 	for rows.Next() {
 		var resource, check, verdict, reason int64

@@ -75,7 +75,7 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	w := storetest.NewWorld(1, 3)
 	snap := w.Snapshot()
 	snap.Origin = "sample"

@@ -38,7 +38,7 @@ func (s *Store) entriesIn(ctx context.Context, q querier) ([]history.Entry, erro
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	for rows.Next() {
 		var e history.Entry
 		var observed, recorded, late int64
@@ -201,7 +201,7 @@ func (s *Store) resultsIn(ctx context.Context, tx *sql.Tx, id string, yield func
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var last int64
 	var resource, typ string
 	for rows.Next() {
@@ -227,7 +227,7 @@ func names(ctx context.Context, q querier, query string, org int64) (map[int64]s
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	m := map[int64]string{}
 	for rows.Next() {
 		var id int64

@@ -57,7 +57,7 @@ func (g *stager) exec(query string, args ...any) error {
 		if _, err := g.conn.ExecContext(g.ctx, g.begin); err != nil {
 			return err
 		}
-		g.open, g.since = true, time.Now()
+		g.open, g.since = true, time.Now() //nolint:forbidigo // measures a transaction; nothing stored depends on it
 	}
 	if _, err := stmt.ExecContext(g.ctx, args...); err != nil {
 		return err
@@ -78,18 +78,23 @@ func (g *stager) flush() error {
 	return err
 }
 
+// close ends the stager; an unfinished transaction is rolled back, also after
+// the context was cancelled. Statements go before the connection: SQLite does
+// not survive the other order.
 func (g *stager) close() error {
 	var errs []error
+	stuck := false
 	if g.open {
-		// The connection goes back to the pool: it must not keep a transaction.
 		_, err := g.conn.ExecContext(context.WithoutCancel(g.ctx), "ROLLBACK")
-		if err != nil {
-			_ = g.conn.Raw(func(any) error { return driver.ErrBadConn })
-		}
+		stuck = err != nil // SQLite may have rolled back by itself already
 		g.open = false
 	}
 	for _, st := range g.stmts {
 		errs = append(errs, st.Close())
+	}
+	if stuck { // do not let the pool have a connection of unknown state
+		_ = g.conn.Raw(func(any) error { return driver.ErrBadConn })
+		return errors.Join(errs...)
 	}
 	return errors.Join(append(errs, g.conn.Close())...)
 }

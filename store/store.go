@@ -60,6 +60,14 @@ func (o Options) packSize() int64 {
 	return 1 << 30
 }
 
+// prefix begins the log's name.
+func (o Options) prefix() string {
+	if o.Sample {
+		return samplePrefix
+	}
+	return "tickmark/"
+}
+
 func (o Options) lockWait() time.Duration {
 	if o.LockWait > 0 {
 		return o.LockWait
@@ -91,7 +99,7 @@ func Create(ctx context.Context, dir, organisation string, now time.Time, opts O
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // closing releases the lock; nothing was written to it
 	cfg, err := readConfig(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -103,7 +111,7 @@ func Create(ctx context.Context, dir, organisation string, now time.Time, opts O
 	case cfg.Organisation != organisation:
 		return nil, exists(dir, cfg.Organisation)
 	}
-	if err := makeKey(dir, organisation, opts.Sample); err != nil {
+	if err := makeKey(dir, opts.prefix()+slug(organisation)); err != nil {
 		return nil, err
 	}
 	s, err := open(ctx, dir, cfg, opts)
@@ -263,8 +271,9 @@ func isBusy(err error) bool {
 
 const keyFile = "signing.key"
 
-// makeKey writes a new signing key unless there is one.
-func makeKey(dir, organisation string, sample bool) error {
+// makeKey writes a new signing key unless there is one. The log's name is
+// origin with a random end.
+func makeKey(dir, origin string) error {
 	name := filepath.Join(dir, keyFile)
 	if _, err := os.Stat(name); err == nil {
 		return nil
@@ -273,12 +282,7 @@ func makeKey(dir, organisation string, sample bool) error {
 	if _, err := rand.Read(salt[:]); err != nil {
 		return err
 	}
-	origin := "tickmark/"
-	if sample {
-		origin = samplePrefix
-	}
-	origin += slug(organisation) + "-" + hex.EncodeToString(salt[:])
-	secret, err := ledger.NewKey(rand.Reader, origin)
+	secret, err := ledger.NewKey(rand.Reader, origin+"-"+hex.EncodeToString(salt[:]))
 	if err != nil {
 		return fmt.Errorf("make the signing key: %w", err)
 	}
@@ -321,7 +325,7 @@ func readKey(dir string) (*ledger.Key, error) {
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: name, What: fmt.Sprintf("others can read the signing key (mode %04o)", mode), Hint: "chmod 600 " + name}
 	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +339,7 @@ func readKey(dir string) (*ledger.Key, error) {
 // writeDurably writes a new file so that after a crash it is whole or absent.
 func writeDurably(name string, b []byte, mode fs.FileMode) error {
 	tmp := name + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode) //nolint:gosec // the name is made from the data directory that the operator gave
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func newScene(t *testing.T) scene {
 }
 
 // use opens or makes a store, and closes it again, so that its files are whole.
-func use(t *testing.T, dir string, create bool, f func(*store.Store)) {
+func use(t *testing.T, dir string, create bool, f func(*store.Store)) { //nolint:revive // open or make
 	t.Helper()
 	var s *store.Store
 	var err error
@@ -88,7 +88,7 @@ func edit(t *testing.T, dir string, f func(db *sql.DB)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(1)
 	for _, q := range sqliteEnv(t).Disarm {
 		mustExec(t, db, q)
@@ -155,16 +155,19 @@ var tamperClasses = []struct {
 	do      func(t *testing.T, dir string, sc scene)
 }{
 	{"edit_a_row/leaf", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE leaves SET body = CAST(REPLACE(CAST(body AS TEXT), '"late":false', '"late":true ') AS BLOB) WHERE seq = (SELECT MIN(seq) FROM snapshots)`)
 		})
 	}},
 	{"edit_a_row/interval", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE intervals SET verdict = 1, reason_id = 0 WHERE (resource_id, check_id, known_from) = (SELECT resource_id, check_id, known_from FROM intervals WHERE verdict = 2 LIMIT 1)`)
 		})
 	}},
 	{"edit_a_row/leaf_and_nodes", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			_, head := storetest.Dump(t, db, "ledgers")
 			mustExec(t, db, `UPDATE leaves SET body = CAST(REPLACE(CAST(body AS TEXT), '"actor":"ann"', '"actor":"bob"') AS BLOB) WHERE kind = 'document'`)
@@ -174,6 +177,7 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"delete_tail", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `DELETE FROM leaves WHERE seq = (SELECT MAX(seq) FROM leaves)`)
 			mustExec(t, db, `UPDATE ledgers SET size = size - 1`)
@@ -181,12 +185,14 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"delete_middle", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `DELETE FROM documents WHERE kind = 'policy' AND version = 2`)
 			mustExec(t, db, `DELETE FROM leaves WHERE seq NOT IN (SELECT seq FROM documents) AND kind = 'document'`)
 		})
 	}},
 	{"reorder", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			var a, b int64
 			if err := db.QueryRow(`SELECT MIN(seq), MAX(seq) FROM documents WHERE kind = 'policy'`).Scan(&a, &b); err != nil {
@@ -199,12 +205,14 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"insert_back-dated", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `INSERT INTO intervals (org, resource_id, check_id, known_from, verdict, reason_id, valid_from)
 				SELECT org, resource_id + 500, check_id, 1, 1, 0, valid_from FROM intervals WHERE known_from = 1 LIMIT 1`)
 		})
 	}},
 	{"insert_back-dated/leaf", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE leaves SET seq = seq + 1000 WHERE seq > 3`)
 			mustExec(t, db, `UPDATE leaves SET seq = seq - 999 WHERE seq > 3`)
@@ -213,36 +221,43 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"swap_a_blob", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) { // two atoms of the index change places
 			mustExec(t, db, `UPDATE atoms SET pos = 1 - pos WHERE block = 1 AND pos < 2`)
 		})
 	}},
 	{"swap_a_blob/in_the_pack", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		onPack(t, dir, func(b []byte) []byte { // two atoms of a block's list change places
 			copy(b[24+16:], append(append([]byte{}, b[24+16+36:24+16+72]...), b[24+16:24+16+36]...))
 			return b
 		})
 	}},
 	{"truncate/pack", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		onPack(t, dir, func(b []byte) []byte { return b[:len(b)-1] })
 	}},
 	{"truncate/pack_gone", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		if err := os.Remove(filepath.Join(dir, "packs", "000001.pack")); err != nil {
 			t.Fatal(err)
 		}
 	}},
 	{"roll_back_to_an_old_copy", false, func(t *testing.T, dir string, sc scene) {
+		t.Helper()
 		if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(sc.old)), os.Chmod(store.KeyPath(dir), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}},
 	{"re-sign_with_another_key/head_only", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			swapKey(t, dir)
 			relog(t, dir, db)
 		})
 	}},
 	{"re-sign_with_another_key/whole_log", false, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		// Everything is written anew, consistently, for another key.
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
@@ -250,6 +265,7 @@ var tamperClasses = []struct {
 		use(t, dir, true, func(s *store.Store) { storetest.Story(t, s) })
 	}},
 	{"re-sign_with_the_stolen_key", false, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE leaves SET body = CAST(REPLACE(CAST(body AS TEXT), '"actor":"ann"', '"actor":"bob"') AS BLOB) WHERE kind = 'document'`)
 			mustExec(t, db, `UPDATE documents SET actor = 'bob' WHERE actor = 'ann'`)
@@ -257,6 +273,7 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"fork_two_heads", false, func(t *testing.T, dir string, sc scene) {
+		t.Helper()
 		// The other branch, signed with the true key, continues the old copy.
 		if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(sc.old)), os.Chmod(store.KeyPath(dir), 0o600)); err != nil {
 			t.Fatal(err)
@@ -273,6 +290,7 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"change_metadata_only/observed", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE snapshots SET observed_at = observed_at - 86400000000 WHERE batch = 2`)
 			mustExec(t, db, `UPDATE intervals SET valid_from = valid_from - 86400000000 WHERE known_from = 2`)
@@ -280,11 +298,13 @@ var tamperClasses = []struct {
 		})
 	}},
 	{"change_metadata_only/coverage", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) {
 			mustExec(t, db, `UPDATE leaves SET body = CAST(REPLACE(CAST(body AS TEXT), '"declared":-1', '"declared":99') AS BLOB) WHERE kind = 'segment'`)
 		})
 	}},
 	{"change_metadata_only/origin", true, func(t *testing.T, dir string, _ scene) {
+		t.Helper()
 		edit(t, dir, func(db *sql.DB) { mustExec(t, db, `UPDATE snapshots SET origin = 'live'`) })
 	}},
 }
@@ -309,7 +329,7 @@ func verifyDir(t *testing.T, dir string, head []byte) (found bool, report string
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	r, err := s.Verify(t.Context(), head, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -416,12 +436,12 @@ func TestFlipEveryByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	python := 0
 	for i := range pack {
 		if _, err := f.WriteAt([]byte{pack[i] ^ byte(1<<(i%8))}, int64(i)); err != nil {

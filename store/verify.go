@@ -135,7 +135,7 @@ func (v *verification) leaves(c *ledger.Checker, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	const batch = 256
 	todo := make(chan []leafRow, 4)
 	done := make(chan struct{})

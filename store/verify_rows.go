@@ -100,11 +100,11 @@ func (h *historyCheck) names(table string, kind byte) error {
 	if kind == history.NameResource {
 		typ = "type"
 	}
-	rows, err := h.v.tx.QueryContext(h.v.ctx, `SELECT id, batch, name, `+typ+` FROM `+table+` WHERE org = $1 ORDER BY id`, h.v.s.org)
+	rows, err := h.v.tx.QueryContext(h.v.ctx, `SELECT id, batch, name, `+typ+` FROM `+table+` WHERE org = $1 ORDER BY id`, h.v.s.org) //nolint:gosec // the names of tables are ours
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var id, batch, n int64
 	var name, rtype sql.RawBytes
 	for rows.Next() {
@@ -120,7 +120,7 @@ func (h *historyCheck) names(table string, kind byte) error {
 			h.v.report.Add("row", table, fmt.Sprintf("number %d is impossible", id))
 			continue
 		}
-		entry := history.Name{Kind: kind, ID: uint32(id), Value: string(name)} //nolint:gosec // checked above
+		entry := history.Name{Kind: kind, ID: uint32(id), Value: string(name)}
 		if kind == history.NameResource {
 			entry.Type = string(rtype)
 			h.scope[id] = h.scopeOf(entry.Value)
@@ -159,7 +159,7 @@ func (h *historyCheck) intervals() error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	var last, r intervalRow
 	var n int64
 	for rows.Next() {
@@ -289,7 +289,7 @@ func (h *historyCheck) storedCounts() (map[int64]tickmark.Digest, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // an error shows in what is read or written
 	digests := map[int64]tickmark.Digest{}
 	for _, s := range h.v.snapshots {
 		digests[s.body.Batch] = tickmark.DigestOf(history.AppendCounts(nil, nil))
@@ -307,7 +307,7 @@ func (h *historyCheck) storedCounts() (map[int64]tickmark.Digest, error) {
 			h.v.report.Add("row", fmt.Sprintf("counts, batch %d", batch), fmt.Sprintf("check number %d is impossible", check))
 			continue
 		}
-		c.Check = uint32(check) //nolint:gosec // checked above
+		c.Check = uint32(check)
 		if batch != current && len(list) > 0 {
 			digests[current] = tickmark.DigestOf(history.AppendCounts(nil, list))
 			list = list[:0]

@@ -41,11 +41,11 @@ func Story(t *testing.T, s *store.Store) *World {
 // Dump returns the rows of a table, in no particular order.
 func Dump(t *testing.T, q *sql.DB, table string) (columns []string, rows [][]any) {
 	t.Helper()
-	r, err := q.QueryContext(t.Context(), `SELECT * FROM `+table)
+	r, err := q.QueryContext(t.Context(), `SELECT * FROM `+table) //nolint:gosec // the names of tables are ours
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // an error shows in what is read or written
 	if columns, err = r.Columns(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func other(v any) any {
 // intrude runs one statement, verifies, and undoes it by rewriting the table.
 // The triggers must be disarmed. What the database itself refuses (a key, a
 // CHECK) counts as found.
-func intrude(t *testing.T, s *store.Store, raw *sql.DB, second func(*testing.T) bool, table, query string, args []any) (found bool) {
+func intrude(t *testing.T, s *store.Store, raw *sql.DB, second func(*testing.T) bool, table, query string, args []any) (found bool) { //nolint:revive // a test's own
 	t.Helper()
 	columns, before := Dump(t, raw, table)
 	res, err := raw.ExecContext(t.Context(), query, args...)
@@ -124,7 +124,7 @@ func intrude(t *testing.T, s *store.Store, raw *sql.DB, second func(*testing.T) 
 	if second != nil && !second(t) {
 		t.Errorf("the second verifier does not find %s %v", query, args)
 	}
-	if _, err := raw.ExecContext(t.Context(), `DELETE FROM `+table); err != nil {
+	if _, err := raw.ExecContext(t.Context(), `DELETE FROM `+table); err != nil { //nolint:gosec // the names of tables are ours
 		t.Fatal(err)
 	}
 	places := make([]string, len(columns))
@@ -132,7 +132,7 @@ func intrude(t *testing.T, s *store.Store, raw *sql.DB, second func(*testing.T) 
 		places[i] = fmt.Sprintf("$%d", i+1)
 	}
 	for _, row := range before {
-		if _, err := raw.ExecContext(t.Context(), `INSERT INTO `+table+` VALUES (`+strings.Join(places, ",")+`)`, row...); err != nil {
+		if _, err := raw.ExecContext(t.Context(), `INSERT INTO `+table+` VALUES (`+strings.Join(places, ",")+`)`, row...); err != nil { //nolint:gosec // the names of tables are ours
 			t.Fatal(err)
 		}
 	}
@@ -142,6 +142,7 @@ func intrude(t *testing.T, s *store.Store, raw *sql.DB, second func(*testing.T) 
 // testEveryColumn changes one value after the other, in every column of every
 // table, in several rows.
 func testEveryColumn(t *testing.T, e *Env) {
+	t.Helper()
 	s := e.Create(t)
 	Story(t, s)
 	raw := e.Raw(t)
@@ -178,6 +179,7 @@ func testEveryColumn(t *testing.T, e *Env) {
 }
 
 func testEveryRowDeleted(t *testing.T, e *Env) {
+	t.Helper()
 	s := e.Create(t)
 	Story(t, s)
 	raw := e.Raw(t)
@@ -197,6 +199,7 @@ func testEveryRowDeleted(t *testing.T, e *Env) {
 
 // testRowsInserted adds rows that look like others.
 func testRowsInserted(t *testing.T, e *Env) {
+	t.Helper()
 	s := e.Create(t)
 	Story(t, s)
 	raw := e.Raw(t)
@@ -234,6 +237,7 @@ func testRowsInserted(t *testing.T, e *Env) {
 
 // testRebuild compares the derived tables before and after, and repairs them.
 func testRebuild(t *testing.T, e *Env) {
+	t.Helper()
 	s := e.Create(t)
 	Story(t, s)
 	raw := e.Raw(t)
