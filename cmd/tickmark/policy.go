@@ -17,8 +17,10 @@ type policyCommands struct {
 }
 
 type policyCommand struct {
-	Test   policyTestCommand   `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
-	Import policyImportCommand `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
+	Eval    policyEvalCommand    `cmd:"" help:"Evaluate a definition, initiative or assignment over exported resources."`
+	Explain policyExplainCommand `cmd:"" help:"Print the decision tree of one resource."`
+	Test    policyTestCommand    `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
+	Import  policyImportCommand  `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
 
 // aliasFlags say where the aliases of resource types come from.
