@@ -11,8 +11,9 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 3x
-# Packages whose tests run goroutines beside each other.
-RACE ?= ./collect/... ./inventory/... ./check/... ./store/... ./work/... ./cmd/...
+# Packages whose code or tests run goroutines beside each other. Of store only
+# the conformance suite: the crash and tamper tests run other processes.
+RACE ?= ./collect/... ./inventory/... ./check/... ./ledger/... ./work/... ./cmd/...
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/'
@@ -39,7 +40,8 @@ verifypy: build
 	python3 doc/spec/verify.py "$$tmp/data" --head "$$tmp/head"
 
 race: ## the tests of the concurrent packages under the race detector
-	$(GO) test -race $(RACE)
+	$(GO) test -race -timeout 20m $(RACE)
+	$(GO) test -race -timeout 20m -run '^TestSQLite$$' ./store
 
 bench: ## the benchmarks, with the machine and the ratios side by side
 	@GO="$(GO)" ./.ci/bench "$(BENCH)" "$(BENCHTIME)"

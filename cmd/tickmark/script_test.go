@@ -135,7 +135,7 @@ func scriptZip(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // scriptJSONPath is "jsonpath PATH WANT": the value at a dotted path of the
-// JSON on standard output, as JSON. "#" is the length of a list.
+// JSON on standard output, as JSON. "len" is the length of a list.
 func scriptJSONPath(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] jsonpath path want")
@@ -147,7 +147,7 @@ func scriptJSONPath(ts *testscript.TestScript, neg bool, args []string) {
 		case map[string]any:
 			v = t[key]
 		case []any:
-			if key == "#" {
+			if key == "len" {
 				v = len(t)
 				continue
 			}
