@@ -165,10 +165,12 @@ func (p *Policy) modeFor(typ string) Truth {
 	return Maybe
 }
 
+var locationKey, tagsKey = jsontape.MakeKey("location"), jsontape.MakeKey("tags")
+
 // indexed decides mode Indexed for an object whose type's capabilities are not
 // known: what has a location or tags supports them.
 func indexed(r *Resource) (Truth, string) {
-	loc, tags := r.Root.Get("location"), r.Root.Get("tags")
+	loc, tags := r.Root.Lookup(locationKey), r.Root.Lookup(tagsKey)
 	switch {
 	case loc.Exists() || tags.Exists():
 		return True, ""
