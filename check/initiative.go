@@ -236,3 +236,9 @@ func (g *GroupSummary) add(p *PolicySummary) {
 		g.Undecided++
 	}
 }
+
+// StateCounts are numbers of compliance states, indexed by policy.State.
+type StateCounts = policy.Counts
+
+// StateName is Azure's word for the state with this index in StateCounts.
+func StateName(i int) string { return policy.State(i).String() } //nolint:gosec // an index of StateCounts

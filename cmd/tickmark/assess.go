@@ -35,6 +35,8 @@ type assessCommand struct {
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 	Now             string `help:"The instant that clock-dependent checks use (RFC 3339); default: the clock." placeholder:"INSTANT"`
 
+	initiativeFlags
+
 	Record bool `help:"Store the snapshot and the results as evidence in the data directory."`
 	dataFlags
 }
@@ -63,6 +65,13 @@ func (c *assessCommand) Run(rc *runContext) error {
 
 // deliver writes the reports and records the evidence.
 func (c *assessCommand) deliver(rc *runContext, a *work.Assessed) error {
+	if c.Initiative != "" {
+		if c.Record || c.CSV || c.SARIF || c.HTML != "" || c.Show != "" {
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: "an initiative is printed as text or --json, and not recorded", Where: "--initiative",
+				Hint: "leave out --record, --csv, --sarif, --html and --show"}
+		}
+		return c.initiativeFlags.run(rc, c, a)
+	}
 	if c.HTML != "" {
 		if err := writeFile(c.HTML, func(w io.Writer) error { return report.HTML(w, a.Assessment, report.HTMLOptions{}) }); err != nil {
 			return err
