@@ -13,7 +13,7 @@ func Durability(ctx context.Context, s *Store) (mode string, synchronous int, er
 		if err != nil {
 			return "", 0, err
 		}
-		defer conn.Close() // all at the end, so that each is another one
+		defer func() { _ = conn.Close() }() // all at the end, so that each is another one
 		n := 0
 		if err := conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
 			return "", 0, err
