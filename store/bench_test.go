@@ -74,5 +74,18 @@ func BenchmarkRecord(b *testing.B) {
 		second := size(b, dir) - empty - first
 		b.Logf("first %.1f MB on disk, second %.2f MB: %.2f %%", float64(first)/1e6, float64(second)/1e6, 100*float64(second)/float64(first))
 		b.ReportMetric(100*float64(second)/float64(first), "%second")
+		s, err = store.Open(ctx, dir, store.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		r, err := s.Verify(ctx, nil, nil)
+		if err != nil || !r.Clean() {
+			b.Fatalf("%+v, %v", r, err)
+		}
+		b.Logf("verified both in %.2f s", time.Since(begin).Seconds())
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

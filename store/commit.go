@@ -28,6 +28,10 @@ func (r *recording) commit() (history.Recorded, error) {
 			return history.Recorded{}, err
 		}
 	}
+	// From here on commits wait for the disk again.
+	if err := r.stage.harden(r.ctx); err != nil {
+		return history.Recorded{}, err
+	}
 	var leaves []ledger.Leaf
 	begin := time.Now() //nolint:forbidigo // measures how long the commit takes; nothing stored depends on it
 	err := func() error {

@@ -343,9 +343,9 @@ func (r *recording) stageBlocks() error {
 		return err
 	}
 	slices.SortFunc(list, func(a, b entry) int { return bytes.Compare(a.digest[:], b.digest[:]) })
-	atoms := r.stage.into("atoms", "org, digest, block, pos")
+	atoms := r.stage.into("atoms", "digest, block, pos", shared{"org", r.s.org})
 	for i := range list {
-		if err := atoms.add(r.s.org, list[i].digest[:], list[i].block, list[i].pos); err != nil {
+		if err := atoms.add(list[i].digest[:], list[i].block, list[i].pos); err != nil {
 			return err
 		}
 		if i%10000 == 0 {

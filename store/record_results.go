@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/maphash"
 	"iter"
 	"slices"
 	"strings"
@@ -20,16 +21,17 @@ import (
 // transitionsPart is how long a blob of transitions gets.
 const transitionsPart = 4 << 20
 
-// nameKey stands for a name in memory: 128 bits of its SHA-256.
-type nameKey [16]byte
+// nameKey stands for a name in memory: 128 bits that nobody outside this
+// process can foresee, so that no two names can be made to meet.
+type nameKey [2]uint64
 
-func keyOf(name, typ string) nameKey {
-	var buf [512]byte
-	b := append(buf[:0], name...)
-	b = append(b, 0)
-	b = append(b, typ...)
-	sum := sha256.Sum256(b)
-	return nameKey(sum[:16])
+var nameSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func keyOf(name, typ string) (k nameKey) {
+	for i, seed := range nameSeeds {
+		k[i] = maphash.Comparable(seed, [2]string{name, typ})
+	}
+	return k
 }
 
 // dictionary gives names numbers, from 1, in the order in which they appear.
@@ -222,13 +224,13 @@ func (r *recording) stageNames(out *transitionsWriter, reasons, checks, resource
 		*dictionary
 		table string
 	}{{reasons, "reasons"}, {checks, "checks"}, {resources, "resources"}} {
-		columns := "org, id, batch, name"
+		columns := "id, name"
 		if d.kind == history.NameResource {
 			columns += ", type"
 		}
-		rows := r.stage.into(d.table, columns)
+		rows := r.stage.into(d.table, columns, shared{"org", r.s.org}, shared{"batch", r.body.Batch})
 		for i, n := range d.news {
-			args := []any{r.s.org, int64(n.ID), r.body.Batch, []byte(n.Value)}
+			args := []any{int64(n.ID), []byte(n.Value)}
 			if n.Kind == history.NameResource {
 				args = append(args, []byte(n.Type))
 			}
@@ -251,8 +253,8 @@ func (r *recording) stageNames(out *transitionsWriter, reasons, checks, resource
 }
 
 func (r *recording) stageTransitions(out *transitionsWriter, previous, next []history.Row) error {
-	rows := r.stage.into("intervals", "org, resource_id, check_id, known_from, verdict, reason_id, valid_from")
 	batch, at := r.body.Batch, r.snap.ObservedAt.UnixMicro()
+	rows := r.stage.into("intervals", "resource_id, check_id, verdict, reason_id", shared{"org", r.s.org}, shared{"known_from", batch}, shared{"valid_from", at})
 	return errors.Join(history.Fold(each(previous), each(next), func(t history.Transition) error {
 		if t.Kind != history.Appear {
 			err := r.stage.exec(`UPDATE intervals SET known_to = $1, valid_to = $2 WHERE org = $3 AND resource_id = $4 AND check_id = $5 AND known_to IS NULL`,
@@ -262,7 +264,7 @@ func (r *recording) stageTransitions(out *transitionsWriter, previous, next []hi
 			}
 		}
 		if t.Kind != history.Vanish {
-			if err := rows.add(r.s.org, int64(t.Row.Resource), int64(t.Row.Check), batch, int64(t.Row.Verdict), int64(t.Row.Reason), at); err != nil {
+			if err := rows.add(int64(t.Row.Resource), int64(t.Row.Check), int64(t.Row.Verdict), int64(t.Row.Reason)); err != nil {
 				return err
 			}
 		}

@@ -33,9 +33,20 @@ func TestSQLiteVersion(t *testing.T) {
 	if cmp.Or(cmp.Compare(have[0], want[0]), cmp.Compare(have[1], want[1]), cmp.Compare(have[2], want[2])) < 0 {
 		t.Errorf("SQLite is %s, want %v or later", version, want)
 	}
-	mode, synchronous, err := store.Durability(t.Context(), e.Open(t))
-	if err != nil || mode != "wal" || synchronous != 2 {
-		t.Errorf("journal_mode %s, synchronous %d (%v), want wal and 2 (FULL)", mode, synchronous, err)
+	s := e.Open(t)
+	w := storetest.NewWorld(1, 3)
+	for _, ok := range []bool{true, false, true} { // also after a recording, and after one that failed
+		mode, synchronous, err := store.Durability(t.Context(), s)
+		if err != nil || mode != "wal" || synchronous != 2 {
+			t.Errorf("journal_mode %s, synchronous %d (%v), want wal and 2 (FULL)", mode, synchronous, err)
+		}
+		results := w.Results()
+		if !ok {
+			results = func(yield func(tickmark.Result) bool) { yield(tickmark.Result{Verdict: tickmark.Unknown}) }
+		}
+		if _, err := s.Record(t.Context(), w.Snapshot(), nil, results, w.At(), nil); (err == nil) != ok {
+			t.Errorf("Record = %v", err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,7 +17,10 @@ import (
 const stageSpan = 25 * time.Millisecond
 
 // stager writes bulk rows in many short transactions. The rows belong to a
-// batch that no reader sees before its snapshot is committed.
+// batch that no reader sees before its snapshot is committed, so its own
+// transactions do not wait for the disk. The one that makes the batch visible
+// does (harden): it makes the log durable up to its own end, and with it all
+// that was staged before.
 type stager struct {
 	ctx    context.Context //nolint:containedctx // lives as long as one call of Store
 	conn   *sql.Conn
@@ -24,9 +28,11 @@ type stager struct {
 	span   time.Duration
 
 	begin string // the statement that begins a write transaction
-	open  bool
-	since time.Time
-	stmts map[string]*sql.Stmt
+	// durable makes commits wait for the disk again.
+	durable string
+	open    bool
+	since   time.Time
+	stmts   map[string]*sql.Stmt
 }
 
 func newStager(ctx context.Context, s *Store) (*stager, error) {
@@ -34,9 +40,13 @@ func newStager(ctx context.Context, s *Store) (*stager, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &stager{ctx: ctx, conn: conn, span: stageSpan, begin: "BEGIN IMMEDIATE", stmts: map[string]*sql.Stmt{}}
+	g := &stager{ctx: ctx, conn: conn, span: stageSpan, begin: "BEGIN IMMEDIATE", durable: `PRAGMA synchronous = FULL`, stmts: map[string]*sql.Stmt{}}
+	relax := `PRAGMA synchronous = NORMAL`
 	if s.pg {
-		g.begin = "BEGIN"
+		g.begin, g.durable, relax = "BEGIN", `SET synchronous_commit = on`, `SET synchronous_commit = off`
+	}
+	if _, err := conn.ExecContext(ctx, relax); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	return g, nil
 }
@@ -68,6 +78,12 @@ func (g *stager) exec(query string, args ...any) error {
 	return nil
 }
 
+// harden makes the connection's commits wait for the disk from now on.
+func (g *stager) harden(ctx context.Context) error {
+	_, err := g.conn.ExecContext(ctx, g.durable)
+	return err
+}
+
 // flush commits the current short transaction.
 func (g *stager) flush() error {
 	if !g.open {
@@ -89,6 +105,9 @@ func (g *stager) close() error {
 		stuck = err != nil // SQLite may have rolled back by itself already
 		g.open = false
 	}
+	if err := g.harden(context.WithoutCancel(g.ctx)); err != nil {
+		stuck = true
+	}
 	for _, st := range g.stmts {
 		errs = append(errs, st.Close())
 	}
@@ -104,6 +123,7 @@ type bulk struct {
 	g       *stager
 	table   string
 	columns string
+	fixed   string // values that all rows share, after the columns given
 	width   int
 	full    string // statement of rowsPerInsert rows
 	args    []any
@@ -113,8 +133,20 @@ type bulk struct {
 // its statement, which makes long statements slower than short ones.
 const rowsPerInsert = 8
 
-func (g *stager) into(table, columns string) *bulk {
+// shared is a column that has the same number in all rows.
+type shared struct {
+	column string
+	value  int64
+}
+
+// into begins an insertion. Shared columns stand in the statement itself:
+// parameters are what bulk insertion spends its time on.
+func (g *stager) into(table, columns string, same ...shared) *bulk {
 	b := &bulk{g: g, table: g.prefix + table, columns: columns, width: strings.Count(columns, ",") + 1}
+	for _, c := range same {
+		b.columns += ", " + c.column
+		b.fixed += "," + strconv.FormatInt(c.value, 10)
+	}
 	b.full = b.insert(rowsPerInsert)
 	return b
 }
@@ -126,7 +158,7 @@ func (b *bulk) insert(rows int) string {
 		if i > 0 {
 			s.WriteByte(',')
 		}
-		s.WriteString("(" + placeholders(i*b.width+1, b.width) + ")")
+		s.WriteString("(" + placeholders(i*b.width+1, b.width) + b.fixed + ")")
 	}
 	return s.String()
 }
