@@ -16,6 +16,9 @@ type Func struct {
 	// host functions are answered by the Host and never folded.
 	host bool
 	eval func(args []Value) (Value, error)
+	// whole functions only put their arguments together: an unobserved one
+	// stays inside the result and does not hide the others.
+	whole bool
 	// lazy functions evaluate their own arguments.
 	lazy func(e *env, args []*prog) (Value, error)
 }
@@ -175,7 +178,9 @@ func nearest(name string, set Set) string {
 }
 
 type env struct {
-	host Host
+	host  Host
+	bound []binding // variables of the lambdas that are running
+	work  int       // what lambdas have done
 }
 
 // Eval runs the program. The error is an *Error.
@@ -183,7 +188,7 @@ func (p *Program) Eval(h Host) (Value, error) {
 	if p.p.kind == LiteralNode {
 		return p.p.val, nil
 	}
-	return (&env{h}).eval(p.p)
+	return (&env{host: h}).eval(p.p)
 }
 
 func (e *env) eval(p *prog) (Value, error) {
@@ -228,9 +233,11 @@ func (e *env) eval(p *prog) (Value, error) {
 		v, err := e.host.Call(p.name, args)
 		return v, at(p.pos, err)
 	}
-	for _, a := range args {
-		if a.kind == Unobserved {
-			return a, nil
+	if !p.fn.whole {
+		for _, a := range args {
+			if a.kind == Unobserved {
+				return a, nil
+			}
 		}
 	}
 	v, err := p.fn.eval(args)

@@ -14,7 +14,7 @@ var arrayFuncs = []*Func{
 		}
 		return ArrayValue([]Value{a[0]}), nil
 	}),
-	pure("createArray", 0, -1, func(a []Value) (Value, error) { return ArrayValue(slices.Clone(a)), nil }),
+	{Name: "createArray", Min: 0, Max: -1, whole: true, eval: func(a []Value) (Value, error) { return ArrayValue(slices.Clone(a)), nil }},
 	pure("length", 1, 1, length),
 	pure("empty", 1, 1, empty),
 	pure("contains", 2, 2, contains),
@@ -260,7 +260,11 @@ func union(a []Value) (Value, error) {
 	var out []Value
 	for _, v := range a {
 		for _, e := range v.List() {
-			if !slices.ContainsFunc(out, func(o Value) bool { eq, _ := Equal(o, e, false); return eq }) {
+			i, unknown := find(ArrayValue(out), e, false)
+			if i < 0 && unknown != nil { // it may be there already
+				return OpenArrayValue(out, unknown.str), nil
+			}
+			if i < 0 {
 				out = append(out, e)
 			}
 		}

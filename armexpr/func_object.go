@@ -11,7 +11,7 @@ import (
 )
 
 var objectFuncs = []*Func{
-	pure("createObject", 0, -1, createObject),
+	{Name: "createObject", Min: 0, Max: -1, eval: createObject, whole: true},
 	pure("items", 1, 1, items),
 	pure("objectKeys", 1, 1, func(a []Value) (Value, error) {
 		if a[0].kind != Object {
@@ -49,6 +49,9 @@ func createObject(a []Value) (Value, error) {
 	}
 	var m []Member
 	for i := 0; i < len(a); i += 2 {
+		if a[i].kind == Unobserved {
+			return a[i], nil
+		}
 		if a[i].kind != String && a[i].kind != Int {
 			return Value{}, wrong("createObject", i, "a string", a[i])
 		}

@@ -81,6 +81,11 @@ func OpenArrayValue(l []Value, reason string) Value {
 // ObjectValue makes an object; the slice must not change afterwards.
 func ObjectValue(m []Member) Value { return Value{kind: Object, ref: &compound{members: m}} }
 
+// OpenObjectValue makes an object that may have further members.
+func OpenObjectValue(m []Member, reason string) Value {
+	return Value{kind: Object, ref: &compound{members: m, reason: reason}}
+}
+
 // FromTape wraps a value that lies on a tape. Scalars are converted, arrays
 // and objects stay on the tape until something looks inside.
 func FromTape(v jsontape.Value) Value {

@@ -404,6 +404,10 @@ func canonicalType(typ string, table map[string]string) string {
 
 // observe marks what the item leaves out.
 func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
+	planned := w.page.Form == FormPlanned
+	if planned {
+		openPlanned(tape, r.Root)
+	}
 	if k.record {
 		if r.Flags&Partial != 0 || w.chunk.partial || k.defaults {
 			r.Flags |= Partial
@@ -414,7 +418,7 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 	if r.Flags&Summary == 0 {
 		p := r.Root.Lookup(keyProperties).Kind()
 		if k.data || p == jsontape.Object || p == jsontape.Unobserved {
-			if k.site {
+			if k.site && !planned {
 				gaps(tape, r)
 			}
 			return

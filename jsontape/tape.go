@@ -72,6 +72,15 @@ type Value struct {
 	i uint32
 }
 
+// Weight is the number of words that v takes on its tape: a measure of its
+// size that costs nothing.
+func (v Value) Weight() int {
+	if v.t == nil || v.i&missing != 0 {
+		return 0
+	}
+	return int(span(v.word()))
+}
+
 // Root returns the tape's value.
 func (t *Tape) Root() Value { return Value{t, 0} }
 

@@ -341,10 +341,15 @@ func (e *Evaluator) builtin(f *fieldRef) armexpr.Value {
 	r := e.cur
 	text := ""
 	switch f.kind {
-	case nameField:
+	case nameField, fullNameField:
+		// A resource that is not deployed yet may have a name that is not known.
+		if n := r.Root.Get("name"); n.Kind() == jsontape.Unobserved {
+			return armexpr.FromTape(n)
+		}
 		text = r.Name
-	case fullNameField:
-		text = r.fullName()
+		if f.kind == fullNameField {
+			text = r.fullName()
+		}
 	case idField:
 		text = r.ID
 	case typeField:

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/work"
+)
+
+var planned = time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
+
+// assessPlanned assesses what the flags name and returns verdicts by check and
+// the last part of the id, the places, and what was told on standard error.
+func assessPlanned(t *testing.T, f templateFlags) (map[string]tickmark.Result, func(string) int, string) {
+	t.Helper()
+	var told bytes.Buffer
+	rc := &runContext{Context: context.Background(), In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &told, Now: func() time.Time { return planned }}
+	snap, places, err := templateSnapshot(rc, &f, planned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := work.Assess(rc.Context, snap, work.AssessOptions{Now: planned, Engine: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]tickmark.Result{}
+	for r := range a.Results.All() {
+		out[r.Check+" "+r.Resource[strings.LastIndexByte(r.Resource, '/')+1:]] = r
+	}
+	return out, func(id string) int {
+		p, ok := places(id)
+		if !ok {
+			t.Errorf("no place for %s", id)
+		}
+		return p.Line
+	}, told.String()
+}
+
+func writeTemp(t *testing.T, name, text string) string {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const storageTemplate = `{
+  "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+  "contentVersion": "1.0.0.0",
+  "parameters": { "tls": { "type": "string" }, "maybe": { "type": "bool" } },
+  "resources": [
+    { "type": "Microsoft.Storage/storageAccounts", "apiVersion": "2023-01-01", "name": "good", "kind": "StorageV2",
+      "properties": { "minimumTlsVersion": "TLS1_2", "supportsHttpsTrafficOnly": true, "allowBlobPublicAccess": false } },
+    { "type": "Microsoft.Storage/storageAccounts", "apiVersion": "2023-01-01", "name": "bad",
+      "properties": { "minimumTlsVersion": "TLS1_0", "supportsHttpsTrafficOnly": false } },
+    { "type": "Microsoft.Storage/storageAccounts", "apiVersion": "2023-01-01", "name": "open",
+      "properties": { "minimumTlsVersion": "[parameters('tls')]", "supportsHttpsTrafficOnly": "[reference('x').https]" } },
+    { "type": "Microsoft.Storage/storageAccounts", "apiVersion": "2023-01-01", "name": "perhaps", "condition": "[parameters('maybe')]",
+      "properties": { "minimumTlsVersion": "TLS1_2", "supportsHttpsTrafficOnly": true } }
+  ]
+}`
+
+func TestAssessTemplate(t *testing.T) {
+	results, line, told := assessPlanned(t, templateFlags{Template: writeTemp(t, "azuredeploy.json", storageTemplate)})
+	for key, want := range map[string]tickmark.Verdict{
+		"st-tls good": tickmark.Pass, "st-tls bad": tickmark.Fail, "st-tls open": tickmark.Unknown, "st-tls perhaps": tickmark.Unknown,
+		"st-https good": tickmark.Pass, "st-https bad": tickmark.Fail, "st-https open": tickmark.Unknown, "st-https perhaps": tickmark.Unknown,
+	} {
+		r, ok := results[key]
+		if !ok || r.Verdict != want || want == tickmark.Unknown && r.Reason != tickmark.ReasonPlanTime {
+			t.Errorf("%s: %v (%s), want %v", key, r.Verdict, r.Reason, want)
+		}
+	}
+	if n := line(results["st-tls bad"].Resource); n != 8 {
+		t.Errorf("bad is placed in line %d, want 8", n)
+	}
+	for _, want := range []string{`the parameter "tls" has no value`, "whether the resource is deployed is known only then: parameter maybe"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("standard error lacks %q:\n%s", want, told)
+		}
+	}
+}
+
+func TestTemplateFlagErrors(t *testing.T) {
+	file := writeTemp(t, "azuredeploy.json", storageTemplate)
+	for _, c := range []struct {
+		f    templateFlags
+		want string
+	}{
+		{templateFlags{Template: file, Plan: file}, "one run"},
+		{templateFlags{Parameters: file}, "parameters need a template"},
+		{templateFlags{Location: "westeurope"}, "needs a template"},
+		{templateFlags{Plan: file}, "a template, not a plan"},
+		{templateFlags{Template: file + "x"}, "no such file"},
+		{templateFlags{Template: writeTemp(t, "main.bicep", "param x string")}, "Bicep source"},
+		{templateFlags{Template: writeTemp(t, "x.json", `{"a": 1}`)}, "neither an ARM template nor"},
+		{templateFlags{Template: writeTemp(t, "x.json", `{"a": 1, "a": 2}`)}, "cannot be read"},
+	} {
+		rc := &runContext{Context: context.Background(), In: strings.NewReader(""), Err: &bytes.Buffer{}}
+		if _, _, err := templateSnapshot(rc, &c.f, planned); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want an error about %q", c.f, err, c.want)
+		}
+	}
+}
