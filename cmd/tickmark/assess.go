@@ -20,9 +20,9 @@ import (
 
 // assessCommand is tickmark assess.
 type assessCommand struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders, archives, or - for standard input."`
+	Paths []string `arg:"" optional:"" name:"path" help:"Files, folders, archives, or - for standard input."`
 
-	Complete []string `help:"Resource types that the export holds completely, so that absence can be concluded; * for all." placeholder:"TYPE,…"`
+	Complete []string `help:"Resource types that the export holds completely, so that absence can be concluded; * for all." placeholder:"TYPE"`
 
 	JSON  bool   `help:"Print JSON (doc/spec/assessment.md)." xor:"format"`
 	CSV   bool   `help:"Print CSV, one row per result." xor:"format"`
@@ -35,7 +35,8 @@ type assessCommand struct {
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 	Now             string `help:"The instant that clock-dependent checks use (RFC 3339); default: the clock." placeholder:"INSTANT"`
 
-	initiativeFlags
+	templateFlags   `group:"deployment"`
+	initiativeFlags `group:"initiative"`
 
 	Record bool `help:"Store the snapshot and the results as evidence in the data directory."`
 	dataFlags
@@ -47,13 +48,19 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	if c.given() || c.check() != nil {
+		return c.planned(rc, now)
+	}
+	if len(c.Paths) == 0 {
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
+	}
 	a, files, err := work.AssessFiles(rc.Context, c.Paths,
 		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: now},
 		work.AssessOptions{Now: now, Engine: engineVersion()})
 	if err != nil {
 		return err
 	}
-	err = c.deliver(rc, a)
+	err = c.deliver(rc, a, locator(a))
 	if cerr := files.Close(); err == nil && cerr != nil {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "an input changed while it was read", Err: cerr, Hint: "run again when nothing writes to it"}
 	}
@@ -63,8 +70,31 @@ func (c *assessCommand) Run(rc *runContext) error {
 	return c.status(a)
 }
 
+// planned assesses a template or plan: what would be deployed.
+func (c *assessCommand) planned(rc *runContext, now time.Time) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if len(c.Paths) > 0 || c.Record || len(c.Complete) > 0 {
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "a template or plan is assessed alone, and is never evidence",
+			Where: "--template", Hint: "leave out paths, --complete and --record"}
+	}
+	snap, places, err := templateSnapshot(rc, &c.templateFlags, now)
+	if err != nil {
+		return err
+	}
+	a, err := work.Assess(rc.Context, snap, work.AssessOptions{Now: now, Engine: engineVersion()})
+	if err != nil {
+		return err
+	}
+	if err := c.deliver(rc, a, places); err != nil {
+		return err
+	}
+	return c.status(a)
+}
+
 // deliver writes the reports and records the evidence.
-func (c *assessCommand) deliver(rc *runContext, a *work.Assessed) error {
+func (c *assessCommand) deliver(rc *runContext, a *work.Assessed, places func(string) (report.Place, bool)) error {
 	if c.Initiative != "" {
 		if c.Record || c.CSV || c.SARIF || c.HTML != "" || c.Show != "" {
 			return &tickmark.Error{Code: tickmark.CodeUsage, What: "an initiative is printed as text or --json, and not recorded", Where: "--initiative",
@@ -77,7 +107,7 @@ func (c *assessCommand) deliver(rc *runContext, a *work.Assessed) error {
 			return err
 		}
 	}
-	if err := c.print(rc, a); err != nil {
+	if err := c.print(rc, a, places); err != nil {
 		return err
 	}
 	if c.Record {
@@ -120,7 +150,7 @@ func instant(s string, now func() time.Time) (time.Time, error) {
 }
 
 // print writes the chosen form to standard output.
-func (c *assessCommand) print(rc *runContext, a *work.Assessed) error {
+func (c *assessCommand) print(rc *runContext, a *work.Assessed, places func(string) (report.Place, bool)) error {
 	w := bufio.NewWriterSize(rc.Out, 1<<16)
 	var err error
 	switch {
@@ -129,7 +159,7 @@ func (c *assessCommand) print(rc *runContext, a *work.Assessed) error {
 	case c.CSV:
 		err = report.CSV(w, a.Assessment)
 	case c.SARIF:
-		err = report.SARIF(w, a.Assessment, report.SARIFOptions{Locate: locator(a)})
+		err = report.SARIF(w, a.Assessment, report.SARIFOptions{Locate: places})
 	default:
 		err = report.Terminal(w, a.Assessment, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Show: c.Show, Limit: c.Limit})
 	}

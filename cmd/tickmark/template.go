@@ -61,14 +61,14 @@ func templateSnapshot(rc *runContext, f *templateFlags, now time.Time) (snap *ti
 	if name == "" {
 		name = f.Plan
 	}
-	src, err := readInput(rc, name)
+	src, err := readPlanned(rc, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	o := template.Options{Name: displayName(name), Subscription: f.Subscription, ResourceGroup: f.ResourceGroup, Location: f.Location,
 		Cloud: "AzureCloud", Now: now}
 	if f.Parameters != "" {
-		if o.Parameters, err = readInput(rc, f.Parameters); err != nil {
+		if o.Parameters, err = readPlanned(rc, f.Parameters); err != nil {
 			return nil, nil, err
 		}
 		o.ParametersName = displayName(f.Parameters)
@@ -116,8 +116,8 @@ func displayName(name string) string {
 	return path.Clean(filepath.ToSlash(name))
 }
 
-// readInput reads a file, or standard input for "-".
-func readInput(rc *runContext, name string) ([]byte, error) {
+// readPlanned reads a file, or standard input for "-".
+func readPlanned(rc *runContext, name string) ([]byte, error) {
 	if name == "-" || filepath.Base(name) == "-" {
 		return readBounded(rc.In, "standard input")
 	}
