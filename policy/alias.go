@@ -19,6 +19,12 @@ type Alias struct {
 	Modifiable, ModifiableKnown bool
 	// Secret reports whether values must be masked.
 	Secret bool
+	// Kind is the JSON type of the value as the provider declares it (String,
+	// Integer, Number, Boolean, Array, Object), "" when it does not.
+	Kind string
+	// Partial reports that the alias has no path outside the API versions in
+	// Versions.
+	Partial bool
 }
 
 // AliasVersion is the path of an alias in certain API versions.
@@ -45,7 +51,9 @@ type TypeInfo struct {
 	// Tags and Location say whether the type supports tags and a location,
 	// which decides whether mode Indexed evaluates it; valid when Known.
 	Tags, Location, Known bool
-	aliases               map[string]*Alias // by lower-case name
+	// APIVersions are the versions that the provider offers; may be empty.
+	APIVersions []string
+	aliases     map[string]*Alias // by lower-case name
 }
 
 // Catalog holds the aliases of resource types. A type's aliases may be added

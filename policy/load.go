@@ -54,6 +54,9 @@ func (c *Catalog) addProvider(doc *document, p jsontape.Value) error {
 			info.Tags = strings.Contains(caps.Str(), "SupportsTags")
 			info.Location = strings.Contains(caps.Str(), "SupportsLocation")
 		}
+		for v := range rt.Get("apiVersions").Elems() {
+			info.APIVersions = append(info.APIVersions, v.Str())
+		}
 		for a := range rt.Get("aliases").Elems() {
 			c.Add(typ, readAlias(a))
 		}
@@ -63,6 +66,9 @@ func (c *Catalog) addProvider(doc *document, p jsontape.Value) error {
 
 func readAlias(a jsontape.Value) Alias {
 	out := Alias{Name: a.Get("name").Str(), Path: a.Get("defaultPath").Str(), Secret: foldEq(a.Get("type").Str(), "Mask")}
+	if t := a.Get("defaultMetadata").Get("type").Str(); !foldEq(t, "NotSpecified") && !foldEq(t, "Any") {
+		out.Kind = t
+	}
 	if m := a.Get("defaultMetadata").Get("attributes"); m.Kind() != jsontape.Absent {
 		out.ModifiableKnown = true
 		out.Modifiable = foldEq(m.Str(), "Modifiable")
@@ -74,7 +80,7 @@ func readAlias(a jsontape.Value) Alias {
 		}
 		out.Versions = append(out.Versions, v)
 		if out.Path == "" {
-			out.Path = v.Path
+			out.Path, out.Partial = v.Path, true
 		}
 	}
 	return out

@@ -19,6 +19,7 @@ type policyCommands struct {
 type policyCommand struct {
 	Eval    policyEvalCommand    `cmd:"" help:"Evaluate a definition, initiative or assignment over exported resources."`
 	Explain policyExplainCommand `cmd:"" help:"Print the decision tree of one resource."`
+	Lint    policyLintCommand    `cmd:"" help:"Look for mistakes in definitions."`
 	Test    policyTestCommand    `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
 	Import  policyImportCommand  `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
