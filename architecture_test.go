@@ -41,7 +41,7 @@ func readTable(t *testing.T, text string) map[string]layer {
 		}
 		name := strings.Trim(strings.TrimSpace(cells[0]), "`")
 		l := layer{}
-		for _, s := range strings.Split(cells[2], ",") {
+		for s := range strings.SplitSeq(cells[2], ",") {
 			if s = strings.Trim(strings.TrimSpace(s), "`"); s != "" {
 				l.imports = append(l.imports, s)
 			}

@@ -87,7 +87,7 @@ func formatValue(v Value, spec string) (string, error) {
 	if len(spec) > 1 {
 		n, err := strconv.Atoi(spec[1:])
 		if err != nil || n < 0 || n > 99 {
-			return customNumber(v, spec), nil
+			return customNumber(v, spec), nil //nolint:nilerr // not a standard format: a custom one
 		}
 		digits = n
 	}

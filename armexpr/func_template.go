@@ -39,7 +39,7 @@ var networkFuncs = []*Func{
 			return Value{}, fail("cidrSubnet cannot cut %s into networks of /%d", p, bits)
 		}
 		size := big.NewInt(1)
-		size.Lsh(size, uint(p.Addr().BitLen())-uint(bits)) //nolint:gosec // both are at most 128
+		size.Lsh(size, uint(p.Addr().BitLen())-uint(bits))
 		addr, ok := plus(p, size.Mul(size, big.NewInt(i)))
 		if i < 0 || !ok {
 			return Value{}, fail("%s has no network of /%d with index %d", p, bits, i)

@@ -228,7 +228,8 @@ func (p *parser) number() (*Node, error) {
 
 func (p *parser) call(depth int) (*Node, error) {
 	pos := p.i
-	name := p.ident()
+	var name strings.Builder
+	name.WriteString(p.ident())
 	p.space()
 	for p.peek() == '.' { // namespace.function of a template
 		save := p.i
@@ -239,13 +240,13 @@ func (p *parser) call(depth int) (*Node, error) {
 			p.i = save
 			break
 		}
-		name += "." + rest
+		name.WriteString("." + rest)
 	}
 	if p.peek() != '(' {
-		return nil, errf(pos, "%q is not a function call; strings need single quotes", name)
+		return nil, errf(pos, "%q is not a function call; strings need single quotes", name.String())
 	}
 	p.i++
-	n := &Node{Kind: CallNode, Pos: pos, Name: name}
+	n := &Node{Kind: CallNode, Pos: pos, Name: name.String()}
 	p.space()
 	if p.peek() == ')' {
 		p.i++
@@ -269,9 +270,9 @@ func (p *parser) call(depth int) (*Node, error) {
 			return n, nil
 		default:
 			if p.i >= len(p.s) {
-				return nil, errf(p.i, "want ')' to close the call of %s", name)
+				return nil, errf(p.i, "want ')' to close the call of %s", name.String())
 			}
-			return nil, errf(p.i, "unexpected %q in the arguments of %s; want ',' or ')'", string(p.peek()), name)
+			return nil, errf(p.i, "unexpected %q in the arguments of %s; want ',' or ')'", string(p.peek()), name.String())
 		}
 	}
 }

@@ -54,8 +54,10 @@ type Member struct {
 	Value Value
 }
 
-// Constructors of values.
+// NullValue is null.
 func NullValue() Value { return Value{kind: Null} }
+
+// BoolValue is a boolean.
 func BoolValue(b bool) Value {
 	v := Value{kind: Bool}
 	if b {
@@ -63,8 +65,14 @@ func BoolValue(b bool) Value {
 	}
 	return v
 }
-func IntValue(i int64) Value     { return Value{kind: Int, bits: uint64(i)} } //nolint:gosec // bits only
+
+// IntValue is an integer.
+func IntValue(i int64) Value { return Value{kind: Int, bits: uint64(i)} } //nolint:gosec // bits only
+
+// FloatValue is a floating-point number.
 func FloatValue(f float64) Value { return Value{kind: Float, bits: math.Float64bits(f)} }
+
+// StringValue is a string.
 func StringValue(s string) Value { return Value{kind: String, str: s} }
 
 // UnobservedValue is a value that was not read, with the reason.

@@ -76,8 +76,7 @@ func decode(f file, m *ast.MappingNode, v any) error {
 }
 
 func yamlProblem(name string, err error) error {
-	var y yaml.Error
-	if errors.As(err, &y) {
+	if y, ok := errors.AsType[yaml.Error](err); ok {
 		return problem(name, y.GetToken(), y.GetMessage(), "")
 	}
 	return problem(name, nil, err.Error(), "")

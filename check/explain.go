@@ -25,7 +25,7 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.leaf(ev.Trace(prog, res), false)
 		out.Why.Message = "the check does not apply: " + sentence(out.Why)
 	case x.policy.Effect == policy.AuditIfNotExists:
-		out.Why = e.existence(x, w.verdict, reason)
+		out.Why = e.existence(w.verdict, reason)
 	default:
 		out.Why = e.condition(w.verdict, reason)
 	}
@@ -51,7 +51,7 @@ func (e *explainer) condition(v tickmark.Verdict, reason tickmark.Reason) tickma
 		why.NearMiss = nearMiss(t, true)
 	case tickmark.Pass:
 		why.Message = sentence(why)
-	default:
+	case tickmark.Unknown, tickmark.NotApplicable, tickmark.Exempt:
 		why.Message = "unknown: " + e.unknown(reason)
 		if why.Path != "" {
 			why.Message += "; undecided at " + why.Path
@@ -69,7 +69,7 @@ func (e *explainer) unknown(reason tickmark.Reason) string {
 }
 
 // existence explains a verdict that related resources decided.
-func (e *explainer) existence(x *rule, v tickmark.Verdict, reason tickmark.Reason) tickmark.Why {
+func (e *explainer) existence(v tickmark.Verdict, reason tickmark.Reason) tickmark.Why {
 	typ, related, missing := e.ev.Related(e.prog, e.res)
 	if v == tickmark.Pass {
 		for _, c := range related {
@@ -154,8 +154,10 @@ func (e *explainer) leaf(t *policy.Trace, opposite bool) tickmark.Why {
 	if d == nil {
 		return tickmark.Why{Condition: t.Place}
 	}
-	return tickmark.Why{Condition: strings.TrimPrefix(d.Place, "policyRule."), Field: d.Field, Path: d.Path, Found: d.Found,
-		Wanted: wanted(d, opposite != negated)}
+	return tickmark.Why{
+		Condition: strings.TrimPrefix(d.Place, "policyRule."), Field: d.Field, Path: d.Path, Found: d.Found,
+		Wanted: wanted(d, opposite != negated),
+	}
 }
 
 // wanted says what the value should be: the operator, or its opposite, and

@@ -100,7 +100,11 @@ func shape(t *testing.T, typ string, patch map[string]any, id string) map[string
 		object["id"] = id
 		object["name"] = id[strings.LastIndexByte(id, '/')+1:]
 	}
-	return mergePatch(object, patch).(map[string]any)
+	merged, ok := mergePatch(object, patch).(map[string]any)
+	if !ok {
+		t.Fatalf("the patch of %s leaves no object", typ)
+	}
+	return merged
 }
 
 // mergePatch applies an RFC 7396 merge patch.
@@ -266,6 +270,7 @@ func outcome(p *policy.Policy, r *policy.Resource, w *world, now time.Time) (ver
 		return "notApplicable", ""
 	case policy.Error:
 		return "unknown", fmt.Sprintf("evaluationError: %v", o.Err)
+	case policy.Unknown, policy.Conflicting, policy.Protected, policy.Exempt:
 	}
 	return "unknown", o.Reason
 }

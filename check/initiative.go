@@ -182,7 +182,7 @@ func (r *runner) sum(x *policy.Assigned, tallies []*tally) *InitiativeRun {
 				p.Counts[s] += n
 				run.Statuses[s] += n
 				if n > 0 {
-					p.State = policy.RollUp(p.State, policy.State(s)) //nolint:gosec // an index of Counts
+					p.State = policy.RollUp(p.State, policy.State(s))
 				}
 			}
 			for why, n := range t.reasons[k] {

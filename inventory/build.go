@@ -159,7 +159,7 @@ func (w *worker) parse(c *chunk) {
 		if w.page.Columns != nil {
 			row, err := rowObject(src, w.page.Columns)
 			if err != nil {
-				w.problem(it.Off, tickmark.ReasonUnparsable, err.Error(), "export it again in the form of objects: `az graph query`, or resultFormat objectArray")
+				w.problem(it.Off, err.Error(), "export it again in the form of objects: `az graph query`, or resultFormat objectArray")
 				continue
 			}
 			src = row
@@ -173,7 +173,7 @@ func (w *worker) parse(c *chunk) {
 	}
 }
 
-func (w *worker) problem(off int, reason tickmark.Reason, what, hint string) {
+func (w *worker) problem(off int, what, hint string) {
 	w.chunk.unread++
 	if w.chunk.unread > maxProblems {
 		return
@@ -181,20 +181,19 @@ func (w *worker) problem(off int, reason tickmark.Reason, what, hint string) {
 	// Merge adds line and column, in one pass over the page.
 	w.chunk.problems = append(w.chunk.problems, tickmark.Problem{
 		Input: w.page.Name, Byte: int64(off),
-		Object: fmt.Sprintf("item %d", w.item+1), Reason: reason, What: what, Hint: hint,
+		Object: fmt.Sprintf("item %d", w.item+1), Reason: tickmark.ReasonUnparsable, What: what, Hint: hint,
 	})
 }
 
 func (w *worker) unparsable(it tickmark.Item, err error) {
-	var e *jsontape.Error
 	off, what := it.Off, err.Error()
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*jsontape.Error](err); ok {
 		what = e.What
 		if w.page.Columns == nil { // a table's row is parsed in another form
 			off += e.Offset
 		}
 	}
-	w.problem(off, tickmark.ReasonUnparsable, what, "")
+	w.problem(off, what, "")
 }
 
 // rowObject writes a row of a table as the object that its columns describe.
@@ -236,7 +235,7 @@ var (
 // identify makes a resource of an item, and of the children it carries.
 func (w *worker) identify(tape *jsontape.Tape, root jsontape.Value, off int) {
 	if k := root.Kind(); k != jsontape.Object {
-		w.problem(off, tickmark.ReasonUnparsable, fmt.Sprintf("the item is %v, not an object", k), "")
+		w.problem(off, fmt.Sprintf("the item is %v, not an object", k), "")
 		return
 	}
 	r := Resource{Root: root, Segment: int32(w.chunk.segment), Page: int32(w.chunk.page), Item: int32(w.item), Offset: int32(off)} //nolint:gosec // bounded by 1 GiB pages
@@ -254,7 +253,7 @@ func (w *worker) identify(tape *jsontape.Tape, root jsontape.Value, off int) {
 		k = w.identifyRecord(&r)
 	}
 	if k == nil {
-		w.problem(off, tickmark.ReasonUnparsable, unidentified(root), "export whole objects: `tickmark export-script` prints how")
+		w.problem(off, unidentified(root), "export whole objects: `tickmark export-script` prints how")
 		return
 	}
 	if n := root.Lookup(keyName); n.Kind() == jsontape.String {

@@ -40,7 +40,7 @@ func Diff(a, b *Inventory) []Change {
 			j++
 			continue
 		}
-		order := 0
+		var order int
 		switch {
 		case i == len(a.Resources):
 			order = 1

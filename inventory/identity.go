@@ -61,14 +61,15 @@ func typeOfID(id, key string) string {
 		if !ok {
 			return ""
 		}
-		typ := namespace
+		var typ strings.Builder
+		typ.WriteString(namespace)
 		for rest != "" {
 			var segment string
 			segment, rest, _ = strings.Cut(rest, "/")
-			typ += "/" + segment
+			typ.WriteString("/" + segment)
 			_, rest, _ = strings.Cut(rest, "/") // the name
 		}
-		return typ
+		return typ.String()
 	}
 	parts := strings.Split(strings.Trim(key, "/"), "/")
 	switch {

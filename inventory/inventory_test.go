@@ -19,19 +19,19 @@ import (
 )
 
 // shared returns the folder of shared facts, or skips the test.
-func shared(t testing.TB, parts ...string) string {
-	t.Helper()
+func shared(tb testing.TB, parts ...string) string {
+	tb.Helper()
 	root := os.Getenv("TICKMARK_SHARED")
 	for dir := "."; root == ""; dir = filepath.Join(dir, "..") {
 		abs, err := filepath.Abs(dir)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		candidate := filepath.Join(abs, "..", "shared")
 		if st, err := os.Stat(candidate); err == nil && st.IsDir() {
 			root = candidate
 		} else if abs == string(filepath.Separator) {
-			t.Skip("no ../shared here: set TICKMARK_SHARED")
+			tb.Skip("no ../shared here: set TICKMARK_SHARED")
 		}
 	}
 	return filepath.Join(append([]string{root}, parts...)...)
@@ -58,11 +58,11 @@ func snapshot(pages ...tickmark.Page) *tickmark.Snapshot {
 	return s
 }
 
-func build(t testing.TB, s *tickmark.Snapshot, o inventory.Options) *inventory.Inventory {
-	t.Helper()
-	inv, err := inventory.Build(t.Context(), s, o)
+func build(tb testing.TB, s *tickmark.Snapshot, o inventory.Options) *inventory.Inventory {
+	tb.Helper()
+	inv, err := inventory.Build(tb.Context(), s, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return inv
 }
@@ -542,11 +542,11 @@ func TestDiff(t *testing.T) {
 }
 
 // recorded repeats the recorded objects n times, with other subscriptions.
-func recorded(t testing.TB, n int) tickmark.Page {
-	t.Helper()
-	text, err := os.ReadFile(shared(t, "data", "recorded-resources.jsonl"))
+func recorded(tb testing.TB, n int) tickmark.Page {
+	tb.Helper()
+	text, err := os.ReadFile(shared(tb, "data", "recorded-resources.jsonl"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := tickmark.Page{Name: "recorded", Form: "jsonLines"}
 	for i := range n {

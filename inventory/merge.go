@@ -22,7 +22,6 @@ type merger struct {
 	workers   int
 	inv       *Inventory
 	parser    jsontape.Parser
-	arena     arena
 	buckets   []bucket
 	lines     lineCounter
 

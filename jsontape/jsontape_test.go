@@ -256,7 +256,7 @@ func lines(tb testing.TB) [][]byte {
 		tb.Skip("shared material is absent: data/recorded-resources.jsonl")
 	}
 	var out [][]byte
-	for _, l := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSpace(string(b)), "\n") {
 		out = append(out, []byte(l))
 	}
 	return out

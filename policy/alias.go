@@ -33,18 +33,6 @@ type AliasVersion struct {
 	APIVersions []string
 }
 
-// pathFor returns the alias's path in an API version; "" asks for the default.
-func (a *Alias) pathFor(apiVersion string) string {
-	if apiVersion != "" {
-		for _, v := range a.Versions {
-			if slices.ContainsFunc(v.APIVersions, func(s string) bool { return foldEq(s, apiVersion) }) {
-				return v.Path
-			}
-		}
-	}
-	return a.Path
-}
-
 // TypeInfo is what the catalogue knows of one resource type.
 type TypeInfo struct {
 	Name string

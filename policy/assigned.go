@@ -279,10 +279,10 @@ func (x *Assigned) attest(s *Status, ev *Evaluator, r *Resource) {
 
 // rankWorst orders attested states: non-compliant is worst, then unknown.
 func rankWorst(s State) int {
-	switch s {
-	case NonCompliant:
+	if s == NonCompliant {
 		return 2
-	case Unknown:
+	}
+	if s == Unknown {
 		return 1
 	}
 	return 0

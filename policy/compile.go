@@ -220,8 +220,7 @@ func (t *template) build(eval func(*template) (armexpr.Value, error)) (armexpr.V
 // exprError places an expression error inside the string that holds it.
 func (p *Policy) exprError(v jsontape.Value, place string, err error) error {
 	off := v.Offset()
-	var e *armexpr.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*armexpr.Error](err); ok {
 		off += 1 + max(e.Pos, 0)
 		return p.Definition.doc.errorIn(p.Definition.doc.tape.Source(), off, place, "%s", e.What)
 	}

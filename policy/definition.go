@@ -47,8 +47,7 @@ type document struct {
 func parseDocument(file string, src []byte) (*document, error) {
 	t, err := jsontape.Parse(src, jsontape.Options{})
 	if err != nil {
-		var e *jsontape.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*jsontape.Error](err); ok {
 			return nil, (&document{file: file}).errorIn(src, e.Offset, "", "%s", e.What)
 		}
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/tickmark/tickmark/armexpr"
 	"github.com/tickmark/tickmark/jsontape"
@@ -132,8 +131,7 @@ func outcomeOf(t Truth, whenTrue, whenFalse State, why string) Outcome {
 }
 
 func errorOutcome(err error) Outcome {
-	var u *unknownAliasError
-	if errors.As(err, &u) {
+	if _, ok := errors.AsType[*unknownAliasError](err); ok {
 		return Outcome{State: Error, Reason: "unknownAlias", Err: err}
 	}
 	return Outcome{State: Error, Reason: "evaluationError", Err: err}
@@ -587,165 +585,4 @@ func (e *Evaluator) countValue(n *node) (lo, hi int, err error) {
 		}
 	}
 	return lo, hi, nil
-}
-
-// value evaluates a template.
-func (e *Evaluator) value(t *template) (armexpr.Value, error) {
-	switch {
-	case t.isConst():
-		return t.konst, nil
-	case t.prog == nil:
-		return t.build(e.value)
-	}
-	saved := e.tmpl
-	e.tmpl = t
-	v, err := t.prog.Eval(e)
-	e.tmpl = saved
-	if err != nil {
-		var u *unknownAliasError
-		if errors.As(err, &u) {
-			return v, u
-		}
-		return v, &evalError{what: err.Error(), off: t.at.Offset()}
-	}
-	return v, nil
-}
-
-// Now implements armexpr.Host.
-func (e *Evaluator) Now() time.Time { return e.Env.Now }
-
-// Call implements armexpr.Host.
-func (e *Evaluator) Call(name string, args []armexpr.Value) (armexpr.Value, error) {
-	switch name {
-	case "field":
-		if args[0].Kind() == armexpr.Unobserved {
-			return args[0], nil
-		}
-		return e.callField(args[0].Str())
-	case "current":
-		return e.callCurrent(args)
-	default:
-		return e.Env.context(name, e.primary), nil
-	}
-}
-
-// callField is field(): "" where a field is missing, an array for [*].
-func (e *Evaluator) callField(name string) (armexpr.Value, error) {
-	f := e.tmpl.refs[name]
-	if f == nil {
-		var err error
-		if f, err = e.resolveNow(name, e.primary.Type); err != nil {
-			return armexpr.Value{}, err
-		}
-	}
-	f = f.in(e.Env.APIVersion)
-	cur := e.cur
-	e.cur = e.primary
-	defer func() { e.cur = cur }()
-	if f.kind != pathField {
-		v := e.builtin(f)
-		if v.Kind() == armexpr.Absent {
-			v = armexpr.StringValue("")
-		}
-		return v, nil
-	}
-	start := e.start(f)
-	if f.path.wilds == 0 {
-		v := armexpr.FromTape(walk(start, f.steps))
-		if v.Kind() == armexpr.Absent {
-			v = armexpr.StringValue("")
-		}
-		if f.location && v.Kind() == armexpr.String {
-			v = armexpr.StringValue(NormalLocation(v.Str()))
-		}
-		return v, nil
-	}
-	var c collector
-	c.collect(start, f.steps)
-	if c.hidden != "" {
-		return armexpr.UnobservedValue(c.hidden), nil
-	}
-	if c.open != "" {
-		return armexpr.OpenArrayValue(c.list, c.open), nil
-	}
-	return armexpr.ArrayValue(c.list), nil
-}
-
-// collector gathers the values that a path with wildcards selects.
-type collector struct {
-	list         []armexpr.Value
-	open, hidden string
-}
-
-func (c *collector) collect(v jsontape.Value, steps []step) {
-	for i := range steps {
-		s := &steps[i]
-		if !s.wild {
-			v = s.next(v)
-			continue
-		}
-		switch v.Kind() {
-		case jsontape.Absent, jsontape.Null:
-			return
-		case jsontape.Unobserved:
-			c.hidden = v.Reason()
-			return
-		case jsontape.Array:
-			for x, ok := v.First(); ok; x, ok = v.Next(x) {
-				c.collect(x, steps[i+1:])
-			}
-			if v.IsOpen() {
-				c.open = v.OpenReason()
-			}
-			return
-		default:
-		}
-	}
-	if v.Kind() != jsontape.Absent {
-		c.list = append(c.list, armexpr.FromTape(v))
-	}
-}
-
-// callCurrent is current(): the innermost bound element or value, or the one
-// that the argument names.
-func (e *Evaluator) callCurrent(args []armexpr.Value) (armexpr.Value, error) {
-	if len(e.scopes) == 0 {
-		return armexpr.Value{}, errors.New("current() stands outside a count")
-	}
-	if len(args) == 0 {
-		b := e.scopes[len(e.scopes)-1]
-		if b.isVal {
-			return b.value, nil
-		}
-		return armexpr.FromTape(b.node), nil
-	}
-	name := strings.ToLower(args[0].Str())
-	for i := len(e.scopes) - 1; i >= 0; i-- {
-		if b := e.scopes[i]; b.isVal && b.info.name == name {
-			return b.value, nil
-		}
-	}
-	f := e.tmpl.refs[args[0].Str()]
-	if f == nil {
-		var err error
-		if f, err = e.resolveNow(args[0].Str(), e.cur.Type); err != nil {
-			return armexpr.Value{}, err
-		}
-	}
-	if f.base < 0 || f.path == nil {
-		return armexpr.Value{}, errors.New("current('" + args[0].Str() + "') names no array or value that is being counted")
-	}
-	if f.wilds > 0 {
-		var c collector
-		c.collect(e.start(f), f.steps)
-		if c.hidden != "" {
-			return armexpr.UnobservedValue(c.hidden), nil
-		}
-		return armexpr.ArrayValue(c.list), nil
-	}
-	v := armexpr.FromTape(walk(e.start(f), f.steps))
-	if v.Kind() == armexpr.Absent {
-		return armexpr.NullValue(), nil
-	}
-	return v, nil
 }

@@ -49,7 +49,7 @@ func (e *Evaluator) Explain(p *Program, r *Resource, o Outcome) Explanation {
 	case NonCompliant:
 	case Unknown:
 		x.Reason = o.Reason
-	default:
+	case Compliant, Error, Conflicting, Protected, Exempt, NotApplicable:
 		x.Reason = ""
 	}
 	return x

@@ -177,8 +177,7 @@ func ruleByID(id string) *LintRule {
 
 func findingOf(rule string, err error, file string) Finding {
 	f := Finding{Rule: ruleByID(rule), File: file, Line: 1, Col: 1, What: err.Error()}
-	var e *SourceError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*SourceError](err); ok {
 		f.Line, f.Col, f.Place, f.What, f.Snippet = e.Line, e.Col, e.Place, e.What, e.Snippet
 		if e.Hint != "" {
 			f.What += "; " + e.Hint
@@ -228,7 +227,7 @@ func (l *linter) conditions(f func(at)) {
 		if a.Count != nil && a.Count.Where != nil {
 			next := a
 			next.Condition, next.parent = a.Count.Where, a.Condition
-			next.counts = append(a.counts[:len(a.counts):len(a.counts)], a.Condition)
+			next.counts = append(slices.Clip(a.counts), a.Condition)
 			next.negated = false
 			walk(next)
 		}

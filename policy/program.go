@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/armexpr"
@@ -522,8 +523,8 @@ func (c *compiler) bindPath(f *fieldRef, text string) (*fieldRef, *evalError) {
 			continue
 		}
 		prefix := p.prefixText(i + 1)
-		for level := len(c.scopes) - 1; level >= 0; level-- {
-			if c.scopes[level].prefix == prefix {
+		for level, v := range slices.Backward(c.scopes) {
+			if v.prefix == prefix {
 				f.base, f.steps = level, p.steps[i+1:]
 				break
 			}
@@ -549,22 +550,24 @@ func (c *compiler) countCondition(s *Condition) *node {
 			return &node{kind: failNode, src: s, fail: fail, why: "unknownAlias"}
 		}
 		if f.path == nil || f.wilds == 0 {
-			return &node{kind: failNode, src: s, why: "evaluationError",
-				fail: &evalError{what: fmt.Sprintf("count needs an array alias that ends with [*], not %q", f.text), off: -1}}
+			return &node{
+				kind: failNode, src: s, why: "evaluationError",
+				fail: &evalError{what: fmt.Sprintf("count needs an array alias that ends with [*], not %q", f.text), off: -1},
+			}
 		}
 		n.field = f
 		done := len(f.path.steps) - len(f.steps)
 		for i, st := range f.steps {
 			if st.wild {
 				sc := scope{prefix: f.path.prefixText(done + i + 1), alias: strings.ToLower(f.text)}
-				c.scopes = append(c.scopes[:len(c.scopes):len(c.scopes)], sc)
+				c.scopes = append(slices.Clip(c.scopes), sc)
 				f.bound = append(f.bound, sc)
 			}
 		}
 	} else {
 		n.kind = countValueNode
 		n.left = c.template(s.Count.Value, s.Place)
-		c.scopes = append(c.scopes[:len(c.scopes):len(c.scopes)], scope{name: strings.ToLower(s.Count.Name)})
+		c.scopes = append(slices.Clip(c.scopes), scope{name: strings.ToLower(s.Count.Name)})
 	}
 	if s.Count.Where != nil {
 		n.kids = []*node{c.node(s.Count.Where)}

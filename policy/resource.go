@@ -55,11 +55,12 @@ func TypeOfID(id string) string {
 	s := strings.Split(strings.Trim(id, "/"), "/")
 	for i := len(s) - 2; i >= 0; i-- {
 		if foldEq(s[i], "providers") {
-			t := s[i+1]
+			var t strings.Builder
+			t.WriteString(s[i+1])
 			for j := i + 2; j < len(s); j += 2 {
-				t += "/" + s[j]
+				t.WriteString("/" + s[j])
 			}
-			return t
+			return t.String()
 		}
 	}
 	switch {
@@ -192,8 +193,10 @@ func (e *Env) context(function string, r *Resource) armexpr.Value {
 	switch function {
 	case "subscription":
 		if sub != "" {
-			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
-				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags")})
+			return armexpr.ObjectValue([]armexpr.Member{
+				member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
+				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags"),
+			})
 		}
 	case "requestcontext":
 		v := e.APIVersion
@@ -203,8 +206,10 @@ func (e *Env) context(function string, r *Resource) armexpr.Value {
 		return armexpr.ObjectValue([]armexpr.Member{member("apiVersion", v), hidden("identity")})
 	case "resourcegroup":
 		if g := ResourceGroupOf(r.ID); g != "" {
-			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),
-				hidden("location"), hidden("tags"), hidden("properties"), hidden("managedBy"), hidden("type")})
+			return armexpr.ObjectValue([]armexpr.Member{
+				member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),
+				hidden("location"), hidden("tags"), hidden("properties"), hidden("managedBy"), hidden("type"),
+			})
 		}
 	}
 	return armexpr.UnobservedValue("notCollected")

@@ -337,7 +337,7 @@ func (t *Trace) with(flip *Trace) Truth {
 			return decides
 		case Maybe:
 			out = Maybe
-		default:
+		case False, True: // the one that does not decide
 		}
 	}
 	return out

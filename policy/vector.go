@@ -129,6 +129,7 @@ func missingIn(want, have jsontape.Value) string {
 // vectorInventory answers look-ups with the vector's list, in call order.
 type vectorInventory struct{ related []*Resource }
 
+// Related implements Inventory.
 func (i vectorInventory) Related(Query) Related { return Related{Resources: i.related} }
 
 func (v *Vector) env() *Env {
@@ -212,14 +213,13 @@ func (v *Vector) runBuiltin() (want, got string) {
 		return want, x.JSON()
 	}
 	var args []string
-	set := armexpr.Template.With(armexpr.PureFunc("addDays", 2, 3, nil))
 	vals := map[string]armexpr.Value{}
 	for a := range v.root.Get("args").Elems() {
 		key := "a" + armexpr.IntValue(int64(len(args))).Text()
 		vals[key] = armexpr.FromTape(a)
 		args = append(args, "parameters('"+key+"')")
 	}
-	set = policySet(vals)
+	set := policySet(vals)
 	for k, f := range armexpr.Template {
 		if set[k] == nil {
 			set[k] = f

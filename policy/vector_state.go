@@ -55,7 +55,7 @@ func compareStates(label string, want jsontape.Value, got map[string]State) (w, 
 }
 
 // assigned builds what a state vector describes.
-func (v *Vector) assigned() (*Assigned, *Evaluator, []*Resource, error) {
+func (v *Vector) assigned() (*Assigned, *Evaluator, []*Resource, error) { //nolint:revive // the four parts of a vector's world
 	c := NewCatalog()
 	for typ, list := range v.root.Get("aliases").Members() {
 		c.AddType(typ)

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // child records without end and prints what it acknowledges.
-func child(dir string, early bool) error { //nolint:revive // the control differs in this alone
+func child(dir string, early bool) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, dir, store.Options{PackSize: 200_000})
 	if err != nil {

@@ -16,14 +16,14 @@ import (
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrations embed.FS
 
-func migrationDir(pg bool) string { //nolint:revive // there are two databases, and every query asks which
+func migrationDir(pg bool) string {
 	if pg {
 		return "migrations/postgres"
 	}
 	return "migrations/sqlite"
 }
 
-func migrate(ctx context.Context, db *sql.DB, pg bool) error { //nolint:revive // there are two databases, and every query asks which
+func migrate(ctx context.Context, db *sql.DB, pg bool) error {
 	files, err := fs.Sub(migrations, migrationDir(pg))
 	if err != nil {
 		return err

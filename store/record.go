@@ -355,7 +355,7 @@ func (r *recording) stageBlocks() error {
 	return errors.Join(atoms.end(), r.stage.flush())
 }
 
-func number(b bool) int64 { //nolint:revive // a conversion
+func number(b bool) int64 {
 	if b {
 		return 1
 	}

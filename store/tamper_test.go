@@ -63,7 +63,7 @@ func newScene(t *testing.T) scene {
 }
 
 // use opens or makes a store, and closes it again, so that its files are whole.
-func use(t *testing.T, dir string, create bool, f func(*store.Store)) { //nolint:revive // open or make
+func use(t *testing.T, dir string, create bool, f func(*store.Store)) {
 	t.Helper()
 	var s *store.Store
 	var err error

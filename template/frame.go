@@ -5,6 +5,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ type view struct {
 // with returns the view inside a further loop.
 func (v *view) with(l loop) *view {
 	w := *v
-	w.loops = append(v.loops[:len(v.loops):len(v.loops)], l)
+	w.loops = append(slices.Clip(v.loops), l)
 	return &w
 }
 
@@ -95,9 +96,11 @@ func (v *view) mode() int {
 
 // newFrame prepares a template; its parameters are bound by bind.
 func (x *expander) newFrame(d *document, root jsontape.Value, s scope, deployment armexpr.Value, depth int) *frame {
-	f := &frame{x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
+	f := &frame{
+		x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
 		params: map[string]*parameter{}, variables: map[string]jsontape.Value{}, running: map[string]bool{},
-		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]compiled{}, definitions: root.Get("definitions")}
+		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]compiled{}, definitions: root.Get("definitions"),
+	}
 	f.cache[0], f.cache[1] = map[string]armexpr.Value{}, map[string]armexpr.Value{}
 	f.set = templateSet.With()
 	if vars := root.Get("variables"); vars.Kind() == jsontape.Object {
@@ -194,8 +197,7 @@ func (f *frame) fail(v jsontape.Value, err error, standIn bool) {
 		return
 	}
 	off, what := v.Offset(), err.Error()
-	var e *armexpr.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*armexpr.Error](err); ok {
 		off += rawOffset(v, e.Pos)
 		what = e.What
 	}

@@ -4,6 +4,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/armexpr"
@@ -137,8 +138,8 @@ func (w *view) copyIndex(args []armexpr.Value) (armexpr.Value, error) {
 			return armexpr.Value{}, fmt.Errorf("copyIndex takes the name of a loop and an integer")
 		}
 	}
-	for i := len(w.loops) - 1; i >= 0; i-- {
-		l := w.loops[i]
+	for _, l := range slices.Backward(w.loops) {
+
 		if name != "" && l.name != name || name == "" && !l.resource {
 			continue
 		}

@@ -4,6 +4,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/armexpr"
@@ -332,6 +333,6 @@ func detailOf(marker string) string {
 
 // uncertain is an object of which nothing is known but its identity.
 func uncertain(identity []armexpr.Member, why string) armexpr.Value {
-	out := append(identity[:len(identity):len(identity)], armexpr.Member{Name: "properties", Value: armexpr.UnobservedValue(why)})
+	out := append(slices.Clip(identity), armexpr.Member{Name: "properties", Value: armexpr.UnobservedValue(why)})
 	return armexpr.OpenObjectValue(out, why)
 }

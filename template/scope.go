@@ -4,6 +4,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/jsontape"
@@ -104,10 +105,8 @@ func compose(under, typ, name string) (string, error) {
 	if len(types) < 2 || !strings.Contains(types[0], ".") && !strings.EqualFold(types[0], "providers") {
 		return "", fmt.Errorf("%q is not a resource type such as Microsoft.Storage/storageAccounts", typ)
 	}
-	for _, n := range names {
-		if n == "" {
-			return "", fmt.Errorf("the name %q has an empty part", name)
-		}
+	if slices.Contains(names, "") {
+		return "", fmt.Errorf("the name %q has an empty part", name)
 	}
 	if len(names) != len(types)-1 {
 		return "", fmt.Errorf("the name %q has %d parts between slashes, but the type %s needs %d", name, len(names), typ, len(types)-1)
@@ -156,11 +155,12 @@ func typeOf(id string) string {
 		return ""
 	}
 	parts := strings.Split(id[i+len("/providers/"):], "/")
-	typ := parts[0]
+	var typ strings.Builder
+	typ.WriteString(parts[0])
 	for j := 1; j < len(parts); j += 2 {
-		typ += "/" + parts[j]
+		typ.WriteString("/" + parts[j])
 	}
-	return typ
+	return typ.String()
 }
 
 // parentOf is the id of the resource that a child lies in; "" for none.

@@ -39,7 +39,7 @@ func benchInput(b *testing.B) (path string, size int64) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if p := benchFile(); p != "" {
-		os.RemoveAll(filepath.Dir(p))
+		_ = os.RemoveAll(filepath.Dir(p))
 	}
 	os.Exit(code)
 }

@@ -33,17 +33,17 @@ func generate(tb testing.TB, path string, n int, change float64) int64 {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	w := bufio.NewWriterSize(f, 1<<20)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	w.WriteString(`{"totalRecords":` + fmt.Sprint(n) + `,"count":` + fmt.Sprint(n) + `,"data":[`)
+	_, _ = w.WriteString(`{"totalRecords":` + fmt.Sprint(n) + `,"count":` + fmt.Sprint(n) + `,"data":[`)
 	for i := range n {
 		if i > 0 {
-			w.WriteByte(',')
+			_ = w.WriteByte(',')
 		}
-		w.Write(shapes.object(i, rnd, change))
+		_, _ = w.Write(shapes.object(i, rnd, change))
 	}
-	w.WriteString(`],"facets":[],"resultTruncated":"false"}`)
+	_, _ = w.WriteString(`],"facets":[],"resultTruncated":"false"}`)
 	if err := w.Flush(); err != nil {
 		tb.Fatal(err)
 	}
@@ -87,8 +87,10 @@ func loadShapes(tb testing.TB) *shapeSet {
 		}
 		m["id"], m["name"] = "@ID@", "@NAME@"
 		m["tags"] = map[string]any{"env": "prod", "owner": "team-@N@", "costCenter": "cc-@N@", "dataClass": "confidential", "createdBy": "pipeline-@N@@example.com"}
-		m["systemData"] = map[string]any{"createdBy": "deploy-@N@", "createdByType": "Application", "createdAt": "2026-03-01T08:00:00Z",
-			"lastModifiedBy": "deploy-@N@", "lastModifiedByType": "Application", "lastModifiedAt": "@CHANGED@"}
+		m["systemData"] = map[string]any{
+			"createdBy": "deploy-@N@", "createdByType": "Application", "createdAt": "2026-03-01T08:00:00Z",
+			"lastModifiedBy": "deploy-@N@", "lastModifiedByType": "Application", "lastModifiedAt": "@CHANGED@",
+		}
 		if p, ok := m["properties"].(map[string]any); ok {
 			p["description"] = strings.Repeat("provisioned for workload @N@ by the platform pipeline; ", 1+len(s.shapes)%8)
 			p["resourceGuid"] = "00000000-0000-4000-8000-@N12@"

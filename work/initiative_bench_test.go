@@ -39,7 +39,7 @@ func publicPolicies(tb testing.TB) (*policy.Import, *policy.Catalog) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		tb.Fatal(err)
@@ -109,7 +109,7 @@ func BenchmarkInitiative(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer files.Close()
+	defer func() { _ = files.Close() }()
 	x := soc2(b, lib)
 	for _, workers := range []int{1, 2} {
 		b.Run(map[int]string{1: "evaluate1", 2: "evaluate2"}[workers], func(b *testing.B) {

@@ -21,7 +21,7 @@ func TestSOC2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer files.Close()
+	defer func() { _ = files.Close() }()
 	var first *check.InitiativeRun
 	for _, workers := range []int{1, 2, 7} {
 		run, err := check.RunInitiative(context.Background(), a.Inventory, x, check.Options{Now: benchNow, Workers: workers})

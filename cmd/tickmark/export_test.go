@@ -144,7 +144,7 @@ esac
 
 // export runs the script against the fake and returns its folder, what it
 // printed and its exit status.
-func export(t *testing.T, shell string, env ...string) (dir, out, progress string, status int) {
+func export(t *testing.T, shell string, env ...string) (dir, out, progress string, status int) { //nolint:revive // what a run of a script leaves
 	t.Helper()
 	bin := t.TempDir()
 	if err := os.WriteFile(filepath.Join(bin, "az"), []byte(fakeAz), 0o700); err != nil {

@@ -46,18 +46,21 @@ type runContext struct {
 	Width           int
 }
 
-func main() {
+func main() { os.Exit(start()) }
+
+// start runs the command with the process's own streams and clock.
+func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rc := &runContext{Context: ctx, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now}
 	rc.Color, rc.Width = terminal(os.Stdout)
-	rc.Progress = term.IsTerminal(int(os.Stderr.Fd())) //nolint:gosec // a descriptor fits
-	os.Exit(run(os.Args[1:], rc))
+	rc.Progress = term.IsTerminal(int(os.Stderr.Fd()))
+	return run(os.Args[1:], rc)
 }
 
 // terminal reports whether f wants colour, and its width.
 func terminal(f *os.File) (color bool, width int) {
-	fd := int(f.Fd()) //nolint:gosec // a descriptor fits
+	fd := int(f.Fd())
 	if !term.IsTerminal(fd) {
 		return false, 0
 	}
@@ -68,17 +71,17 @@ func terminal(f *os.File) (color bool, width int) {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", w
 }
 
-// exitRequest carries the status with which kong's own help wants to end.
-type exitRequest int
+// exitError carries the status with which kong's own help wants to end.
+type exitError int
 
-func (e exitRequest) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // run parses args, runs the command and returns the exit status.
 func run(args []string, rc *runContext) (status int) {
 	var c commands
 	defer func() {
 		if r := recover(); r != nil {
-			e, ok := r.(exitRequest)
+			e, ok := r.(exitError)
 			if !ok {
 				panic(r)
 			}
@@ -87,7 +90,7 @@ func run(args []string, rc *runContext) (status int) {
 	}()
 	parser, err := kong.New(&c, kong.Name("tickmark"), kong.Writers(rc.Out, rc.Err), kong.UsageOnError(),
 		kong.Description("Takes an organisation on Microsoft Azure to a SOC 2 Type 2 examination that can be re-performed from raw evidence."),
-		kong.Exit(func(code int) { panic(exitRequest(code)) }),
+		kong.Exit(func(code int) { panic(exitError(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
 	if err != nil {
 		return finish(rc, err)
@@ -122,8 +125,7 @@ func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e
 
 // finish prints an error for a person and returns the exit status.
 func finish(rc *runContext, err error) int {
-	var st statusError
-	if errors.As(err, &st) {
+	if st, ok := errors.AsType[statusError](err); ok {
 		return int(st)
 	}
 	if err == nil {
@@ -157,7 +159,7 @@ func engineVersion() string {
 type versionCommand struct{}
 
 // Run prints the version.
-func (versionCommand) Run(rc *runContext) error {
+func (versionCommand) Run(rc *runContext) error { //nolint:unparam // kong asks for the error
 	fmt.Fprintf(rc.Out, "tickmark %s\n", engineVersion())
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // mapFile maps a file of size bytes for reading. release gives the memory
 // back; the bytes must not be used after it.
 func mapFile(f *os.File, size int64) (b []byte, release func() error, err error) {
-	b, err = unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE) //nolint:gosec // file descriptors fit an int
+	b, err = unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, err
 	}

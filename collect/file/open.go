@@ -182,8 +182,7 @@ func (l *loader) path(ctx context.Context, path string) {
 }
 
 func plain(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return "cannot be read: " + p.Err.Error()
 	}
 	return "cannot be read: " + err.Error()
@@ -255,7 +254,7 @@ func (l *loader) readStdin() {
 // file reads or maps one file.
 func (l *loader) file(path string) {
 	l.count++
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
 		l.unread(path, tickmark.ReasonNotPermitted, plain(err), "check its permissions")
 		return

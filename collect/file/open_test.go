@@ -21,19 +21,19 @@ import (
 )
 
 // shared returns the folder of shared facts, or skips the test.
-func shared(t testing.TB, parts ...string) string {
-	t.Helper()
+func shared(tb testing.TB, parts ...string) string {
+	tb.Helper()
 	root := os.Getenv("TICKMARK_SHARED")
 	for dir := "."; root == ""; dir = filepath.Join(dir, "..") {
 		abs, err := filepath.Abs(dir)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		candidate := filepath.Join(abs, "..", "shared")
 		if st, err := os.Stat(candidate); err == nil && st.IsDir() {
 			root = candidate
 		} else if abs == string(filepath.Separator) {
-			t.Skip("no ../shared here: set TICKMARK_SHARED")
+			tb.Skip("no ../shared here: set TICKMARK_SHARED")
 		}
 	}
 	return filepath.Join(append([]string{root}, parts...)...)
@@ -57,24 +57,24 @@ func open(t *testing.T, o Options, paths ...string) *Files {
 }
 
 // checkPages holds every page to its contract.
-func checkPages(t testing.TB, s tickmark.Segment) {
-	t.Helper()
+func checkPages(tb testing.TB, s tickmark.Segment) {
+	tb.Helper()
 	items := 0
 	for _, p := range s.Pages {
 		if p.Digest != tickmark.DigestOf(p.Bytes) && !p.Digest.IsZero() {
-			t.Errorf("%s: wrong digest", p.Name)
+			tb.Errorf("%s: wrong digest", p.Name)
 		}
 		at := 0
 		for _, it := range p.Items {
 			if it.Off < at || it.Len <= 0 || it.Off+it.Len > len(p.Bytes) {
-				t.Fatalf("%s: item %+v after %d in %d bytes", p.Name, it, at, len(p.Bytes))
+				tb.Fatalf("%s: item %+v after %d in %d bytes", p.Name, it, at, len(p.Bytes))
 			}
 			at = it.Off + it.Len
 		}
 		items += len(p.Items)
 	}
 	if items != s.Coverage.Items || len(s.Pages) != s.Coverage.Pages {
-		t.Errorf("%s: coverage %+v, but %d items in %d pages", s.Scope, s.Coverage, items, len(s.Pages))
+		tb.Errorf("%s: coverage %+v, but %d items in %d pages", s.Scope, s.Coverage, items, len(s.Pages))
 	}
 }
 
@@ -215,8 +215,7 @@ func strictly(text []byte) (int, error) {
 	for _, p := range seg.Pages {
 		for _, it := range p.Items {
 			if _, err := parser.Parse(p.Bytes[it.Off : it.Off+it.Len]); err != nil {
-				var e *jsontape.Error
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*jsontape.Error](err); ok {
 					return start + it.Off + e.Offset, err
 				}
 				return -1, err

@@ -310,8 +310,7 @@ func (r *reader) list(from int, o *object) {
 }
 
 func (r *reader) envelopeProblem(o *object, err error) {
-	var e *jsontape.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*jsontape.Error](err); ok {
 		r.problem(e.Offset, tickmark.ReasonUnparsable, e.What, "")
 		return
 	}
@@ -341,8 +340,7 @@ func (r *reader) refuse(from int, o *object, form string) {
 	page := tickmark.Page{Name: r.pageName(), Form: formUnrecognised, Bytes: r.src[from:o.end]}
 	r.add(from, page)
 	if _, err := jsontape.Parse(r.src[o.off:o.end], jsontape.Options{}); err != nil {
-		var e *jsontape.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*jsontape.Error](err); ok {
 			r.problem(o.off+e.Offset, tickmark.ReasonUnparsable, e.What, "")
 			return
 		}
