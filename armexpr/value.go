@@ -56,6 +56,7 @@ type Member struct {
 
 // Constructors of values.
 func NullValue() Value { return Value{kind: Null} }
+
 func BoolValue(b bool) Value {
 	v := Value{kind: Bool}
 	if b {

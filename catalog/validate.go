@@ -24,11 +24,26 @@ var series = []struct {
 	n        int
 	category string
 }{
-	{"CC1", 5, "security"}, {"CC2", 3, "security"}, {"CC3", 4, "security"}, {"CC4", 2, "security"}, {"CC5", 3, "security"},
-	{"CC6", 8, "security"}, {"CC7", 5, "security"}, {"CC8", 1, "security"}, {"CC9", 2, "security"},
-	{"A1", 3, "availability"}, {"PI1", 5, "processingIntegrity"}, {"C1", 2, "confidentiality"},
-	{"P1", 1, "privacy"}, {"P2", 1, "privacy"}, {"P3", 2, "privacy"}, {"P4", 3, "privacy"},
-	{"P5", 2, "privacy"}, {"P6", 7, "privacy"}, {"P7", 1, "privacy"}, {"P8", 1, "privacy"},
+	{"CC1", 5, "security"},
+	{"CC2", 3, "security"},
+	{"CC3", 4, "security"},
+	{"CC4", 2, "security"},
+	{"CC5", 3, "security"},
+	{"CC6", 8, "security"},
+	{"CC7", 5, "security"},
+	{"CC8", 1, "security"},
+	{"CC9", 2, "security"},
+	{"A1", 3, "availability"},
+	{"PI1", 5, "processingIntegrity"},
+	{"C1", 2, "confidentiality"},
+	{"P1", 1, "privacy"},
+	{"P2", 1, "privacy"},
+	{"P3", 2, "privacy"},
+	{"P4", 3, "privacy"},
+	{"P5", 2, "privacy"},
+	{"P6", 7, "privacy"},
+	{"P7", 1, "privacy"},
+	{"P8", 1, "privacy"},
 }
 
 // readCriteria reads the 61 criteria and refuses any other set of codes.

@@ -154,8 +154,10 @@ func (e *explainer) leaf(t *policy.Trace, opposite bool) tickmark.Why {
 	if d == nil {
 		return tickmark.Why{Condition: t.Place}
 	}
-	return tickmark.Why{Condition: strings.TrimPrefix(d.Place, "policyRule."), Field: d.Field, Path: d.Path, Found: d.Found,
-		Wanted: wanted(d, opposite != negated)}
+	return tickmark.Why{
+		Condition: strings.TrimPrefix(d.Place, "policyRule."), Field: d.Field, Path: d.Path, Found: d.Found,
+		Wanted: wanted(d, opposite != negated),
+	}
 }
 
 // wanted says what the value should be: the operator, or its opposite, and

@@ -89,8 +89,10 @@ func shapesInventory(b *testing.B, rules *Rules) *inventory.Inventory {
 		}
 		text := []byte(strings.TrimSpace(string(src)))
 		p := tickmark.Page{Name: f, Form: "armObject", Bytes: text, Items: []tickmark.Item{{Off: 0, Len: len(text)}}}
-		snap.Segments = append(snap.Segments, tickmark.Segment{Source: "file", Scope: f, Pages: []tickmark.Page{p},
-			Coverage: tickmark.Coverage{Source: "file", Scope: f, Complete: []string{"*"}, CompleteBy: "operator", Declared: -1}})
+		snap.Segments = append(snap.Segments, tickmark.Segment{
+			Source: "file", Scope: f, Pages: []tickmark.Page{p},
+			Coverage: tickmark.Coverage{Source: "file", Scope: f, Complete: []string{"*"}, CompleteBy: "operator", Declared: -1},
+		})
 	}
 	inv, err := inventory.Build(context.Background(), snap, inventory.Options{Canonical: rules.Canonical})
 	if err != nil {

@@ -75,12 +75,16 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
 		return nil, err
 	}
-	a := &Assessment{Engine: o.Engine, Catalog: rules.Catalog.Digest(), Now: o.Now, Origin: snap.Origin, ObservedAt: snap.ObservedAt,
-		Coverage: inv.Coverage, Problems: slices.Concat(snap.Problems, inv.Problems)}
+	a := &Assessment{
+		Engine: o.Engine, Catalog: rules.Catalog.Digest(), Now: o.Now, Origin: snap.Origin, ObservedAt: snap.ObservedAt,
+		Coverage: inv.Coverage, Problems: slices.Concat(snap.Problems, inv.Problems),
+	}
 	n := inv.Counts
-	a.Population = Population{Items: n.Items, Unread: n.Unread, Duplicates: n.Duplicates, Summaries: n.SummaryItems, Resources: n.Resources,
+	a.Population = Population{
+		Items: n.Items, Unread: n.Unread, Duplicates: n.Duplicates, Summaries: n.SummaryItems, Resources: n.Resources,
 		// A summary that its parent made good counts as read by itself.
-		Nested: n.Resources - (n.Items - n.Duplicates - n.Unread) - n.Implied, Implied: n.Implied, Conflicting: n.Conflicting, Unseen: n.Summaries}
+		Nested: n.Resources - (n.Items - n.Duplicates - n.Unread) - n.Implied, Implied: n.Implied, Conflicting: n.Conflicting, Unseen: n.Summaries,
+	}
 	r.types(a)
 	r.collect(a, chunks, o.Now)
 	a.Criteria = criteria(rules.Catalog, a.Checks)
@@ -240,8 +244,10 @@ func (r *runner) bare(w row, reason tickmark.Reason) tickmark.Result {
 
 func (r *runner) types(a *Assessment) {
 	for _, t := range r.inv.Types {
-		a.Types = append(a.Types, TypeCount{Type: t.Type, Resources: t.Resources, Summaries: t.Summaries, Nested: t.Nested,
-			Implied: t.Implied, Partial: t.Partial, Checks: r.rules.Checks(t.Type), Known: t.Known})
+		a.Types = append(a.Types, TypeCount{
+			Type: t.Type, Resources: t.Resources, Summaries: t.Summaries, Nested: t.Nested,
+			Implied: t.Implied, Partial: t.Partial, Checks: r.rules.Checks(t.Type), Known: t.Known,
+		})
 	}
 }
 

@@ -116,8 +116,10 @@ func secretShape(v []byte, equals bool) string {
 	}
 	low := bytes.ToLower(v)
 	for _, s := range [...]struct{ sign, rule string }{
-		{"accountkey=", "connection-string"}, {"sharedaccesskey=", "connection-string"},
-		{"sharedaccesssignature=", "sas"}, {"sharedsecret=", "connection-string"},
+		{"accountkey=", "connection-string"},
+		{"sharedaccesskey=", "connection-string"},
+		{"sharedaccesssignature=", "sas"},
+		{"sharedsecret=", "connection-string"},
 	} {
 		if i := bytes.Index(low, []byte(s.sign)); i >= 0 && len(low) > i+len(s.sign) {
 			return s.rule

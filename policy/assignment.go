@@ -279,8 +279,12 @@ func parseAttestations(doc *document, root jsontape.Value) ([]*Attestation, erro
 		for _, f := range []struct {
 			v  jsontape.Value
 			to *time.Time
-		}{{body.Get("expiresOn"), &t.ExpiresAt}, {v.Get("systemData").Get("lastModifiedAt"), &t.At},
-			{body.Get("lastComplianceStateChangeAt"), &t.At}, {body.Get("assessmentDate"), &t.At}} {
+		}{
+			{body.Get("expiresOn"), &t.ExpiresAt},
+			{v.Get("systemData").Get("lastModifiedAt"), &t.At},
+			{body.Get("lastComplianceStateChangeAt"), &t.At},
+			{body.Get("assessmentDate"), &t.At},
+		} {
 			if !f.v.Exists() || !f.to.IsZero() {
 				continue
 			}

@@ -251,8 +251,10 @@ func (i *Imported) compile(c *Catalog) {
 	}
 	i.Policy = p
 	for _, u := range p.unknownAliases() {
-		i.Causes = append(i.Causes, Cause{Kind: UnknownAliasCause, Alias: u.alias, Type: u.typ,
-			Err: d.doc.errorAt(u.at, u.place, "alias %q is not known for resource type %s%s", u.alias, u.typ, aliasHint(c, u.typ, u.alias))})
+		i.Causes = append(i.Causes, Cause{
+			Kind: UnknownAliasCause, Alias: u.alias, Type: u.typ,
+			Err: d.doc.errorAt(u.at, u.place, "alias %q is not known for resource type %s%s", u.alias, u.typ, aliasHint(c, u.typ, u.alias)),
+		})
 	}
 }
 

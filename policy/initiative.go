@@ -73,8 +73,10 @@ func parseInitiative(doc *document, root jsontape.Value) (*Initiative, error) {
 	i := 0
 	for e := range list.Elems() {
 		place := "policyDefinitions[" + strconv.Itoa(i) + "]"
-		r := Reference{ID: e.Get("policyDefinitionReferenceId").Str(), DefinitionID: e.Get("policyDefinitionId").Str(),
-			Version: e.Get("definitionVersion").Str(), parameters: e.Get("parameters"), at: e}
+		r := Reference{
+			ID: e.Get("policyDefinitionReferenceId").Str(), DefinitionID: e.Get("policyDefinitionId").Str(),
+			Version: e.Get("definitionVersion").Str(), parameters: e.Get("parameters"), at: e,
+		}
 		if r.DefinitionID == "" {
 			return nil, doc.errorAt(e, place, "the reference has no policyDefinitionId")
 		}

@@ -13,44 +13,78 @@ import (
 
 // aliasRules need the alias catalogue.
 var aliasRules = []*LintRule{
-	{ID: "alias-unknown", Severity: LintError, Title: "An alias does not exist for a type that the rule names", check: lintUnknownAlias,
-		Why: "Azure silently leaves the policy out for that type: nothing is evaluated and nothing is reported."},
-	{ID: "alias-api-version", Severity: LintWarning, Title: "An alias does not exist in every API version", check: lintAliasVersions,
-		Why: "A request with a version that lacks the alias passes a Deny policy, because the field counts as missing."},
-	{ID: "alias-not-modifiable", Severity: LintError, Title: "Modify changes an alias that is not modifiable",
-		Why: "Azure refuses the definition. The provider says which aliases are modifiable."},
-	{ID: "alias-secret", Severity: LintWarning, Title: "The rule compares a secret", check: lintSecret,
-		Why: "The provider does not return the value, so the condition sees nothing; test a setting that shows whether the secret is there."},
-	{ID: "alias-bare-array", Severity: LintWarning, Title: "An array is compared as if it were one value", check: lintBareArray,
-		Why: "Without [*] the field is the array itself, which equals no string or number. Write alias[*], or count."},
-	{ID: "alias-order-type", Severity: LintWarning, Title: "An ordering operator compares values that have no order", check: lintOrder,
-		Why: "less and greater compare numbers with numbers and strings with strings; another pair is an evaluation error, which denies requests and shows as Error."},
-	{ID: "number-as-text", Severity: LintWarning, Title: "A number is compared with text that no number is printed as", check: lintNumberText,
-		Why: "Numbers are compared by their text: 5 equals \"5\" and never \"05\" or \"5.0\"."},
+	{
+		ID: "alias-unknown", Severity: LintError, Title: "An alias does not exist for a type that the rule names", check: lintUnknownAlias,
+		Why: "Azure silently leaves the policy out for that type: nothing is evaluated and nothing is reported.",
+	},
+	{
+		ID: "alias-api-version", Severity: LintWarning, Title: "An alias does not exist in every API version", check: lintAliasVersions,
+		Why: "A request with a version that lacks the alias passes a Deny policy, because the field counts as missing.",
+	},
+	{
+		ID: "alias-not-modifiable", Severity: LintError, Title: "Modify changes an alias that is not modifiable",
+		Why: "Azure refuses the definition. The provider says which aliases are modifiable.",
+	},
+	{
+		ID: "alias-secret", Severity: LintWarning, Title: "The rule compares a secret", check: lintSecret,
+		Why: "The provider does not return the value, so the condition sees nothing; test a setting that shows whether the secret is there.",
+	},
+	{
+		ID: "alias-bare-array", Severity: LintWarning, Title: "An array is compared as if it were one value", check: lintBareArray,
+		Why: "Without [*] the field is the array itself, which equals no string or number. Write alias[*], or count.",
+	},
+	{
+		ID: "alias-order-type", Severity: LintWarning, Title: "An ordering operator compares values that have no order", check: lintOrder,
+		Why: "less and greater compare numbers with numbers and strings with strings; another pair is an evaluation error, which denies requests and shows as Error.",
+	},
+	{
+		ID: "number-as-text", Severity: LintWarning, Title: "A number is compared with text that no number is printed as", check: lintNumberText,
+		Why: "Numbers are compared by their text: 5 equals \"5\" and never \"05\" or \"5.0\".",
+	},
 }
 
 // conditionRules are about single conditions.
 var conditionRules = []*LintRule{
-	{ID: "match-star", Severity: LintWarning, Title: "match contains *, which stands for itself there", check: lintMatchStar,
-		Why: "In match only #, ? and . are placeholders and lengths must agree; * is no wildcard. Use like."},
-	{ID: "like-many-stars", Severity: LintWarning, Title: "like contains more than one *", check: lintLikeStars,
-		Why: "One * is documented. Use contains, or several conditions."},
-	{ID: "like-without-star", Severity: LintInfo, Title: "like without *", check: lintLikeNone,
-		Why: "It compares the whole text; equals says so."},
-	{ID: "condition-constant", Severity: LintWarning, Title: "A condition does not depend on the resource", check: lintConstant,
-		Why: "It is always true or always false. If it switches the policy by a parameter, prefer the effect Disabled."},
-	{ID: "condition-empty", Severity: LintWarning, Title: "allOf or anyOf without conditions", check: lintEmpty,
-		Why: "An empty allOf is always true, an empty anyOf always false."},
-	{ID: "condition-duplicate", Severity: LintWarning, Title: "The same condition stands twice side by side", check: lintDuplicate,
-		Why: "The second has no effect; usually another field or value was meant."},
-	{ID: "condition-contradiction", Severity: LintWarning, Title: "allOf wants two different values of one field", check: lintContradiction,
-		Why: "Both cannot hold, so the rule never matches. Use in, or anyOf."},
-	{ID: "double-negation", Severity: LintInfo, Title: "not around a negated operator or another not", check: lintDouble,
-		Why: "The positive operator says the same and is easier to read. (Around [*] it means \"any element\" and is meant.)"},
-	{ID: "exists-with-empty", Severity: LintInfo, Title: "A field is tested for an empty string only", check: lintEmptyText,
-		Why: "A missing field does not equal \"\". Test exists too, unless absence was excluded before."},
-	{ID: "location-spelling", Severity: LintInfo, Title: "A location is compared in an expression with a display name", check: lintLocation,
-		Why: "field conditions on location ignore spaces and case, expressions do not: compare with \"westeurope\", not \"West Europe\"."},
+	{
+		ID: "match-star", Severity: LintWarning, Title: "match contains *, which stands for itself there", check: lintMatchStar,
+		Why: "In match only #, ? and . are placeholders and lengths must agree; * is no wildcard. Use like.",
+	},
+	{
+		ID: "like-many-stars", Severity: LintWarning, Title: "like contains more than one *", check: lintLikeStars,
+		Why: "One * is documented. Use contains, or several conditions.",
+	},
+	{
+		ID: "like-without-star", Severity: LintInfo, Title: "like without *", check: lintLikeNone,
+		Why: "It compares the whole text; equals says so.",
+	},
+	{
+		ID: "condition-constant", Severity: LintWarning, Title: "A condition does not depend on the resource", check: lintConstant,
+		Why: "It is always true or always false. If it switches the policy by a parameter, prefer the effect Disabled.",
+	},
+	{
+		ID: "condition-empty", Severity: LintWarning, Title: "allOf or anyOf without conditions", check: lintEmpty,
+		Why: "An empty allOf is always true, an empty anyOf always false.",
+	},
+	{
+		ID: "condition-duplicate", Severity: LintWarning, Title: "The same condition stands twice side by side", check: lintDuplicate,
+		Why: "The second has no effect; usually another field or value was meant.",
+	},
+	{
+		ID: "condition-contradiction", Severity: LintWarning, Title: "allOf wants two different values of one field", check: lintContradiction,
+		Why: "Both cannot hold, so the rule never matches. Use in, or anyOf.",
+	},
+	{
+		ID: "double-negation", Severity: LintInfo, Title: "not around a negated operator or another not", check: lintDouble,
+		Why: "The positive operator says the same and is easier to read. (Around [*] it means \"any element\" and is meant.)",
+	},
+	{
+		ID: "exists-with-empty", Severity: LintInfo, Title: "A field is tested for an empty string only", check: lintEmptyText,
+		Why: "A missing field does not equal \"\". Test exists too, unless absence was excluded before.",
+	},
+	{
+		ID: "location-spelling", Severity: LintInfo, Title: "A location is compared in an expression with a display name", check: lintLocation,
+		Why: "field conditions on location ignore spaces and case, expressions do not: compare with \"westeurope\", not \"West Europe\".",
+	},
 }
 
 func lintUnknownAlias(l *linter) {

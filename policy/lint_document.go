@@ -12,39 +12,67 @@ import (
 
 // documentRules are about the definition as a whole.
 var documentRules = []*LintRule{
-	{ID: "syntax", Severity: LintError, Title: "The text is no policy definition",
-		Why: "Azure refuses it. The message says what was expected where."},
-	{ID: "compile", Severity: LintError, Title: "The definition does not compile",
-		Why: "An expression, a function or the details of the effect are wrong; Azure refuses the definition or fails when it evaluates it."},
-	{ID: "metadata-missing", Severity: LintInfo, Title: "Display name, description, category or version is missing", check: lintMetadata,
-		Why: "People choose policies by name and category, and version pins of initiatives need metadata.version."},
-	{ID: "deprecated", Severity: LintInfo, Title: "The definition is deprecated", check: lintDeprecated,
-		Why: "A deprecated definition gets no corrections; its description usually names the successor."},
-	{ID: "mode-indexed-type", Severity: LintWarning, Title: "Mode Indexed leaves out a type that the rule names", check: lintIndexed,
-		Why: "Mode Indexed (also no mode) evaluates only types that support tags and a location; resources of the named type are never evaluated. Use mode All."},
-	{ID: "mode-all-tags", Severity: LintInfo, Title: "Mode All with a rule about tags or location of every type", check: lintAllTags,
-		Why: "Types without tags or location cannot satisfy the rule and all become non-compliant. Use mode Indexed, or name the types."},
-	{ID: "type-not-named", Severity: LintWarning, Title: "The rule uses aliases and names no resource type", check: lintNoType,
-		Why: "The policy then applies to resources of every type, for which the alias is missing; name the type with {\"field\": \"type\", \"equals\": …}."},
-	{ID: "type-never-matches", Severity: LintError, Title: "The rule can never apply to a type that it names", check: lintNever,
-		Why: "The conditions on type exclude each other (two types joined by allOf), so nothing of that type is evaluated."},
-	{ID: "nested-child-coverage", Severity: LintWarning, Title: "A child resource is judged, but not the same object written inline in its parent, or the reverse", check: lintChildren,
+	{
+		ID: "syntax", Severity: LintError, Title: "The text is no policy definition",
+		Why: "Azure refuses it. The message says what was expected where.",
+	},
+	{
+		ID: "compile", Severity: LintError, Title: "The definition does not compile",
+		Why: "An expression, a function or the details of the effect are wrong; Azure refuses the definition or fails when it evaluates it.",
+	},
+	{
+		ID: "metadata-missing", Severity: LintInfo, Title: "Display name, description, category or version is missing", check: lintMetadata,
+		Why: "People choose policies by name and category, and version pins of initiatives need metadata.version.",
+	},
+	{
+		ID: "deprecated", Severity: LintInfo, Title: "The definition is deprecated", check: lintDeprecated,
+		Why: "A deprecated definition gets no corrections; its description usually names the successor.",
+	},
+	{
+		ID: "mode-indexed-type", Severity: LintWarning, Title: "Mode Indexed leaves out a type that the rule names", check: lintIndexed,
+		Why: "Mode Indexed (also no mode) evaluates only types that support tags and a location; resources of the named type are never evaluated. Use mode All.",
+	},
+	{
+		ID: "mode-all-tags", Severity: LintInfo, Title: "Mode All with a rule about tags or location of every type", check: lintAllTags,
+		Why: "Types without tags or location cannot satisfy the rule and all become non-compliant. Use mode Indexed, or name the types.",
+	},
+	{
+		ID: "type-not-named", Severity: LintWarning, Title: "The rule uses aliases and names no resource type", check: lintNoType,
+		Why: "The policy then applies to resources of every type, for which the alias is missing; name the type with {\"field\": \"type\", \"equals\": …}.",
+	},
+	{
+		ID: "type-never-matches", Severity: LintError, Title: "The rule can never apply to a type that it names", check: lintNever,
+		Why: "The conditions on type exclude each other (two types joined by allOf), so nothing of that type is evaluated.",
+	},
+	{
+		ID: "nested-child-coverage", Severity: LintWarning, Title: "A child resource is judged, but not the same object written inline in its parent, or the reverse", check: lintChildren,
 		Why: "Such objects can be written in two ways: as a resource of their own or as an element of the parent. A rule that prevents or changes one way only is walked around by the other; " +
-			"network security groups and their securityRules are the classic case. Cover both."},
+			"network security groups and their securityRules are the classic case. Cover both.",
+	},
 }
 
 // parameterRules are about parameters.
 var parameterRules = []*LintRule{
-	{ID: "parameter-unused", Severity: LintWarning, Title: "A parameter is not used", check: lintUnused,
-		Why: "Whoever assigns the policy sets it and expects an effect."},
-	{ID: "parameter-undefined", Severity: LintError, Title: "The rule uses a parameter that is not declared", check: lintUndefined,
-		Why: "Azure refuses the definition; check the spelling (letter case does not matter)."},
-	{ID: "parameter-default", Severity: LintError, Title: "A parameter's default does not fit its type or allowedValues",
-		Why: "Assignments that rely on the default fail. Allowed values are compared with letter case."},
-	{ID: "parameter-without-default", Severity: LintInfo, Title: "A parameter has no default", check: lintNoDefault,
-		Why: "Every assignment and every initiative must then pass a value; one that does not cannot be created."},
-	{ID: "parameter-no-display-name", Severity: LintInfo, Title: "A parameter has no display name", check: lintParameterName,
-		Why: "The portal shows the bare parameter name to whoever assigns the policy."},
+	{
+		ID: "parameter-unused", Severity: LintWarning, Title: "A parameter is not used", check: lintUnused,
+		Why: "Whoever assigns the policy sets it and expects an effect.",
+	},
+	{
+		ID: "parameter-undefined", Severity: LintError, Title: "The rule uses a parameter that is not declared", check: lintUndefined,
+		Why: "Azure refuses the definition; check the spelling (letter case does not matter).",
+	},
+	{
+		ID: "parameter-default", Severity: LintError, Title: "A parameter's default does not fit its type or allowedValues",
+		Why: "Assignments that rely on the default fail. Allowed values are compared with letter case.",
+	},
+	{
+		ID: "parameter-without-default", Severity: LintInfo, Title: "A parameter has no default", check: lintNoDefault,
+		Why: "Every assignment and every initiative must then pass a value; one that does not cannot be created.",
+	},
+	{
+		ID: "parameter-no-display-name", Severity: LintInfo, Title: "A parameter has no display name", check: lintParameterName,
+		Why: "The portal shows the bare parameter name to whoever assigns the policy.",
+	},
 }
 
 func lintMetadata(l *linter) {
@@ -307,29 +335,51 @@ func lintParameterName(l *linter) {
 
 // effectRules are about the effect and its details.
 var effectRules = []*LintRule{
-	{ID: "effect-unknown", Severity: LintError, Title: "An effect does not exist", check: lintEffectWords,
-		Why: "The assignment that chooses it fails."},
-	{ID: "effect-hard-coded", Severity: LintInfo, Title: "The effect is written into the rule", check: lintHardCoded,
-		Why: "The policy cannot be rolled out in steps (Audit, then Deny) or switched off without a new definition. Make it a parameter."},
-	{ID: "effect-without-allowed-values", Severity: LintWarning, Title: "The effect's parameter has no allowedValues", check: lintEffectAllowed,
-		Why: "Any text can be assigned, also an effect whose details the rule does not have; the mistake shows only when the policy is evaluated."},
-	{ID: "effect-no-disabled", Severity: LintInfo, Title: "The effect's parameter does not allow Disabled", check: lintNoDisabled,
-		Why: "An initiative that contains the policy cannot switch it off."},
-	{ID: "effect-mix", Severity: LintError, Title: "The allowed effects need different details", check: lintEffectMix,
+	{
+		ID: "effect-unknown", Severity: LintError, Title: "An effect does not exist", check: lintEffectWords,
+		Why: "The assignment that chooses it fails.",
+	},
+	{
+		ID: "effect-hard-coded", Severity: LintInfo, Title: "The effect is written into the rule", check: lintHardCoded,
+		Why: "The policy cannot be rolled out in steps (Audit, then Deny) or switched off without a new definition. Make it a parameter.",
+	},
+	{
+		ID: "effect-without-allowed-values", Severity: LintWarning, Title: "The effect's parameter has no allowedValues", check: lintEffectAllowed,
+		Why: "Any text can be assigned, also an effect whose details the rule does not have; the mistake shows only when the policy is evaluated.",
+	},
+	{
+		ID: "effect-no-disabled", Severity: LintInfo, Title: "The effect's parameter does not allow Disabled", check: lintNoDisabled,
+		Why: "An initiative that contains the policy cannot switch it off.",
+	},
+	{
+		ID: "effect-mix", Severity: LintError, Title: "The allowed effects need different details", check: lintEffectMix,
 		Why: "AuditIfNotExists and DeployIfNotExists need details with a related type, Modify needs operations, Append a list, Audit and Deny none of these: " +
-			"one of the values that can be assigned does not work."},
-	{ID: "existence-vacuous", Severity: LintWarning, Title: "The existence check is satisfied by something that always exists", check: lintVacuous,
-		Why: "Azure creates one resource of this type with its parent, so without an existenceCondition the policy is always compliant."},
-	{ID: "existence-no-condition", Severity: LintInfo, Title: "The existence check has no existenceCondition", check: lintNoExistence,
-		Why: "Any resource of the type satisfies it, whatever its settings."},
-	{ID: "roles-missing", Severity: LintError, Title: "Modify or DeployIfNotExists without roleDefinitionIds", check: lintRoles,
-		Why: "The assignment's identity gets no rights, so nothing is remediated."},
-	{ID: "modify-conflict-effect", Severity: LintInfo, Title: "Modify without conflictEffect", check: lintConflict,
-		Why: "When two policies change the same field, the default is to deny the request; say which is meant."},
-	{ID: "evaluation-delay", Severity: LintInfo, Title: "DeployIfNotExists without evaluationDelay", check: lintDelay,
-		Why: "By default the related resource is looked for ten minutes after a change; AfterProvisioning waits for the resource instead."},
-	{ID: "existence-scope", Severity: LintWarning, Title: "existenceScope or resourceGroupName has no effect here", check: lintScope,
-		Why: "The related type lies under the evaluated resource, so it is looked for there and nowhere else."},
+			"one of the values that can be assigned does not work.",
+	},
+	{
+		ID: "existence-vacuous", Severity: LintWarning, Title: "The existence check is satisfied by something that always exists", check: lintVacuous,
+		Why: "Azure creates one resource of this type with its parent, so without an existenceCondition the policy is always compliant.",
+	},
+	{
+		ID: "existence-no-condition", Severity: LintInfo, Title: "The existence check has no existenceCondition", check: lintNoExistence,
+		Why: "Any resource of the type satisfies it, whatever its settings.",
+	},
+	{
+		ID: "roles-missing", Severity: LintError, Title: "Modify or DeployIfNotExists without roleDefinitionIds", check: lintRoles,
+		Why: "The assignment's identity gets no rights, so nothing is remediated.",
+	},
+	{
+		ID: "modify-conflict-effect", Severity: LintInfo, Title: "Modify without conflictEffect", check: lintConflict,
+		Why: "When two policies change the same field, the default is to deny the request; say which is meant.",
+	},
+	{
+		ID: "evaluation-delay", Severity: LintInfo, Title: "DeployIfNotExists without evaluationDelay", check: lintDelay,
+		Why: "By default the related resource is looked for ten minutes after a change; AfterProvisioning waits for the resource instead.",
+	},
+	{
+		ID: "existence-scope", Severity: LintWarning, Title: "existenceScope or resourceGroupName has no effect here", check: lintScope,
+		Why: "The related type lies under the evaluated resource, so it is looked for there and nowhere else.",
+	},
 }
 
 func lintEffectWords(l *linter) {

@@ -11,38 +11,62 @@ import (
 
 // expressionRules are about template expressions in rules.
 var expressionRules = []*LintRule{
-	{ID: "unguarded-function", Severity: LintWarning, Title: "A function fails where the field is missing or short", check: lintUnguarded,
+	{
+		ID: "unguarded-function", Severity: LintWarning, Title: "A function fails where the field is missing or short", check: lintUnguarded,
 		Why: "A missing field is the empty string to field(); substring, int, json, first on it, or an index into split, fail, and a failure denies requests and shows as Error. " +
-			"Guard it with if(): only the branch that is taken is evaluated, whereas the order of conditions in allOf is no guard."},
-	{ID: "operator-value-null", Severity: LintWarning, Title: "An operator's value can be null", check: lintNullOperator,
-		Why: "tryGet returns null for what is missing, and evaluation fails when an operator's value is null. Wrap it in coalesce."},
-	{ID: "value-coerces-null", Severity: LintInfo, Title: "A null value is compared as the empty string", check: lintNullValue,
-		Why: "tryGet returns null for what is missing; equals, like, match and their kin compare it as \"\". Use exists, or coalesce with a value that cannot occur."},
-	{ID: "request-identity", Severity: LintWarning, Title: "requestContext().identity gives no compliance data", check: lintIdentity,
-		Why: "There is an identity only while a request is handled; a compliance scan has none, so the policy enforces and never reports."},
-	{ID: "clock-dependent", Severity: LintInfo, Title: "The outcome depends on the clock", check: lintClock,
-		Why: "utcNow changes the state of an unchanged resource between two scans."},
+			"Guard it with if(): only the branch that is taken is evaluated, whereas the order of conditions in allOf is no guard.",
+	},
+	{
+		ID: "operator-value-null", Severity: LintWarning, Title: "An operator's value can be null", check: lintNullOperator,
+		Why: "tryGet returns null for what is missing, and evaluation fails when an operator's value is null. Wrap it in coalesce.",
+	},
+	{
+		ID: "value-coerces-null", Severity: LintInfo, Title: "A null value is compared as the empty string", check: lintNullValue,
+		Why: "tryGet returns null for what is missing; equals, like, match and their kin compare it as \"\". Use exists, or coalesce with a value that cannot occur.",
+	},
+	{
+		ID: "request-identity", Severity: LintWarning, Title: "requestContext().identity gives no compliance data", check: lintIdentity,
+		Why: "There is an identity only while a request is handled; a compliance scan has none, so the policy enforces and never reports.",
+	},
+	{
+		ID: "clock-dependent", Severity: LintInfo, Title: "The outcome depends on the clock", check: lintClock,
+		Why: "utcNow changes the state of an unchanged resource between two scans.",
+	},
 }
 
 // arrayRules are about [*] and count.
 var arrayRules = []*LintRule{
-	{ID: "array-empty-true", Severity: LintWarning, Title: "A condition on [*] holds for an empty array", check: lintEmptyArray,
-		Why: "field: alias[*] asks all elements, and all of none is true. Where at least one element is meant, use count … greater 0, or exists first."},
-	{ID: "array-not-all", Severity: LintInfo, Title: "not around a positive condition on [*] means \"some element is otherwise\"", check: lintNotAll,
-		Why: "not {a[*] equals v} holds when any element differs from v. For \"no element is v\" write a[*] notEquals v, for \"any element is v\" not {a[*] notEquals v}, or use count."},
-	{ID: "count-without-where", Severity: LintInfo, Title: "count without where is compared with 0", check: lintCountZero,
-		Why: "A missing array and an empty one both count 0; if the difference matters, use exists."},
-	{ID: "count-field-function", Severity: LintWarning, Title: "field() of the counted array inside where is an array", check: lintWhereField,
-		Why: "Inside where, field('alias[*]…') returns an array with one element, not the element; use current('alias[*]…')."},
-	{ID: "count-where-constant", Severity: LintWarning, Title: "where does not look at the counted elements", check: lintWhereOther,
-		Why: "The condition is the same for every element, so the count is 0 or the length of the array."},
-	{ID: "in-array-field", Severity: LintWarning, Title: "in or notIn with one value that is no array", check: lintInScalar,
-		Why: "in wants an array; Azure refuses a single literal."},
+	{
+		ID: "array-empty-true", Severity: LintWarning, Title: "A condition on [*] holds for an empty array", check: lintEmptyArray,
+		Why: "field: alias[*] asks all elements, and all of none is true. Where at least one element is meant, use count … greater 0, or exists first.",
+	},
+	{
+		ID: "array-not-all", Severity: LintInfo, Title: "not around a positive condition on [*] means \"some element is otherwise\"", check: lintNotAll,
+		Why: "not {a[*] equals v} holds when any element differs from v. For \"no element is v\" write a[*] notEquals v, for \"any element is v\" not {a[*] notEquals v}, or use count.",
+	},
+	{
+		ID: "count-without-where", Severity: LintInfo, Title: "count without where is compared with 0", check: lintCountZero,
+		Why: "A missing array and an empty one both count 0; if the difference matters, use exists.",
+	},
+	{
+		ID: "count-field-function", Severity: LintWarning, Title: "field() of the counted array inside where is an array", check: lintWhereField,
+		Why: "Inside where, field('alias[*]…') returns an array with one element, not the element; use current('alias[*]…').",
+	},
+	{
+		ID: "count-where-constant", Severity: LintWarning, Title: "where does not look at the counted elements", check: lintWhereOther,
+		Why: "The condition is the same for every element, so the count is 0 or the length of the array.",
+	},
+	{
+		ID: "in-array-field", Severity: LintWarning, Title: "in or notIn with one value that is no array", check: lintInScalar,
+		Why: "in wants an array; Azure refuses a single literal.",
+	},
 }
 
 // fails are the functions that fail on what field() gives for a missing field.
-var fails = map[string]bool{"substring": true, "int": true, "float": true, "json": true, "bool": true, "base64tojson": true, "datauritostring": true,
-	"adddays": true, "iprangecontains": true}
+var fails = map[string]bool{
+	"substring": true, "int": true, "float": true, "json": true, "bool": true, "base64tojson": true, "datauritostring": true,
+	"adddays": true, "iprangecontains": true,
+}
 
 func lintUnguarded(l *linter) {
 	l.expressions(func(e expression) {

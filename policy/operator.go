@@ -39,8 +39,10 @@ const (
 	Exists
 )
 
-var operatorText = [...]string{"", "", "equals", "notEquals", "like", "notLike", "match", "notMatch", "matchInsensitively", "notMatchInsensitively",
-	"contains", "notContains", "in", "notIn", "containsKey", "notContainsKey", "less", "greaterOrEquals", "greater", "lessOrEquals", "exists"}
+var operatorText = [...]string{
+	"", "", "equals", "notEquals", "like", "notLike", "match", "notMatch", "matchInsensitively", "notMatchInsensitively",
+	"contains", "notContains", "in", "notIn", "containsKey", "notContainsKey", "less", "greaterOrEquals", "greater", "lessOrEquals", "exists",
+}
 
 // String returns the operator's documented spelling.
 func (o Operator) String() string { return operatorText[o] }

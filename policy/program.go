@@ -549,8 +549,10 @@ func (c *compiler) countCondition(s *Condition) *node {
 			return &node{kind: failNode, src: s, fail: fail, why: "unknownAlias"}
 		}
 		if f.path == nil || f.wilds == 0 {
-			return &node{kind: failNode, src: s, why: "evaluationError",
-				fail: &evalError{what: fmt.Sprintf("count needs an array alias that ends with [*], not %q", f.text), off: -1}}
+			return &node{
+				kind: failNode, src: s, why: "evaluationError",
+				fail: &evalError{what: fmt.Sprintf("count needs an array alias that ends with [*], not %q", f.text), off: -1},
+			}
 		}
 		n.field = f
 		done := len(f.path.steps) - len(f.steps)

@@ -192,8 +192,10 @@ func (e *Env) context(function string, r *Resource) armexpr.Value {
 	switch function {
 	case "subscription":
 		if sub != "" {
-			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
-				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags")})
+			return armexpr.ObjectValue([]armexpr.Member{
+				member("id", "/subscriptions/"+sub), member("subscriptionId", sub),
+				hidden("displayName"), hidden("tenantId"), hidden("state"), hidden("tags"),
+			})
 		}
 	case "requestcontext":
 		v := e.APIVersion
@@ -203,8 +205,10 @@ func (e *Env) context(function string, r *Resource) armexpr.Value {
 		return armexpr.ObjectValue([]armexpr.Member{member("apiVersion", v), hidden("identity")})
 	case "resourcegroup":
 		if g := ResourceGroupOf(r.ID); g != "" {
-			return armexpr.ObjectValue([]armexpr.Member{member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),
-				hidden("location"), hidden("tags"), hidden("properties"), hidden("managedBy"), hidden("type")})
+			return armexpr.ObjectValue([]armexpr.Member{
+				member("id", "/subscriptions/"+sub+"/resourceGroups/"+g), member("name", g),
+				hidden("location"), hidden("tags"), hidden("properties"), hidden("managedBy"), hidden("type"),
+			})
 		}
 	}
 	return armexpr.UnobservedValue("notCollected")

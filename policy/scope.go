@@ -90,8 +90,10 @@ type selectorCondition struct {
 	notSet bool
 }
 
-var selectorKinds = map[string]bool{"resourcelocation": true, "resourcetype": true, "resourcewithoutlocation": true,
-	"policydefinitionreferenceid": true, "userprincipalid": true, "groupprincipalid": true}
+var selectorKinds = map[string]bool{
+	"resourcelocation": true, "resourcetype": true, "resourcewithoutlocation": true,
+	"policydefinitionreferenceid": true, "userprincipalid": true, "groupprincipalid": true,
+}
 
 // parseConditions reads a list of {kind, in|notIn}.
 func parseConditions(doc *document, v jsontape.Value, place string) (Selector, error) {

@@ -81,8 +81,10 @@ const (
 	EnforceSetting
 )
 
-var effectText = [...]string{"", "Disabled", "Audit", "Deny", "Append", "Modify", "AuditIfNotExists", "DeployIfNotExists", "Manual",
-	"DenyAction", "AuditAction", "Mutate", "EnforceRegoPolicy", "EnforceOPAConstraint", "AddToNetworkGroup", "EnforceSetting"}
+var effectText = [...]string{
+	"", "Disabled", "Audit", "Deny", "Append", "Modify", "AuditIfNotExists", "DeployIfNotExists", "Manual",
+	"DenyAction", "AuditAction", "Mutate", "EnforceRegoPolicy", "EnforceOPAConstraint", "AddToNetworkGroup", "EnforceSetting",
+}
 
 // String returns the effect's documented spelling.
 func (e Effect) String() string { return effectText[e] }

@@ -231,8 +231,10 @@ func InitiativeJSON(w io.Writer, run *check.InitiativeRun, warning string) error
 		out.Groups = append(out.Groups, initiativeGroupJSON{g.Name, g.State.String(), g.Automated, g.Manual, g.Failing, g.Decided, g.Undecided, countsJSON(g.Counts)})
 	}
 	for _, s := range run.Policies {
-		j := initiativePolicy{Reference: s.Reference, DisplayName: s.DisplayName, Effect: s.Effect.String(), Manual: s.Manual, State: s.State.String(),
-			Groups: append([]string{}, s.Groups...), Counts: countsJSON(s.Counts), Reasons: s.Reasons}
+		j := initiativePolicy{
+			Reference: s.Reference, DisplayName: s.DisplayName, Effect: s.Effect.String(), Manual: s.Manual, State: s.State.String(),
+			Groups: append([]string{}, s.Groups...), Counts: countsJSON(s.Counts), Reasons: s.Reasons,
+		}
 		if s.Err != nil {
 			j.Error = s.Err.Error()
 		}

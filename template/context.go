@@ -119,7 +119,8 @@ var clouds = map[string]armexpr.Value{"azurecloud": armexpr.OpenObjectValue([]ar
 	{Name: "authentication", Value: armexpr.ObjectValue([]armexpr.Member{
 		text("loginEndpoint", "https://login.microsoftonline.com/"),
 		{Name: "audiences", Value: armexpr.ArrayValue([]armexpr.Value{
-			armexpr.StringValue("https://management.core.windows.net/"), armexpr.StringValue("https://management.azure.com/")})},
+			armexpr.StringValue("https://management.core.windows.net/"), armexpr.StringValue("https://management.azure.com/"),
+		})},
 		text("tenant", "common"), text("identityProvider", "AAD"),
 	})},
 	{Name: "suffixes", Value: armexpr.OpenObjectValue([]armexpr.Member{

@@ -110,8 +110,12 @@ func (r *resource) extend(list string, element armexpr.Value) {
 // adopt puts a child into its parent's list. A list that has an element of the
 // child's name keeps it if both say the same; else nobody knows which one holds.
 func (r *resource) adopt(list string, child *resource) {
-	element := armexpr.OpenObjectValue([]armexpr.Member{{Name: "id", Value: child.object.Get("id")}, {Name: "name", Value: child.object.Get("name")},
-		{Name: "type", Value: child.object.Get("type")}, {Name: "properties", Value: child.object.Get("properties")}}, child.object.OpenReason())
+	element := armexpr.OpenObjectValue([]armexpr.Member{
+		{Name: "id", Value: child.object.Get("id")},
+		{Name: "name", Value: child.object.Get("name")},
+		{Name: "type", Value: child.object.Get("type")},
+		{Name: "properties", Value: child.object.Get("properties")},
+	}, child.object.OpenReason())
 	if child.absent != "" {
 		element = armexpr.UnobservedValue(child.absent)
 	}
@@ -204,8 +208,10 @@ func (x *expander) distinct() {
 				continue
 			}
 			if r.certain && r.frame == other.frame {
-				x.problems = append(x.problems, tickmark.Problem{Input: r.place.Input, Line: r.place.Line, Col: r.place.Col, Byte: int64(r.place.Off), Object: r.id, Reason: tickmark.ReasonConflicting,
-					What: fmt.Sprintf("the resource is defined twice; first in line %d of %s", other.place.Line, other.place.Input), Hint: "give the two different names, or conditions"})
+				x.problems = append(x.problems, tickmark.Problem{
+					Input: r.place.Input, Line: r.place.Line, Col: r.place.Col, Byte: int64(r.place.Off), Object: r.id, Reason: tickmark.ReasonConflicting,
+					What: fmt.Sprintf("the resource is defined twice; first in line %d of %s", other.place.Line, other.place.Input), Hint: "give the two different names, or conditions",
+				})
 			}
 		}
 		why := planTime + ":defined more than once"

@@ -95,9 +95,11 @@ func (v *view) mode() int {
 
 // newFrame prepares a template; its parameters are bound by bind.
 func (x *expander) newFrame(d *document, root jsontape.Value, s scope, deployment armexpr.Value, depth int) *frame {
-	f := &frame{x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
+	f := &frame{
+		x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
 		params: map[string]*parameter{}, variables: map[string]jsontape.Value{}, running: map[string]bool{},
-		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]compiled{}, definitions: root.Get("definitions")}
+		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]compiled{}, definitions: root.Get("definitions"),
+	}
 	f.cache[0], f.cache[1] = map[string]armexpr.Value{}, map[string]armexpr.Value{}
 	f.set = templateSet.With()
 	if vars := root.Get("variables"); vars.Kind() == jsontape.Object {

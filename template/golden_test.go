@@ -67,13 +67,15 @@ func (a *archive) write(t *testing.T, path string) {
 // options reads lines "key value"; files of the archive lie beside the template.
 func (a *archive) options(t *testing.T) template.Options {
 	t.Helper()
-	o := template.Options{Name: "template.json", ParametersName: "parameters.json", Parameters: []byte(a.files["parameters.json"]),
+	o := template.Options{
+		Name: "template.json", ParametersName: "parameters.json", Parameters: []byte(a.files["parameters.json"]),
 		Open: func(path string) ([]byte, error) {
 			if s, ok := a.files[path]; ok {
 				return []byte(s), nil
 			}
 			return nil, fs.ErrNotExist
-		}}
+		},
+	}
 	for line := range strings.Lines(a.files["options"]) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch key {

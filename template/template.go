@@ -145,8 +145,10 @@ func isPlan(root jsontape.Value) bool {
 }
 
 func notATemplate(d *document) error {
-	e := &tickmark.Error{Code: tickmark.CodeInput, What: "this is neither an ARM template nor a Terraform plan", Where: d.name,
-		Hint: "give what `bicep build` or `terraform show -json PLAN` writes"}
+	e := &tickmark.Error{
+		Code: tickmark.CodeInput, What: "this is neither an ARM template nor a Terraform plan", Where: d.name,
+		Hint: "give what `bicep build` or `terraform show -json PLAN` writes",
+	}
 	switch s := strings.ToLower(d.root.Get("$schema").Str()); {
 	case strings.Contains(s, "deploymentparameters.json"):
 		e.What, e.Hint = "this is a parameters file, not a template", "give the template with --template and this file with --parameters"
@@ -173,8 +175,10 @@ func parse(name string, src []byte) (*document, error) {
 	case bytes.HasPrefix(src, []byte("PK\x03\x04")):
 		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "this is a binary plan", Where: name, Hint: "run `terraform show -json PLAN > plan.json`"}
 	case strings.HasSuffix(strings.ToLower(name), ".bicep"), strings.HasSuffix(strings.ToLower(name), ".bicepparam"):
-		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "this is Bicep source", Where: name,
-			Hint: "run `bicep build FILE` (or `bicep build-params FILE`) and give the JSON that it writes"}
+		return nil, &tickmark.Error{
+			Code: tickmark.CodeInput, What: "this is Bicep source", Where: name,
+			Hint: "run `bicep build FILE` (or `bicep build-params FILE`) and give the JSON that it writes",
+		}
 	}
 	clean := blank(src)
 	t, err := jsontape.Parse(clean, jsontape.Options{})

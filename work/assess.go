@@ -162,8 +162,10 @@ func (a *Assessed) Recording() Recording {
 	if err != nil {
 		b = nil // a struct of times and strings always marshals
 	}
-	return Recording{Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine,
-		Pins: []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}}}
+	return Recording{
+		Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine,
+		Pins: []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}},
+	}
 }
 
 // Again returns the Evaluate that assesses a recorded snapshot from its pins.

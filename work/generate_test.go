@@ -87,8 +87,10 @@ func loadShapes(tb testing.TB) *shapeSet {
 		}
 		m["id"], m["name"] = "@ID@", "@NAME@"
 		m["tags"] = map[string]any{"env": "prod", "owner": "team-@N@", "costCenter": "cc-@N@", "dataClass": "confidential", "createdBy": "pipeline-@N@@example.com"}
-		m["systemData"] = map[string]any{"createdBy": "deploy-@N@", "createdByType": "Application", "createdAt": "2026-03-01T08:00:00Z",
-			"lastModifiedBy": "deploy-@N@", "lastModifiedByType": "Application", "lastModifiedAt": "@CHANGED@"}
+		m["systemData"] = map[string]any{
+			"createdBy": "deploy-@N@", "createdByType": "Application", "createdAt": "2026-03-01T08:00:00Z",
+			"lastModifiedBy": "deploy-@N@", "lastModifiedByType": "Application", "lastModifiedAt": "@CHANGED@",
+		}
 		if p, ok := m["properties"].(map[string]any); ok {
 			p["description"] = strings.Repeat("provisioned for workload @N@ by the platform pipeline; ", 1+len(s.shapes)%8)
 			p["resourceGuid"] = "00000000-0000-4000-8000-@N12@"

@@ -76,8 +76,10 @@ func (c *assessCommand) planned(rc *runContext, now time.Time) error {
 		return err
 	}
 	if len(c.Paths) > 0 || c.Record || len(c.Complete) > 0 {
-		return &tickmark.Error{Code: tickmark.CodeUsage, What: "a template or plan is assessed alone, and is never evidence",
-			Where: "--template", Hint: "leave out paths, --complete and --record"}
+		return &tickmark.Error{
+			Code: tickmark.CodeUsage, What: "a template or plan is assessed alone, and is never evidence",
+			Where: "--template", Hint: "leave out paths, --complete and --record",
+		}
 	}
 	snap, places, err := templateSnapshot(rc, &c.templateFlags, now)
 	if err != nil {
@@ -97,8 +99,10 @@ func (c *assessCommand) planned(rc *runContext, now time.Time) error {
 func (c *assessCommand) deliver(rc *runContext, a *work.Assessed, places func(string) (report.Place, bool)) error {
 	if c.Initiative != "" {
 		if c.Record || c.CSV || c.SARIF || c.HTML != "" || c.Show != "" {
-			return &tickmark.Error{Code: tickmark.CodeUsage, What: "an initiative is printed as text or --json, and not recorded", Where: "--initiative",
-				Hint: "leave out --record, --csv, --sarif, --html and --show"}
+			return &tickmark.Error{
+				Code: tickmark.CodeUsage, What: "an initiative is printed as text or --json, and not recorded", Where: "--initiative",
+				Hint: "leave out --record, --csv, --sarif, --html and --show",
+			}
 		}
 		return c.initiativeFlags.run(rc, c, a)
 	}
@@ -143,8 +147,10 @@ func instant(s string, now func() time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return time.Time{}, &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("%q is not an instant", s), Where: "--now",
-			Hint: "write it like 2026-06-30T00:00:00Z"}
+		return time.Time{}, &tickmark.Error{
+			Code: tickmark.CodeUsage, What: fmt.Sprintf("%q is not an instant", s), Where: "--now",
+			Hint: "write it like 2026-06-30T00:00:00Z",
+		}
 	}
 	return t.UTC(), nil
 }

@@ -40,11 +40,15 @@ func (f *initiativeFlags) run(rc *runContext, c *assessCommand, a *work.Assessed
 		name, warning = s.name, s.warning
 	}
 	if len(f.Definitions) == 0 {
-		return &tickmark.Error{Code: tickmark.CodeUsage, What: "the initiative's definitions are not given", Where: "--initiative " + f.Initiative,
-			Hint: "give --definitions PATH: a checkout of the public repository Azure/azure-policy, or az policy definition list and az policy set-definition list as files"}
+		return &tickmark.Error{
+			Code: tickmark.CodeUsage, What: "the initiative's definitions are not given", Where: "--initiative " + f.Initiative,
+			Hint: "give --definitions PATH: a checkout of the public repository Azure/azure-policy, or az policy definition list and az policy set-definition list as files",
+		}
 	}
-	e := policyEvalCommand{Initiative: name, Definitions: f.Definitions, Assignment: f.Assignment, Params: f.Params, Scopes: f.Scopes,
-		Exemptions: f.Exemptions, Attestations: f.Attestations, aliasFlags: f.aliasFlags}
+	e := policyEvalCommand{
+		Initiative: name, Definitions: f.Definitions, Assignment: f.Assignment, Params: f.Params, Scopes: f.Scopes,
+		Exemptions: f.Exemptions, Attestations: f.Attestations, aliasFlags: f.aliasFlags,
+	}
 	x, err := e.assigned(rc)
 	if err != nil {
 		return err
@@ -57,9 +61,11 @@ func (f *initiativeFlags) run(rc *runContext, c *assessCommand, a *work.Assessed
 	if c.JSON {
 		err = report.InitiativeJSON(w, run, warning)
 	} else {
-		err = report.Initiative(w, run, report.InitiativeOptions{Warning: warning,
+		err = report.Initiative(w, run, report.InitiativeOptions{
+			Warning:         warning,
 			Inputs:          fmt.Sprintf("%d inputs, %d resources", len(a.Inputs), a.Population.Resources),
-			TerminalOptions: report.TerminalOptions{Color: rc.Color, Width: max(rc.Width, 100), Limit: c.Limit}})
+			TerminalOptions: report.TerminalOptions{Color: rc.Color, Width: max(rc.Width, 100), Limit: c.Limit},
+		})
 	}
 	if err != nil {
 		return err

@@ -183,8 +183,10 @@ func tree(t *policy.Trace) *treeJSON {
 	if t == nil {
 		return nil
 	}
-	out := &treeJSON{Kind: t.Kind, Condition: t.Place, Truth: t.Truth.String(), Field: t.Field, Path: t.Path, Operator: t.Op.String(),
-		Found: t.Found, Wanted: t.Wanted, Reason: t.Reason}
+	out := &treeJSON{
+		Kind: t.Kind, Condition: t.Place, Truth: t.Truth.String(), Field: t.Field, Path: t.Path, Operator: t.Op.String(),
+		Found: t.Found, Wanted: t.Wanted, Reason: t.Reason,
+	}
 	if t.Err != nil {
 		out.Error = t.Err.Error()
 	}

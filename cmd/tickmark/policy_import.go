@@ -91,8 +91,10 @@ func (c *policyImportCommand) Run(rc *runContext) error {
 		}
 	}
 	if len(m.Definitions)+len(m.Initiatives)+len(m.Problems) == 0 {
-		return &tickmark.Error{Code: tickmark.CodeUsage, What: "there are no definitions", Where: strings.Join(c.Paths, ", "),
-			Hint: "give a checkout of https://github.com/Azure/azure-policy, or the output of az policy definition list"}
+		return &tickmark.Error{
+			Code: tickmark.CodeUsage, What: "there are no definitions", Where: strings.Join(c.Paths, ", "),
+			Hint: "give a checkout of https://github.com/Azure/azure-policy, or the output of az policy definition list",
+		}
 	}
 	m.Check(aliases)
 	r, err := c.report(m)
@@ -111,8 +113,10 @@ func (c *policyImportCommand) Run(rc *runContext) error {
 }
 
 func (c *policyImportCommand) report(m *policy.Import) (*importReport, error) {
-	r := &importReport{Definitions: len(m.Definitions), Initiatives: len(m.Initiatives), NotCompiled: []importedProblem{},
-		Causes: []causeGroup{}, OfInitiative: []initiativeReport{}, Problems: []string{}}
+	r := &importReport{
+		Definitions: len(m.Definitions), Initiatives: len(m.Initiatives), NotCompiled: []importedProblem{},
+		Causes: []causeGroup{}, OfInitiative: []initiativeReport{}, Problems: []string{},
+	}
 	groups := map[string]*causeGroup{}
 	for _, d := range m.Definitions {
 		switch {
@@ -182,8 +186,10 @@ func groupCause(groups map[string]*causeGroup, c importCause) {
 }
 
 func reportInitiative(m *policy.Import, n *policy.Initiative) initiativeReport {
-	r := initiativeReport{Name: n.DisplayName, ID: n.ID, Version: n.Version, References: len(n.References), Groups: len(n.Groups),
-		Missing: []string{}, NotCompiled: []string{}, Problems: []string{}}
+	r := initiativeReport{
+		Name: n.DisplayName, ID: n.ID, Version: n.Version, References: len(n.References), Groups: len(n.Groups),
+		Missing: []string{}, NotCompiled: []string{}, Problems: []string{},
+	}
 	for i, d := range m.Policies(n) {
 		switch {
 		case d == nil || d.Definition == nil:

@@ -93,15 +93,19 @@ type evaluationJSON struct {
 }
 
 func (e *evaluation) json(all bool) evaluationJSON {
-	out := evaluationJSON{Assignment: e.x.Assignment.ID, Definition: e.x.Assignment.DefinitionID, Resources: len(e.pop.list),
+	out := evaluationJSON{
+		Assignment: e.x.Assignment.ID, Definition: e.x.Assignment.DefinitionID, Resources: len(e.pop.list),
 		State: e.summary.State.String(), States: []stateJSON{}, Pairs: counts(e.summary.Statuses), Distinct: counts(e.summary.Resources),
-		Azure: e.percentages(), Policies: words(e.summary.Policies), Groups: words(e.summary.Groups), NotBound: map[string]string{}, Problems: []string{}}
+		Azure: e.percentages(), Policies: words(e.summary.Policies), Groups: words(e.summary.Groups), NotBound: map[string]string{}, Problems: []string{},
+	}
 	for _, s := range e.statuses {
 		if (s.State == policy.Compliant || s.unbound) && !all {
 			continue
 		}
-		j := stateJSON{Policy: s.Reference, Resource: s.Resource.ID, Type: s.Resource.Type, State: s.State.String(), Azure: s.Azure.String(),
-			Reason: s.Reason, Message: s.Message, Exemption: s.Exemption, Warning: s.Warning}
+		j := stateJSON{
+			Policy: s.Reference, Resource: s.Resource.ID, Type: s.Resource.Type, State: s.State.String(), Azure: s.Azure.String(),
+			Reason: s.Reason, Message: s.Message, Exemption: s.Exemption, Warning: s.Warning,
+		}
 		if w := s.why; w != (policy.Explanation{}) {
 			j.Why = &reasonJSON{w.Reason, w.Condition, w.Field, w.Path, w.Operator.String(), w.Current, w.Target, w.Related}
 		}
@@ -145,9 +149,11 @@ func (e *evaluation) percentages() []percentJSON {
 		name      string
 		year      int
 		protected bool
-	}{{"2023: (compliant + exempt + unknown) / (those + noncompliant + conflicting)", 2023, false},
+	}{
+		{"2023: (compliant + exempt + unknown) / (those + noncompliant + conflicting)", 2023, false},
 		{"2024: as 2023, with error below the line", 2024, false},
-		{"2024: with protected above and below the line", 2024, true}} {
+		{"2024: with protected above and below the line", 2024, true},
+	} {
 		if p, ok := e.summary.Resources.Percentage(f.year, f.protected); ok {
 			out = append(out, percentJSON{f.name, p})
 		}

@@ -192,13 +192,15 @@ func (t *testRun) units(name string, src []byte) error {
 		return err
 	}
 	dir := filepath.Dir(name)
-	u, err := policy.ParseUnits(name, src, policy.UnitOptions{Catalog: builtin,
+	u, err := policy.ParseUnits(name, src, policy.UnitOptions{
+		Catalog: builtin,
 		Read: func(file string) ([]byte, error) {
 			if !filepath.IsAbs(file) {
 				file = filepath.Join(dir, file)
 			}
 			return os.ReadFile(file) //nolint:gosec // the test names the file
-		}})
+		},
+	})
 	if err != nil {
 		return inputError(err)
 	}

@@ -65,8 +65,10 @@ func templateSnapshot(rc *runContext, f *templateFlags, now time.Time) (snap *ti
 	if err != nil {
 		return nil, nil, err
 	}
-	o := template.Options{Name: displayName(name), Subscription: f.Subscription, ResourceGroup: f.ResourceGroup, Location: f.Location,
-		Cloud: "AzureCloud", Now: now}
+	o := template.Options{
+		Name: displayName(name), Subscription: f.Subscription, ResourceGroup: f.ResourceGroup, Location: f.Location,
+		Cloud: "AzureCloud", Now: now,
+	}
 	if f.Parameters != "" {
 		if o.Parameters, err = readPlanned(rc, f.Parameters); err != nil {
 			return nil, nil, err
@@ -153,8 +155,10 @@ func plannedSnapshot(r *template.Result, name string, now time.Time) *tickmark.S
 	if len(r.Problems) > 0 {
 		cov.Missing, cov.Detail = tickmark.ReasonEvaluationError, fmt.Sprintf("%d errors in the input", len(r.Problems))
 	}
-	return &tickmark.Snapshot{Origin: "trial", ObservedAt: now, Problems: r.Problems,
-		Segments: []tickmark.Segment{{Source: "file", Scope: name, Pages: []tickmark.Page{page}, Coverage: cov}}}
+	return &tickmark.Snapshot{
+		Origin: "trial", ObservedAt: now, Problems: r.Problems,
+		Segments: []tickmark.Segment{{Source: "file", Scope: name, Pages: []tickmark.Page{page}, Coverage: cov}},
+	}
 }
 
 // maxNotes is how many things that are not known are told one by one.

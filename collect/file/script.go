@@ -55,11 +55,15 @@ var graphTables = []graphTable{
 	// and the root is left out, and the answer still looks whole.
 	{
 		"authorization", "authorizationresources | where type in~ ('microsoft.authorization/roleassignments','microsoft.authorization/roledefinitions') | order by id asc",
-		"AtScopeAboveAndBelow", []string{"Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions"}, "Reader on each subscription",
+		"AtScopeAboveAndBelow",
+		[]string{"Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions"},
+		"Reader on each subscription",
 	},
 	{
 		"protecteditems", "recoveryservicesresources | where type =~ 'microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems' | order by id asc",
-		"", []string{"Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"}, "Reader on each subscription",
+		"",
+		[]string{"Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"},
+		"Reader on each subscription",
 	},
 }
 
