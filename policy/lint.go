@@ -183,6 +183,7 @@ func findingOf(rule string, err error, file string) Finding {
 			f.What += "; " + e.Hint
 		}
 	}
+	f.What = strings.Join(strings.Fields(f.What), " ")
 	return f
 }
 

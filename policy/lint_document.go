@@ -163,7 +163,10 @@ func lintAllTags(l *linter) {
 		}
 		if f == "location" || strings.HasPrefix(f, "tags") {
 			done = true
-			l.report(a.Left, a.Place, "mode All takes in types that have no %s; use mode Indexed, or name the types", strings.TrimSuffix(f[:min(len(f), 8)], "[*]"))
+			if f != "location" {
+				f = "tags"
+			}
+			l.report(a.Left, a.Place, "mode All takes in types that have no %s; use mode Indexed, or name the types", f)
 		}
 	})
 }

@@ -20,6 +20,7 @@ type policyCommand struct {
 	Eval    policyEvalCommand    `cmd:"" help:"Evaluate a definition, initiative or assignment over exported resources."`
 	Explain policyExplainCommand `cmd:"" help:"Print the decision tree of one resource."`
 	Lint    policyLintCommand    `cmd:"" help:"Look for mistakes in definitions."`
+	Export  policyExportCommand  `cmd:"" help:"Write the checks as Azure custom definitions and one initiative."`
 	Test    policyTestCommand    `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
 	Import  policyImportCommand  `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
