@@ -96,16 +96,17 @@ type Result struct {
 	// NotMapped lists the resources that cannot be turned into ARM objects, by
 	// their type: they are in Page with an unobserved content, and not judged.
 	NotMapped []Note
+
+	byKey map[string]int // index by lower-case id
 }
 
 // Place returns where the resource with the id is defined.
 func (r *Result) Place(id string) (Place, bool) {
-	for i, x := range r.IDs {
-		if strings.EqualFold(x, id) {
-			return r.Places[i], true
-		}
+	i, ok := r.byKey[strings.ToLower(id)]
+	if !ok {
+		return Place{}, false
 	}
-	return Place{}, false
+	return r.Places[i], true
 }
 
 // Expand turns a template or plan into resources. The error is an input that
@@ -121,7 +122,8 @@ func Expand(ctx context.Context, src []byte, o Options) (*Result, error) {
 		x.kind = "armTemplate"
 		x.template(d)
 	case isPlan(d.root):
-		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "Terraform plans are not read yet", Where: o.Name}
+		x.kind = "terraformPlan"
+		x.plan(d)
 	default:
 		return nil, notATemplate(d)
 	}
@@ -314,7 +316,7 @@ func (x *expander) spend(d *document, v jsontape.Value, n int) bool {
 func (x *expander) result() (*Result, error) {
 	x.distinct()
 	x.fold()
-	r := &Result{Kind: x.kind, Problems: x.problems, Notes: x.notes, NotMapped: x.notMapped}
+	r := &Result{Kind: x.kind, Problems: x.problems, Notes: x.notes, NotMapped: x.notMapped, byKey: map[string]int{}}
 	w := writer{limit: maxPage}
 	w.raw("[")
 	for i, res := range x.resources {
@@ -328,6 +330,7 @@ func (x *expander) result() (*Result, error) {
 			return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("the resources take more than %d MB", maxPage>>20), Where: x.o.Name, Hint: "split the deployment"}
 		}
 		r.Items = append(r.Items, tickmark.Item{Off: off, Len: len(w.b) - off})
+		r.byKey[strings.ToLower(res.id)] = i
 		r.IDs = append(r.IDs, res.id)
 		r.Places = append(r.Places, res.place)
 	}

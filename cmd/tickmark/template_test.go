@@ -111,3 +111,29 @@ func TestTemplateFlagErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestAssessPlan(t *testing.T) {
+	const plan = `{"format_version":"1.2","resource_changes":[
+{"address":"azurerm_storage_account.a","mode":"managed","type":"azurerm_storage_account","name":"a","change":{"actions":["create"],"before":null,
+ "after":{"name":"a","resource_group_name":"g","min_tls_version":"TLS1_2","https_traffic_only_enabled":false},"after_unknown":{"allow_nested_items_to_be_public":true},"after_sensitive":{}}},
+{"address":"azapi_resource.b","mode":"managed","type":"azapi_resource","name":"b","change":{"actions":["create"],"before":null,
+ "after":{"type":"Microsoft.Storage/storageAccounts@2023-01-01","name":"b","parent_id":"/subscriptions/s/resourceGroups/g","body":{"properties":{"minimumTlsVersion":"TLS1_2"}}},"after_unknown":{"body":{"properties":{"supportsHttpsTrafficOnly":true}}},"after_sensitive":{}}},
+{"address":"azurerm_bastion_host.c","mode":"managed","type":"azurerm_bastion_host","name":"c","change":{"actions":["create"],"before":null,"after":{"name":"c"},"after_unknown":{},"after_sensitive":{}}}
+]}`
+	results, line, told := assessPlanned(t, templateFlags{Plan: writeTemp(t, "plan.json", plan), Subscription: "11111111-1111-1111-1111-111111111111"})
+	for key, want := range map[string]tickmark.Verdict{
+		"st-tls a": tickmark.Pass, "st-https a": tickmark.Fail, "st-blob-public a": tickmark.Unknown, "st-shared-key a": tickmark.Unknown,
+		"st-tls b": tickmark.Pass, "st-https b": tickmark.Unknown,
+	} {
+		r, ok := results[key]
+		if !ok || r.Verdict != want || want == tickmark.Unknown && r.Reason != tickmark.ReasonPlanTime {
+			t.Errorf("%s: %v (%s), want %v", key, r.Verdict, r.Reason, want)
+		}
+	}
+	if r := results["st-tls a"]; r.Resource != "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a" || line(r.Resource) != 2 {
+		t.Errorf("a is %s in line %d", r.Resource, line(r.Resource))
+	}
+	if !strings.Contains(told, "azurerm_bastion_host.c") {
+		t.Errorf("standard error does not list what is not mapped:\n%s", told)
+	}
+}
