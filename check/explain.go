@@ -23,7 +23,7 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 	switch {
 	case w.verdict == tickmark.NotApplicable:
 		out.Why = e.leaf(ev.Trace(prog, res), false)
-		out.Why.Message = "the check does not apply: " + sentence(out.Why)
+		out.Why.Message = "the check does not apply: " + sentence(out.Why, nil)
 	case x.policy.Effect == policy.AuditIfNotExists:
 		out.Why = e.existence(w.verdict, reason)
 	default:
@@ -47,10 +47,10 @@ func (e *explainer) condition(v tickmark.Verdict, reason tickmark.Reason) tickma
 	why := e.leaf(t, true)
 	switch v {
 	case tickmark.Fail:
-		why.Message = sentence(why)
+		why.Message = sentence(why, t)
 		why.NearMiss = nearMiss(t, true)
 	case tickmark.Pass:
-		why.Message = sentence(why)
+		why.Message = sentence(why, t)
 	case tickmark.Unknown, tickmark.NotApplicable, tickmark.Exempt:
 		why.Message = "unknown: " + e.unknown(reason)
 		if why.Path != "" {
@@ -100,9 +100,10 @@ func (e *explainer) existence(v tickmark.Verdict, reason tickmark.Reason) tickma
 		why.Message = fmt.Sprintf("there is no %s", shortType(typ))
 		why.Field = typ
 	default:
-		why.Message = fmt.Sprintf("none of %d %s meets the condition; nearest is %s: %s", len(related), shortType(typ), nameOf(best), sentence(why))
+		why.Message = fmt.Sprintf("none of %d %s meets the condition; nearest is %s: %s", len(related), shortType(typ), nameOf(best), sentence(why, trace))
 		if flips := trace.Flips(); len(flips) > 0 && trace.Truth == policy.False {
-			why.NearMiss = fmt.Sprintf("would pass if, in %s, %s", nameOf(best), wantedText(flips[0].Deciding(), false))
+			d, negated := flips[0].Decides()
+			why.NearMiss = fmt.Sprintf("would pass if, in %s, %s", nameOf(best), wantedText(d, negated != trace.Negates(flips[0])))
 		}
 	}
 	return why
@@ -205,14 +206,17 @@ var phrase = map[string]string{
 	"contains": "containing", "notContains": "not containing", "containsKey": "holding", "notContainsKey": "not holding",
 }
 
-// sentence says found and wanted in plain words.
-func sentence(w tickmark.Why) string {
+// sentence says found and wanted in plain words; t is the trace that w is of.
+func sentence(w tickmark.Why, t *policy.Trace) string {
 	name := w.Path
 	if name == "" {
 		name = w.Field
 	}
 	if name == "" {
 		return "the rule's conditions decided"
+	}
+	if d := t.Deciding(); d != nil && d.Kind == "count" {
+		name = "the number of " + name + " that match"
 	}
 	switch w.Wanted {
 	case "exists":

@@ -206,25 +206,25 @@ func replace(p *tickmark.Page, secrets []found) Redaction {
 		grown += len(marker(f.rule))
 	}
 	kept := make([]byte, 0, len(p.Bytes)+grown)
-	// The digest is computed behind the copying, at the same time.
-	ready := make(chan int, 1024)
+	// The digest is computed behind the copying, at the same time: the other
+	// goroutine gets the parts that are finished and never looks at kept.
+	ready := make(chan []byte, 1024)
 	digest := make(chan tickmark.Digest)
 	go func() {
 		h := sha256.New()
-		done := 0
-		for n := range ready {
-			h.Write(kept[done:n:n])
-			done = n
+		for part := range ready {
+			h.Write(part)
 		}
 		digest <- tickmark.Digest(h.Sum(nil))
 	}()
-	at := 0
+	at, sent := 0, 0
 	clean := func(end int) {
 		for at < end {
 			n := min(end-at, chunkBytes)
 			kept = append(kept, p.Bytes[at:at+n]...)
 			at += n
-			ready <- len(kept)
+			ready <- kept[sent:len(kept):len(kept)]
+			sent = len(kept)
 		}
 	}
 	for _, f := range secrets {
@@ -237,7 +237,7 @@ func replace(p *tickmark.Page, secrets []found) Redaction {
 		at = f.end
 	}
 	clean(len(p.Bytes))
-	ready <- len(kept)
+	ready <- kept[sent:len(kept):len(kept)]
 	close(ready)
 	p.Items = slices.Clone(p.Items)
 	shift, m := 0, 0

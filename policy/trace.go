@@ -274,7 +274,8 @@ func (t *Trace) nots(leaf *Trace) (n int, found bool) {
 	return 0, false
 }
 
-// weight prefers conditions on properties over those on identity.
+// weight prefers conditions on what a property holds over those on whether it
+// is there, and both over those on identity.
 func (t *Trace) weight() int {
 	d := t
 	if !t.leaf() {
@@ -287,7 +288,10 @@ func (t *Trace) weight() int {
 	case "type", "name", "kind", "location", "id", "fullname":
 		return 1
 	}
-	return 2
+	if d.Op == Exists {
+		return 2
+	}
+	return 3
 }
 
 // Flips returns the leaves of which each alone, decided the other way, would
