@@ -18,9 +18,13 @@ type Check struct {
 	// Types are the resource types that the check judges, canonical spelling.
 	Types []string `yaml:"types"`
 	// Needs are related types that the rule looks up (existence checks).
-	Needs      []string `yaml:"needs,omitempty"`
-	Source     string   `yaml:"source"`     // arm, graph, devops …
-	Permission string   `yaml:"permission"` // least permission that reads the types
+	Needs []string `yaml:"needs,omitempty"`
+	// Inherent says that the service itself keeps the related object that the
+	// rule names, on or off: one that is missing was not exported, and cannot
+	// be a fail even where the export is said to be complete.
+	Inherent   bool   `yaml:"inherent,omitempty"`
+	Source     string `yaml:"source"`     // arm, graph, devops …
+	Permission string `yaml:"permission"` // least permission that reads the types
 	// Clock reports whether the verdict depends on the evaluation instant.
 	Clock bool `yaml:"clock,omitempty"`
 	// Witness names the logs and operations that would reveal a change of a

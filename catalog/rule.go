@@ -58,6 +58,9 @@ func (c *Catalog) validateRule(s *source) []error {
 		if !slices.ContainsFunc(k.Needs, func(n string) bool { return strings.EqualFold(n, related) }) {
 			bad(then, "details.type %q is not in needs", related)
 		}
+		if k.Inherent && child(details, "name") == nil {
+			bad(then, "inherent: want details.name, which says which object is always there")
+		}
 		if e := child(details, "existenceCondition"); e != nil {
 			c.fields(s, e, []string{related}, &problems)
 		}

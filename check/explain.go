@@ -93,6 +93,9 @@ func (e *explainer) existence(v tickmark.Verdict, reason tickmark.Reason) tickma
 	case v == tickmark.Unknown && reason == tickmark.ReasonNotCollected && missing != "":
 		why.Message = fmt.Sprintf("unknown: no %s meets the condition among those read, but the type was not read completely for this scope; "+
 			"if the export holds all of them, say so with --complete %s", shortType(typ), typ)
+	case v == tickmark.Unknown && reason == tickmark.ReasonNotCollected && best == nil && x.check.Inherent:
+		why.Found, why.Wanted, why.Field = "absent", "one "+typ, typ
+		why.Message = fmt.Sprintf("unknown: Azure itself keeps the %s that this check looks for, so one that is missing was not exported", shortType(typ))
 	case v == tickmark.Unknown:
 		why.Message = "unknown: " + e.unknown(reason)
 	case best == nil:

@@ -64,7 +64,7 @@ func RunInitiative(ctx context.Context, inv *inventory.Inventory, x *policy.Assi
 	for i := range x.Members {
 		if p := x.Members[i].Policy; p != nil && p.RelatedType() != "" {
 			t := p.RelatedType()
-			r.related[t] = relatedType{lower(t), inventory.IsRecord(t), r.spans[lower(t)]}
+			r.related[t] = relatedType{lower: lower(t), record: inventory.IsRecord(t), span: r.spans[lower(t)]}
 		}
 	}
 	work := r.initiativeChunks(x)

@@ -47,6 +47,8 @@ type relatedType struct {
 	lower  string
 	record bool // records of a directory share one scope
 	span   span
+	// inherent: the service always has the objects that checks name.
+	inherent bool
 }
 
 // chunk is the unit of work: every rule of one type over a range of resources.
@@ -110,7 +112,7 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 	r.related = map[string]relatedType{}
 	for _, x := range rules.rules {
 		if t := x.policy.RelatedType(); t != "" {
-			r.related[t] = relatedType{lower(t), inventory.IsRecord(t), r.spans[lower(t)]}
+			r.related[t] = relatedType{lower(t), inventory.IsRecord(t), r.spans[lower(t)], r.related[t].inherent || x.check.Inherent}
 		}
 	}
 	r.env = &policy.Env{Now: now, Inventory: r}
@@ -257,10 +259,10 @@ func (r *runner) types(a *Assessment) {
 func (r *runner) Related(q policy.Query) policy.Related {
 	t, ok := r.related[q.Type]
 	if !ok {
-		t = relatedType{lower(q.Type), inventory.IsRecord(q.Type), r.spans[lower(q.Type)]}
+		t = relatedType{lower: lower(q.Type), record: inventory.IsRecord(q.Type), span: r.spans[lower(q.Type)]}
 	}
 	scope := r.scope(q, t)
-	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to]}
+	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to], Inherent: t.inherent}
 	if scope != "" {
 		all := r.inv.Resources[t.span.from:t.span.to]
 		from := sort.Search(len(all), func(i int) bool { return !before(all[i].Key, scope) })

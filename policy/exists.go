@@ -67,6 +67,9 @@ func (e *Evaluator) exists(p *Program) (Truth, error) {
 			out, why = Maybe, w
 		}
 	}
+	if out == False && !matched && rel.Inherent {
+		out, why = Maybe, "notCollected"
+	}
 	if out == False && rel.Missing != "" && (!matched || q.Under == "" || wantName == "" || strings.Contains(wantName, "?")) {
 		// A name is unique under its parent: the one that was found is the only one.
 		out, why = Maybe, rel.Missing

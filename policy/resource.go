@@ -147,6 +147,9 @@ type Related struct {
 	// Missing says why there may be further resources; "" when Resources is
 	// complete for the query. Absence may be concluded only then.
 	Missing string
+	// Inherent says that the source always has what the query names, so that
+	// an answer without it is one that was not read, whoever claims the rest.
+	Inherent bool
 }
 
 // Inventory finds related resources. Implementations are safe for concurrent
