@@ -25,7 +25,7 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.leaf(ev.Trace(prog, res), false)
 		out.Why.Message = "the check does not apply: " + sentence(out.Why, nil)
 	case x.policy.Effect == policy.AuditIfNotExists:
-		out.Why = e.existence(w.verdict, reason)
+		out.Why = e.existence(x, w.verdict, reason)
 	default:
 		out.Why = e.condition(w.verdict, reason)
 	}
@@ -69,7 +69,7 @@ func (e *explainer) unknown(reason tickmark.Reason) string {
 }
 
 // existence explains a verdict that related resources decided.
-func (e *explainer) existence(v tickmark.Verdict, reason tickmark.Reason) tickmark.Why {
+func (e *explainer) existence(x *rule, v tickmark.Verdict, reason tickmark.Reason) tickmark.Why {
 	typ, related, missing := e.ev.Related(e.prog, e.res)
 	if v == tickmark.Pass {
 		for _, c := range related {
