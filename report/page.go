@@ -23,6 +23,8 @@ type pageData struct {
 	ObservedDay, Observed, Now        string
 	Origin, Notice                    string
 	InputsText, ResourcesText         string
+	// Population says in sentences how objects and resources add up.
+	Population []string
 	Lowers, NothingLowers             string
 	Bars                              []pageBar
 	Worst                             []pageWorst
@@ -109,7 +111,8 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 		Style:  template.CSS(pageStyle), //nolint:gosec // our own embedded file, not foreign text
 		Engine: visible(a.Engine), Catalog: a.Catalog.String(), CatalogShort: a.Catalog.String()[:12],
 		Observed: instant(a.ObservedAt), Now: instant(a.Now), Origin: visible(cmp.Or(a.Origin, "not known")),
-		InputsText:    plural(len(a.Inputs), "input", "inputs"),
+		InputsText:    inputsText(a),
+		Population:    reconciled(a.Population),
 		ResourcesText: plural(t.resources, "resource", "resources") + " of " + plural(len(a.Types), "type", "types"),
 		Lowers:        strings.Join(t.lowers(a), ", "), NothingLowers: "no problem met",
 		Criteria: pageTotal{number(len(a.Criteria))}, Checks: pageTotal{number(len(a.Checks))},
@@ -404,4 +407,13 @@ func termLink(word, text string) (template.HTML, error) {
 	}
 	return template.HTML(fmt.Sprintf(`<a class="term" href="#%s" data-tip="%s">%s</a>`, //nolint:gosec // escaped, and words of our own glossary
 		template.HTMLEscapeString(anchor(word)), template.HTMLEscapeString(m), template.HTMLEscapeString(text))), nil
+}
+
+// inputsText counts the inputs and the objects in them.
+func inputsText(a *check.Assessment) string {
+	s := plural(len(a.Inputs), "input", "inputs")
+	if a.Population.Items > 0 {
+		s += " with " + plural(a.Population.Items, "object", "objects")
+	}
+	return s
 }

@@ -305,17 +305,28 @@ func (p *printer) showTypes(a *check.Assessment) {
 // reconcile accounts for the difference between the objects read and the
 // resources judged, so that no number stands unexplained.
 func (p *printer) reconcile(n check.Population) {
+	for _, line := range reconciled(n) {
+		p.wrap(0, line)
+	}
+	if n.Items > 0 {
+		p.line("")
+	}
+}
+
+// reconciled says how objects and resources add up, in sentences.
+func reconciled(n check.Population) []string {
 	if n.Items == 0 {
-		return
+		return nil
 	}
 	own := n.Resources - n.Nested - n.Implied
-	p.wrap(0, fmt.Sprintf("%s in the inputs = %s by themselves + %s a resource + %s.", plural(n.Items, "object", "objects"),
-		plural(own, "resource", "resources"), plural(n.Duplicates, "that repeats", "that repeat"), plural(n.Unread, "unread", "unread")))
-	p.wrap(0, fmt.Sprintf("%s = %s by themselves + %s inside a parent + %s only named by others.", plural(n.Resources, "resource", "resources"),
-		number(own), number(n.Nested), number(n.Implied)))
-	p.wrap(0, fmt.Sprintf("%s came without properties (summaries); %s also came whole, %s still without. %s read with different content.",
-		plural(n.Summaries, "object", "objects"), number(max(0, n.Summaries-n.Unseen)), number(n.Unseen), plural(n.Conflicting, "resource was", "resources were")))
-	p.line("")
+	return []string{
+		fmt.Sprintf("%s in the inputs = %s by themselves + %s a resource + %s unread.", plural(n.Items, "object", "objects"),
+			plural(own, "resource", "resources"), plural(n.Duplicates, "that repeats", "that repeat"), number(n.Unread)),
+		fmt.Sprintf("%s = %s by themselves + %s inside a parent + %s only named by others.", plural(n.Resources, "resource", "resources"),
+			number(own), number(n.Nested), number(n.Implied)),
+		fmt.Sprintf("%s came without properties (summaries); %s also came whole, %s still without. %s read with different content.",
+			plural(n.Summaries, "object", "objects"), number(max(0, n.Summaries-n.Unseen)), number(n.Unseen), plural(n.Conflicting, "resource was", "resources were")),
+	}
 }
 
 // typeNote says what there is to know of a type beside the number of its resources.
