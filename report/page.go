@@ -17,14 +17,14 @@ import (
 
 // pageData is what the template shows. Every text in it has passed visible.
 type pageData struct {
-	StyleHash, ScriptHash             string
-	Style                             template.CSS
-	Engine, Catalog, CatalogShort     string
-	ObservedDay, Observed, Now        string
-	Origin, Notice                    string
-	InputsText, ResourcesText         string
+	StyleHash, ScriptHash         string
+	Style                         template.CSS
+	Engine, Catalog, CatalogShort string
+	ObservedDay, Observed, Now    string
+	Origin, Notice                string
+	InputsText, ResourcesText     string
 	// Population says in sentences how objects and resources add up.
-	Population []string
+	Population                        []string
 	Lowers, NothingLowers             string
 	Bars                              []pageBar
 	Worst                             []pageWorst
