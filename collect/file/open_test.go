@@ -80,6 +80,7 @@ func checkPages(t testing.TB, s tickmark.Segment) {
 
 const (
 	vault = `{"id":"/subscriptions/s/resourceGroups/r/providers/Microsoft.KeyVault/vaults/v","name":"v","type":"Microsoft.KeyVault/vaults","properties":{"a":1}}`
+	other = `{"id":"/subscriptions/s/resourceGroups/r/providers/Microsoft.Network/virtualNetworks/n","name":"n","type":"Microsoft.Network/virtualNetworks","properties":{"a":1}}`
 	user  = `{"id":"3f1a","userPrincipalName":"a@b.c"}`
 )
 
@@ -112,6 +113,11 @@ func TestRecognise(t *testing.T) {
 		{"pages in one input", `{"value":[` + vault + `],"nextLink":"n"}` + "\n" + `{"value":[` + vault + `]}`, "armList armList", "1 1", "", "", -1, ""},
 		{"pages slurped", `[{"value":[` + vault + `],"nextLink":"n"},` + "\n" + ` {"value":[` + vault + `]}]`, "armList armList", "1 1", "", "", -1, ""},
 		{"pages in one input, cut", `{"value":[` + vault + `],"nextLink":"n"}` + "\n" + `{"value":[` + vault + `],"nextLink":"m"}`, "armList armList", "1 1", "", "truncated", -1, "link or token"},
+		{"pages of one list by link", `{"value":[` + vault + `],"nextLink":"https://management.azure.com/subscriptions/S/providers/Microsoft.KeyVault/vaults?$skiptoken=1"}` + "\n" + `{"value":[` + vault + `]}`, "armList armList", "1 1", "", "", -1, ""},
+		{"a cut list before one of another type", `{"value":[` + vault + `],"nextLink":"https://management.azure.com/subscriptions/s/providers/Microsoft.KeyVault/vaults?$skiptoken=1"}` + "\n" + `{"value":[` + other + `]}`, "armList armList", "1 1", "", "truncated", -1, "link or token"},
+		{"a cut list before one of another subscription", `{"value":[` + vault + `],"nextLink":"https://management.azure.com/subscriptions/z/providers/Microsoft.KeyVault/vaults?$skiptoken=1"}` + "\n" + `{"value":[` + vault + `]}`, "armList armList", "1 1", "", "truncated", -1, "link or token"},
+		{"pages of all resources", `{"value":[` + vault + `],"nextLink":"https://management.azure.com/subscriptions/s/resources?$skiptoken=1"}` + "\n" + `{"value":[` + other + `]}`, "armList armList", "1 1", "", "", -1, ""},
+		{"a cut answer before one to another query", `{"count":1,"data":[` + vault + `],"skip_token":"t","total_records":3}` + "\n" + `{"count":2,"data":[` + other + `,` + other + `],"skip_token":null,"total_records":2}`, "resourceGraph resourceGraph", "1 2", "", "truncated", 5, "1 of 3 rows"},
 		{"pages of two lists", `{"value":[` + vault + `],"nextLink":"n"}` + "\n" + vault, "armList armObject", "1 1", "", "truncated", -1, "link or token"},
 		{"resource graph pages", `{"totalRecords":2,"count":1,"data":[` + vault + `],"$skipToken":"a"}` + "\n" + `{"totalRecords":2,"count":1,"data":[` + vault + `]}`, "resourceGraph resourceGraph", "1 1", "", "", 2, ""},
 		{"resource graph page lost", `{"totalRecords":3,"count":1,"data":[` + vault + `],"$skipToken":"a"}` + "\n" + `{"totalRecords":3,"count":1,"data":[` + vault + `]}`, "resourceGraph resourceGraph", "1 1", "", "truncated", 3, "counted 3"},

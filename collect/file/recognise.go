@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tickmark/tickmark"
@@ -25,8 +26,9 @@ type reader struct {
 	// tally belongs to the list being read; lists that ended are in done.
 	tally collect.Tally
 	form  string
-	start int // where the last page begins
-	more  int // problems beyond maxProblems
+	next  string // where the last page of the list leads
+	start int    // where the last page begins
+	more  int    // problems beyond maxProblems
 	// The sums over all lists, and the first thing known to be missing.
 	declared int
 	stated   bool
@@ -297,16 +299,67 @@ func (r *reader) list(from int, o *object) {
 	page.Columns = columns
 	page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
 	page.Items = moveItems(o.items, from)
-	// A page continues the one before it in the same input if that one leads
-	// on and both are of the same kind.
-	n := len(r.pages)
-	continues := n > 0 && r.tally.Open() && r.form == form && r.pages[n-1].Entity == page.Entity
-	if !continues {
+	if !r.continues(&page, form, s) {
 		r.endList()
 	}
 	r.add(from, page)
-	r.form = form
+	r.form, r.next = form, s.Next
 	r.tally.Add(s)
+}
+
+// continues reports whether a page goes on with the list before it in the same
+// input: that one leads on, and both are of the same kind. Answers to different
+// questions are often written into one file; taking the second for the rest of
+// the first would hide that the first was cut.
+func (r *reader) continues(page *tickmark.Page, form string, s collect.Statement) bool {
+	n := len(r.pages)
+	if n == 0 || !r.tally.Open() || r.form != form || r.pages[n-1].Entity != page.Entity {
+		return false
+	}
+	if d := r.tally.Declared(); d >= 0 && s.Stated && s.Declared != d {
+		return false // another query
+	}
+	last := &r.pages[n-1]
+	if form != formARMList || len(last.Items) == 0 || len(page.Items) == 0 {
+		return true
+	}
+	path, _, _ := strings.Cut(strings.ToLower(r.next), "?")
+	before, after := idOf(last, len(last.Items)-1), idOf(page, 0)
+	if s := segmentAfter(path, "/subscriptions/"); s != "" && segmentAfter(after, "/subscriptions/") != s {
+		return false
+	}
+	// A link under a provider leads through one type; the list of all
+	// resources mixes them.
+	return !strings.Contains(path, "/providers/") || listed(before) == listed(after)
+}
+
+// idOf returns the id of an item in lower case, or "".
+func idOf(p *tickmark.Page, i int) string {
+	it := p.Items[i]
+	tape, err := jsontape.Parse(p.Bytes[it.Off:it.Off+it.Len], jsontape.Options{})
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(tape.Root().Get("id").Str())
+}
+
+// segmentAfter returns the segment of a path behind the first prefix, or "".
+func segmentAfter(path, prefix string) string {
+	_, rest, _ := strings.Cut(path, prefix)
+	s, _, _ := strings.Cut(rest, "/")
+	return s
+}
+
+// listed returns the provider and types that an id names.
+func listed(id string) string {
+	parts := strings.Split(id[strings.LastIndex(id, "/providers/")+1:], "/")
+	var out []string
+	for i, s := range parts {
+		if i < 2 || i%2 == 0 {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, "/")
 }
 
 func (r *reader) envelopeProblem(o *object, err error) {
