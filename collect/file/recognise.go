@@ -27,8 +27,8 @@ type reader struct {
 	tally collect.Tally
 	form  string
 	next  string // where the last page of the list leads
-	start int // where the last page begins
-	more  int // problems beyond maxProblems
+	start int    // where the last page begins
+	more  int    // problems beyond maxProblems
 	// The sums over all lists, and the first thing known to be missing.
 	declared int
 	stated   bool
