@@ -204,7 +204,7 @@ func reportInitiative(m *policy.Import, n *policy.Initiative) initiativeReport {
 		if d.Compiles() {
 			r.Compile++
 		} else {
-			r.NotCompiled = append(r.NotCompiled, d.Definition.DisplayName)
+			r.NotCompiled = append(r.NotCompiled, cmp.Or(d.Definition.DisplayName, d.Definition.Name, d.File))
 		}
 	}
 	for _, s := range m.Initiatives {

@@ -28,6 +28,7 @@ type population struct {
 	list  []policy.Resource
 	ptrs  []*policy.Resource
 	first map[string]int // where each type (lower case) starts
+	read  int            // resources that were read, not only named by others
 	env   *policy.Env
 	files *file.Files
 	// problems are what could not be read.
@@ -78,6 +79,9 @@ func populate(rc *runContext, files *file.Files, now time.Time) (*population, er
 		x := &inv.Resources[i]
 		p.list[i] = policy.Resource{ID: x.ID, Type: x.Type, Name: x.Name, Root: x.Root, Index: i}
 		p.ptrs[i] = &p.list[i]
+		if x.Item >= 0 {
+			p.read++
+		}
 		if i == 0 || x.Type != inv.Resources[i-1].Type {
 			p.first[strings.ToLower(x.Type)] = i
 		}

@@ -94,7 +94,7 @@ type evaluationJSON struct {
 
 func (e *evaluation) json(all bool) evaluationJSON {
 	out := evaluationJSON{
-		Assignment: e.x.Assignment.ID, Definition: e.x.Assignment.DefinitionID, Resources: len(e.pop.list),
+		Assignment: e.x.Assignment.ID, Definition: e.x.Assignment.DefinitionID, Resources: e.pop.read,
 		State: e.summary.State.String(), States: []stateJSON{}, Pairs: counts(e.summary.Statuses), Distinct: counts(e.summary.Resources),
 		Azure: e.percentages(), Policies: words(e.summary.Policies), Groups: words(e.summary.Groups), NotBound: map[string]string{}, Problems: []string{},
 	}
@@ -250,7 +250,11 @@ func printStatus(w io.Writer, s *explained) {
 }
 
 func (e *evaluation) printSummary(w io.Writer) error {
-	fmt.Fprintf(w, "\n%d resources read. State of the assignment: %s\n", len(e.pop.list), e.summary.State)
+	fmt.Fprintf(w, "\n%d resources read", e.pop.read)
+	if n := len(e.pop.list) - e.pop.read; n > 0 {
+		fmt.Fprintf(w, " and %d known only by their ids", n)
+	}
+	fmt.Fprintf(w, ". State of the assignment: %s\n", e.summary.State)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "state\tpairs\tresources")
 	for _, s := range []policy.State{policy.NonCompliant, policy.Compliant, policy.Error, policy.Conflicting, policy.Protected, policy.Exempt, policy.Unknown} {
