@@ -107,7 +107,7 @@ func Build(ctx context.Context, s *tickmark.Snapshot, o Options) (*Inventory, er
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{}, redactions: o.Redactions}
+	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{planned: plannedOnly(s)}, redactions: o.Redactions}
 	m.merge(chunks)
 	return m.inv, nil
 }

@@ -129,6 +129,9 @@ func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
 	}
 	inv.askOnce.Do(inv.prepare)
 	if !claimed(inv.claims[low], key) && !claimed(inv.claims["*"], key) || inv.elsewhere(key) {
+		if inv.planned {
+			return false, tickmark.ReasonPlanTime
+		}
 		return false, tickmark.ReasonNotCollected
 	}
 	for i := range inv.holes {

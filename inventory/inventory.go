@@ -26,8 +26,9 @@ type Inventory struct {
 	// items could not be read.
 	Coverage []tickmark.Coverage
 
-	ranges map[string]extent // lower-case type → its resources
-	holes  []hole
+	ranges  map[string]extent // lower-case type → its resources
+	holes   []hole
+	planned bool // nothing of it exists yet
 	// What Complete needs, made on its first call: scopes claimed by type, and
 	// whether any subscription was itself collected.
 	askOnce       sync.Once

@@ -319,7 +319,7 @@ func (m *merger) imply() {
 	for i := range n {
 		graph = graph || strings.HasPrefix(m.buckets[i].lower, "graph/") && len(m.buckets[i].refs) > 0
 		for _, r := range m.buckets[i].refs {
-			if r.Subscription == "" || r.Subscription == lastSubscription && r.ResourceGroup == lastGroup {
+			if r.Subscription == "" || r.Subscription == lastSubscription && r.ResourceGroup == lastGroup || !m.implies(r) {
 				continue
 			}
 			lastSubscription, lastGroup = r.Subscription, r.ResourceGroup

@@ -2,7 +2,10 @@
 
 package inventory
 
-import "github.com/tickmark/tickmark/jsontape"
+import (
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/jsontape"
+)
 
 // FormPlanned is the form of a page of resources that do not exist yet, as
 // package template writes it. Their objects say themselves where they may have
@@ -26,7 +29,33 @@ func openPlanned(tape *jsontape.Tape, v jsontape.Value) {
 	case jsontape.Array:
 		for e := range v.Elems() {
 			openPlanned(tape, e)
+			if e.Kind() == jsontape.Unobserved {
+				tape.MarkOpen(v, e.Reason()) // it may stand for any number of elements
+			}
 		}
 	case jsontape.Absent, jsontape.Null, jsontape.False, jsontape.True, jsontape.Number, jsontape.String, jsontape.Unobserved:
 	}
+}
+
+// plannedOnly reports whether all that was read are resources that do not
+// exist yet.
+func plannedOnly(s *tickmark.Snapshot) bool {
+	pages := 0
+	for i := range s.Segments {
+		for j := range s.Segments[i].Pages {
+			if s.Segments[i].Pages[j].Form != FormPlanned {
+				return false
+			}
+			pages++
+		}
+	}
+	return pages > 0
+}
+
+// implies reports whether a resource tells of the containers that it lies in.
+// One that is planned inside a resource group says nothing about these: they
+// are not what would be deployed. One that is planned for a subscription or
+// group as a whole (a Defender plan, a diagnostic setting, a lock) does.
+func (m *merger) implies(r *Resource) bool {
+	return r.Segment < 0 || m.page(r).Form != FormPlanned || r.ResourceGroup == "" && r.Type != TypeResourceGroup
 }

@@ -85,8 +85,57 @@ func (x *expander) fold() {
 		}
 	}
 	for _, r := range x.resources {
+		r.nameElements()
 		r.service()
 	}
+	x.siteConfigs(byKey)
+}
+
+// nameElements gives an id to the carried children whose names are not known:
+// without one they would not be found to be resources.
+func (r *resource) nameElements() {
+	prefix := strings.ToLower(r.typ) + "/"
+	for child, list := range carried {
+		if !strings.HasPrefix(child, prefix) || strings.Count(child, "/") != strings.Count(prefix, "/") {
+			continue
+		}
+		p := r.object.Get("properties")
+		l := p.Get(list)
+		var out []armexpr.Value
+		changed := false
+		for i, e := range l.List() {
+			if e.Kind() == armexpr.Object && e.Get("name").Kind() == armexpr.Unobserved && !has(e, "id") {
+				e = with(e, "id", armexpr.StringValue(fmt.Sprintf("%s/%s/{%d}", r.id, list, i)))
+				changed = true
+			}
+			out = append(out, e)
+		}
+		if changed {
+			r.object = with(r.object, "properties", with(p, list, armexpr.OpenArrayValue(out, l.OpenReason())))
+		}
+	}
+}
+
+// siteConfigs makes a resource of the configuration that a site carries in its
+// definition: Azure keeps and shows it as config/web. What the definition does
+// not mention is what the service makes of it, and unobserved.
+func (x *expander) siteConfigs(byKey map[string]*resource) {
+	var made []*resource
+	for _, r := range x.resources {
+		low := strings.ToLower(r.typ)
+		if low != "microsoft.web/sites" && low != "microsoft.web/sites/slots" || r.absent != "" {
+			continue
+		}
+		config := r.object.Get("properties").Get("siteConfig")
+		id := r.id + "/config/web"
+		if config.Kind() != armexpr.Object || byKey[strings.ToLower(id)] != nil {
+			continue
+		}
+		identity := []armexpr.Member{{Name: "id", Value: armexpr.StringValue(id)}, {Name: "name", Value: armexpr.StringValue("web")}, {Name: "type", Value: armexpr.StringValue(r.typ + "/config")},
+			{Name: "properties", Value: armexpr.OpenObjectValue(config.Members(), planTime+":not in siteConfig")}}
+		made = append(made, &resource{id: id, typ: r.typ + "/config", certain: r.certain, place: r.place, frame: r.frame, object: armexpr.ObjectValue(identity)})
+	}
+	x.resources = append(x.resources, made...)
 }
 
 // extend appends an element to a list of the parent.
