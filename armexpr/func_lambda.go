@@ -22,10 +22,10 @@ var lambdaFuncs = []*Func{
 		return Value{}, fail("a lambda is only an argument of map, filter, reduce, sort, toObject, groupBy or mapValues")
 	}},
 	{Name: "lambdaVariables", Min: 1, Max: 1, lazy: lambdaVariable},
-	{Name: "map", Min: 2, Max: 2, lazy: overArray("map", 1, 1, 2, mapArray)},
-	{Name: "filter", Min: 2, Max: 2, lazy: overArray("filter", 1, 1, 2, filterArray)},
-	{Name: "sort", Min: 2, Max: 2, lazy: overArray("sort", 1, 2, 2, sortArray)},
-	{Name: "groupBy", Min: 2, Max: 2, lazy: overArray("groupBy", 1, 1, 1, groupArray)},
+	{Name: "map", Min: 2, Max: 2, lazy: overArray("map", 1, 2, mapArray)},
+	{Name: "filter", Min: 2, Max: 2, lazy: overArray("filter", 1, 2, filterArray)},
+	{Name: "sort", Min: 2, Max: 2, lazy: overArray("sort", 2, 2, sortArray)},
+	{Name: "groupBy", Min: 2, Max: 2, lazy: overArray("groupBy", 1, 1, groupArray)},
 	{Name: "toObject", Min: 2, Max: 3, lazy: toObject},
 	{Name: "reduce", Min: 3, Max: 3, lazy: reduce},
 	{Name: "mapValues", Min: 2, Max: 2, lazy: mapValues},
@@ -79,7 +79,7 @@ func lambdaOf(fn string, args []*prog, i, low, high int) (lambda, error) {
 func (l lambda) call(e *env, args ...Value) (Value, error) {
 	n := len(e.bound)
 	for i, name := range l.names {
-		e.bound = append(e.bound, binding{name, args[i]})
+		e.bound = append(e.bound, binding{name, args[i]}) //nolint:gosec // compile checked the number of names
 	}
 	v, err := e.eval(l.body)
 	e.bound = e.bound[:n]
@@ -118,13 +118,13 @@ func (v Value) Weight(limit int) int {
 }
 
 // overArray makes a lazy function of an array and one lambda.
-func overArray(name string, at, low, high int, f func(e *env, list Value, l lambda) (Value, error)) func(*env, []*prog) (Value, error) {
+func overArray(name string, low, high int, f func(e *env, list Value, l lambda) (Value, error)) func(*env, []*prog) (Value, error) {
 	return func(e *env, args []*prog) (Value, error) {
 		list, err := arrayArg(e, name, args[0])
 		if err != nil || list.kind == Unobserved {
 			return list, err
 		}
-		l, err := lambdaOf(name, args, at, low, high)
+		l, err := lambdaOf(name, args, 1, low, high)
 		if err != nil {
 			return Value{}, err
 		}

@@ -106,7 +106,7 @@ func (e *Evaluator) explainExistence(p *Program, r *Resource, o Outcome) Explana
 		if missing != "" {
 			x.Reason = fmt.Sprintf("%s: %s was not read completely where the policy looks", o.Reason, typ)
 		}
-	default:
+	case Compliant, Error, Conflicting, Protected, Exempt, NotApplicable:
 		x.Reason = ""
 	}
 	return x

@@ -99,7 +99,7 @@ func (l *linter) unguarded(e expression, n *armexpr.Node) {
 		switch {
 		case fails[name] && len(n.Args) > 0:
 			for _, x := range n.Args {
-				if f := readsField(x); f != "" && (name != "iprangecontains" || e.cond == nil || len(e.cond.counts) <= 0) {
+				if f := readsField(x); f != "" && (name != "iprangecontains" || e.cond == nil || len(e.cond.counts) == 0) {
 					l.reportIn(e.at, n.Pos, e.place, "%s fails where %s is missing; guard it with if()", n.Name, f)
 					return
 				}

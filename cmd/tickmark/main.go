@@ -79,6 +79,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 // run parses args, runs the command and returns the exit status.
 func run(args []string, rc *runContext) (status int) {
 	var c commands
+	out := &output{w: rc.Out}
+	rc.Out = out
 	defer func() {
 		if r := recover(); r != nil {
 			e, ok := r.(exitError)
@@ -87,6 +89,7 @@ func run(args []string, rc *runContext) (status int) {
 			}
 			status = int(e)
 		}
+		status = out.finish(rc.Err, status)
 	}()
 	parser, err := kong.New(&c, kong.Name("tickmark"), kong.Writers(rc.Out, rc.Err), kong.UsageOnError(),
 		kong.Description("Takes an organisation on Microsoft Azure to a SOC 2 Type 2 examination that can be re-performed from raw evidence."),

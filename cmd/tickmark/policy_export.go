@@ -120,9 +120,11 @@ const (
 func exportPolicies(c *catalog.Catalog, scope string) (*exported, error) {
 	x := &exported{NotExportable: []notExportable{}, Initiative: exportedInitiative{Name: "tickmark-soc2", Type: "Microsoft.Authorization/policySetDefinitions"}}
 	body := &x.Initiative.Properties
-	*body = exportedInitiativeBody{DisplayName: "SOC 2 checks of tickmark", PolicyType: "Custom", Parameters: map[string]json.RawMessage{},
+	*body = exportedInitiativeBody{
+		DisplayName: "SOC 2 checks of tickmark", PolicyType: "Custom", Parameters: map[string]json.RawMessage{},
 		Description: "Automated checks grouped by the trust services criteria they bear on. A compliant state is evidence about settings, not a conclusion about a criterion.",
-		Metadata:    map[string]string{"category": "Regulatory Compliance", "version": "1.0.0", "tickmarkCatalog": c.Digest().String()}}
+		Metadata:    map[string]string{"category": "Regulatory Compliance", "version": "1.0.0", "tickmarkCatalog": c.Digest().String()},
+	}
 	used := map[string]bool{}
 	for _, ch := range c.Checks {
 		if why := unfit(ch); why != "" {
@@ -134,8 +136,10 @@ func exportPolicies(c *catalog.Catalog, scope string) (*exported, error) {
 			return nil, fmt.Errorf("check %s: %w", ch.ID, err)
 		}
 		x.Definitions = append(x.Definitions, d)
-		ref := exportedReference{DefinitionID: scope + "/providers/Microsoft.Authorization/policyDefinitions/" + d.Name, Reference: ch.ID,
-			Parameters: map[string]json.RawMessage{"effect": rawValue(map[string]string{"value": "[parameters('effect-" + ch.ID + "')]"})}}
+		ref := exportedReference{
+			DefinitionID: scope + "/providers/Microsoft.Authorization/policyDefinitions/" + d.Name, Reference: ch.ID,
+			Parameters: map[string]json.RawMessage{"effect": rawValue(map[string]string{"value": "[parameters('effect-" + ch.ID + "')]"})},
+		}
 		body.Parameters["effect-"+ch.ID] = d.Properties.Parameters["effect"]
 		for _, l := range ch.Criteria {
 			if !slices.Contains(ref.Groups, l.Code) {
@@ -175,16 +179,20 @@ func exportOne(ch *catalog.Check) (exportedDefinition, error) {
 	}
 	// Types are named in every rule, so mode All never judges others; Indexed
 	// would leave out those without tags and location.
-	d.Properties = exportedDefinitionBody{DisplayName: shortened(ch.Title, maxDisplayName), Description: shortened(strings.TrimSpace(ch.Why), maxDescription),
+	d.Properties = exportedDefinitionBody{
+		DisplayName: shortened(ch.Title, maxDisplayName), Description: shortened(strings.TrimSpace(ch.Why), maxDescription),
 		PolicyType: "Custom", Mode: "All", PolicyRule: rule, Parameters: map[string]json.RawMessage{},
-		Metadata: map[string]string{"category": "SOC 2: " + ch.Area, "version": "1.0.0", "tickmarkCheck": ch.ID, "severity": ch.Severity.String()}}
+		Metadata: map[string]string{"category": "SOC 2: " + ch.Area, "version": "1.0.0", "tickmarkCheck": ch.ID, "severity": ch.Severity.String()},
+	}
 	if len(ch.Parameters) > 0 {
 		if err := json.Unmarshal(ch.Parameters, &d.Properties.Parameters); err != nil {
 			return d, err
 		}
 	}
-	d.Properties.Parameters["effect"] = rawValue(map[string]any{"type": "String", "defaultValue": effect, "allowedValues": []string{effect, "Disabled"},
-		"metadata": map[string]string{"displayName": "Effect", "description": "Disabled switches the policy off."}})
+	d.Properties.Parameters["effect"] = rawValue(map[string]any{
+		"type": "String", "defaultValue": effect, "allowedValues": []string{effect, "Disabled"},
+		"metadata": map[string]string{"displayName": "Effect", "description": "Disabled switches the policy off."},
+	})
 	return d, nil
 }
 
@@ -257,8 +265,13 @@ func (x *exported) write(dir, scope string) error {
 	for _, f := range []struct {
 		name string
 		v    any
-	}{{"policySetDefinitions/" + n.Name + ".json", n}, {"az/" + n.Name + ".definitions.json", n.Properties.Definitions},
-		{"az/" + n.Name + ".params.json", n.Properties.Parameters}, {"az/" + n.Name + ".groups.json", n.Properties.Groups}, {"not-exportable.json", x.NotExportable}} {
+	}{
+		{"policySetDefinitions/" + n.Name + ".json", n},
+		{"az/" + n.Name + ".definitions.json", n.Properties.Definitions},
+		{"az/" + n.Name + ".params.json", n.Properties.Parameters},
+		{"az/" + n.Name + ".groups.json", n.Properties.Groups},
+		{"not-exportable.json", x.NotExportable},
+	} {
 		if err := put(f.name, f.v); err != nil {
 			return err
 		}

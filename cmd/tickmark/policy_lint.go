@@ -81,7 +81,7 @@ func (c *policyLintCommand) Run(rc *runContext) error {
 func (c *policyLintCommand) each(rc *runContext, f func(name string, src []byte)) error {
 	for _, name := range c.Files {
 		if name == "-" {
-			b, err := readAtMost(rc.In, maxSourceFile)
+			b, err := readAtMost(rc.In)
 			if err != nil {
 				return inputError(err)
 			}

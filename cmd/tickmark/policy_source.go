@@ -113,7 +113,7 @@ func readTar(m *policy.Import, name string, src []byte) error {
 	}
 	r := io.MultiReader(&magic, z)
 	if magic.Len() < 262 || string(magic.Bytes()[257:262]) != "ustar" {
-		b, err := readAtMost(r, maxSourceFile)
+		b, err := readAtMost(r)
 		if err == nil {
 			m.Add(name, b)
 		}
@@ -131,7 +131,7 @@ func readTar(m *policy.Import, name string, src []byte) error {
 		if h.Typeflag != tar.TypeReg || !mayDefine(h.Name) {
 			continue
 		}
-		b, err := readAtMost(t, maxSourceFile)
+		b, err := readAtMost(t)
 		if err != nil {
 			return fmt.Errorf("%s: %w", h.Name, err)
 		}
@@ -156,7 +156,7 @@ func readZip(m *policy.Import, src []byte) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
-		b, err := readAtMost(r, maxSourceFile)
+		b, err := readAtMost(r)
 		if err = errors.Join(err, r.Close()); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -168,11 +168,11 @@ func readZip(m *policy.Import, src []byte) error {
 	return nil
 }
 
-// readAtMost reads r whole and refuses more than limit bytes.
-func readAtMost(r io.Reader, limit int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("the file has more than %d MiB", limit>>20)
+// readAtMost reads r whole and refuses more than maxSourceFile bytes.
+func readAtMost(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSourceFile+1))
+	if err == nil && len(b) > maxSourceFile {
+		err = fmt.Errorf("the file has more than %d MiB", maxSourceFile>>20)
 	}
 	return b, err
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/tickmark/tickmark"
+)
+
+// output is standard output as the commands see it. It keeps the first error,
+// so that a command may print without looking and a half-written answer still
+// cannot end in a status that says fine.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer. After an error nothing more is written.
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(b)
+	o.err = err
+	return n, err
+}
+
+// finish says that the output is not whole, if so, and returns the status.
+func (o *output) finish(stderr io.Writer, status int) int {
+	if o.err == nil || status == tickmark.ExitUsage {
+		return status
+	}
+	fmt.Fprintf(stderr, "tickmark: standard output cannot be written: %v\n", o.err)
+	return tickmark.ExitIncomplete
+}
