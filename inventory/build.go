@@ -59,6 +59,8 @@ type Resource struct {
 	Segment, Page, Item int32
 	Offset              int32
 	Flags               Flags
+	// inParent says that the parent carries a copy of the resource.
+	inParent bool
 }
 
 // Is reports whether all flags of f are set.

@@ -107,6 +107,48 @@ func equal(a, b jsontape.Value) bool {
 	return true
 }
 
+// agree reports whether two copies of one object, of which each may leave
+// something out, contradict each other nowhere. Ids are spelled in several
+// ways, lists of objects come in any order and shortened to references, and
+// what a write leaves behind is not content. A reference to another resource is
+// never left out.
+func agree(a, b jsontape.Value) bool {
+	if none(a) || none(b) {
+		return true
+	}
+	if a.Kind() != b.Kind() {
+		return false
+	}
+	switch a.Kind() {
+	case jsontape.String:
+		return strings.EqualFold(a.Str(), b.Str())
+	case jsontape.Object:
+		for name, v := range a.Members() {
+			if !addedBySource[strings.ToLower(name)] && (!agree(v, b.Get(name)) || points(v) && b.Get(name).Kind() == jsontape.Absent) {
+				return false
+			}
+		}
+		for name, v := range b.Members() {
+			if points(v) && a.Get(name).Kind() == jsontape.Absent {
+				return false
+			}
+		}
+	case jsontape.Array:
+		if a.Len() > 0 && a.Index(0).Kind() == jsontape.Object || b.Len() > 0 && b.Index(0).Kind() == jsontape.Object {
+			return true
+		}
+		return equal(a, b)
+	case jsontape.Number:
+		return a.NumberText() == b.NumberText()
+	}
+	return true
+}
+
+// points reports whether v is a reference to another resource.
+func points(v jsontape.Value) bool {
+	return v.Kind() == jsontape.Object && strings.HasPrefix(v.Get("id").Str(), "/")
+}
+
 // appendString appends s as a JSON string.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')

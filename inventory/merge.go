@@ -200,6 +200,15 @@ func (b *bucket) choose(copies []*Resource) *Resource {
 		if !c.Is(Nested) {
 			b.duplicates++
 		}
+		if rank(copies[0]) == 0 && rank(c) == 1 {
+			// The parent's copy may say less, but it must not say otherwise.
+			best.inParent = true
+			if !differ && !agree(best.Root.Lookup(keyProperties), c.Root.Lookup(keyProperties)) {
+				differ = true
+				b.conflicts = append(b.conflicts, conflict{best, c})
+			}
+			continue
+		}
 		if rank(c) != rank(copies[0]) || rank(c) > 1 || differ {
 			continue
 		}
@@ -219,12 +228,20 @@ func (b *bucket) choose(copies []*Resource) *Resource {
 // conflicts replaces what was read twice differently by what is certain: that
 // there is such a resource.
 func (m *merger) conflicts() {
+	m.strangers()
 	hit := map[string]bool{}
 	for i := range m.buckets {
 		b := &m.buckets[i]
 		m.inv.Counts.Duplicates += b.duplicates
 		for _, c := range b.conflicts {
 			hit[c.resource.Key] = true
+			// What the parent carries is in doubt, too.
+			switch {
+			case c.other.Key == c.resource.Parent:
+				hit[c.other.Key] = true
+			case c.other.Is(Nested) && !c.resource.Is(Nested):
+				hit[c.other.Parent] = true
+			}
 		}
 	}
 	if len(hit) == 0 {
@@ -243,17 +260,47 @@ func (m *merger) conflicts() {
 	}
 }
 
+// strangers finds the children that came by themselves and that their parent,
+// read whole, does not carry: one of the two is out of date.
+func (m *merger) strangers() {
+	for i := range m.buckets {
+		b := &m.buckets[i]
+		cut := strings.LastIndexByte(b.lower, '/')
+		if cut < 0 || IsRecord(b.lower) {
+			continue
+		}
+		at, ok := m.byType[b.lower[:cut]]
+		n, nested := nestOf(b.lower[:cut], b.lower)
+		if !ok || !nested {
+			continue
+		}
+		parents := m.buckets[at].refs
+		for _, r := range b.refs {
+			if r.inParent || rank(r) != 0 {
+				continue
+			}
+			k, found := slices.BinarySearchFunc(parents, r.Parent, func(p *Resource, key string) int { return strings.Compare(p.Key, key) })
+			if !found || !parents[k].whole() {
+				continue
+			}
+			if a := n.arrayOf(parents[k].Root); a.Kind() == jsontape.Array && !a.IsOpen() {
+				b.conflicts = append(b.conflicts, conflict{r, parents[k]})
+			}
+		}
+	}
+}
+
 // conflictProblems tells the conflicts in the order of the input.
 func (m *merger) conflictProblems(hit map[string]bool) {
 	var all []conflict
 	for i := range m.buckets {
 		for _, c := range m.buckets[i].conflicts {
-			if !hit[c.resource.Parent] { // else the parent's problem says it
+			if !c.resource.Is(Nested) || !hit[c.resource.Parent] { // else the parent's problem says it
 				all = append(all, c)
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y conflict) int { return place(x.resource, y.resource) })
+	slices.SortStableFunc(all, func(x, y conflict) int { return place(x.resource, y.resource) })
 	var lines lineCounter
 	for i, c := range all {
 		p := m.page(c.resource)
@@ -272,9 +319,13 @@ func (m *merger) conflictProblems(hit map[string]bool) {
 		off := moved(int(c.resource.Offset))
 		line, col := lines.at(off)
 		_, otherMoved := m.received(int(c.other.Segment), int(c.other.Page))
+		what := "the resource was read twice with different content; the other copy is in %s at byte %d"
+		if c.other.Key == c.resource.Parent {
+			what = "the resource came by itself, but its parent does not carry it; the parent is in %s at byte %d"
+		}
 		m.inv.Problems = append(m.inv.Problems, tickmark.Problem{
 			Input: p.Name, Line: line, Col: col, Byte: int64(off), Object: c.resource.ID, Reason: tickmark.ReasonConflicting,
-			What: fmt.Sprintf("the resource was read twice with different content; the other copy is in %s at byte %d", m.page(c.other).Name, otherMoved(int(c.other.Offset))),
+			What: fmt.Sprintf(what, m.page(c.other).Name, otherMoved(int(c.other.Offset))),
 			Hint: "leave out the older export",
 		})
 	}

@@ -163,6 +163,9 @@ func (e *Evaluator) callCurrent(args []armexpr.Value) (armexpr.Value, error) {
 		if c.hidden != "" {
 			return armexpr.UnobservedValue(c.hidden), nil
 		}
+		if c.open != "" {
+			return armexpr.OpenArrayValue(c.list, c.open), nil
+		}
 		return armexpr.ArrayValue(c.list), nil
 	}
 	v := armexpr.FromTape(walk(e.start(f), f.steps))
