@@ -7,6 +7,17 @@ import (
 	"strings"
 )
 
+// maxElements bounds the arrays that functions make, and maxPairs what union
+// and intersection compare.
+const (
+	maxElements = 1 << 17
+	maxPairs    = 1 << 26
+)
+
+func tooMany(fn string) error {
+	return fail("%s makes or compares more than %d elements", fn, maxElements)
+}
+
 var arrayFuncs = []*Func{
 	pure("array", 1, 1, func(a []Value) (Value, error) {
 		if a[0].kind == Array {
@@ -213,6 +224,11 @@ func intersection(a []Value) (Value, error) {
 			return u, nil
 		}
 	}
+	for _, v := range a[1:] {
+		if a[0].Len()*max(v.Len(), a[0].Len()) > maxPairs {
+			return Value{}, tooMany("intersection")
+		}
+	}
 	if a[0].kind == Array {
 		var out []Value
 		for _, e := range a[0].List() {
@@ -253,12 +269,18 @@ func union(a []Value) (Value, error) {
 	if a[0].kind == Object {
 		out := a[0]
 		for _, v := range a[1:] {
+			if out.Len()*v.Len() > maxPairs {
+				return Value{}, tooMany("union")
+			}
 			out = merge(out, v, true)
 		}
 		return out, nil
 	}
 	var out []Value
 	for _, v := range a {
+		if (len(out)+v.Len())*v.Len() > maxPairs {
+			return Value{}, tooMany("union")
+		}
 		for _, e := range v.List() {
 			i, unknown := find(ArrayValue(out), e, false)
 			if i < 0 && unknown != nil { // it may be there already
@@ -303,6 +325,9 @@ func flatten(a []Value) (Value, error) {
 		case Unobserved:
 			return e, nil
 		case Array:
+			if len(out)+e.Len() > maxElements {
+				return Value{}, tooMany("flatten")
+			}
 			out = append(out, e.List()...)
 		default:
 			return Value{}, fail("flatten takes an array of arrays; it holds %s", article(e.kind))

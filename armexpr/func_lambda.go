@@ -9,7 +9,7 @@ import (
 
 // maxLambdaWork bounds what the lambdas of one evaluation may do: calls and
 // the values that they return, counted in nodes.
-const maxLambdaWork = 1 << 21
+const maxLambdaWork = 1 << 19
 
 // lambdaFuncs are the functions that take a lambda, as Bicep writes them:
 // map(array, lambda('x', lambdaVariables('x').name)).
@@ -224,7 +224,8 @@ func groupArray(e *env, list Value, l lambda) (Value, error) {
 	if r := list.OpenReason(); r != "" {
 		return UnobservedValue(r), nil
 	}
-	var out []Member
+	var names []string
+	groups := map[string][]Value{}
 	for _, x := range list.List() {
 		k, err := l.call(e, x)
 		if err != nil || k.kind == Unobserved {
@@ -234,12 +235,14 @@ func groupArray(e *env, list Value, l lambda) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		i := slices.IndexFunc(out, func(m Member) bool { return strings.EqualFold(m.Name, name) })
-		if i < 0 {
-			out = append(out, Member{name, ArrayValue([]Value{x})})
-			continue
+		if groups[Fold(name)] == nil {
+			names = append(names, name)
 		}
-		out[i].Value = ArrayValue(append(slices.Clone(out[i].Value.List()), x))
+		groups[Fold(name)] = append(groups[Fold(name)], x)
+	}
+	out := make([]Member, len(names))
+	for i, n := range names {
+		out[i] = Member{n, ArrayValue(groups[Fold(n)])}
 	}
 	return ObjectValue(out), nil
 }

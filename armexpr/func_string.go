@@ -53,6 +53,9 @@ func concat(a []Value) (Value, error) {
 			if r := v.OpenReason(); r != "" {
 				return UnobservedValue(r), nil
 			}
+			if len(l)+v.Len() > maxElements {
+				return Value{}, tooMany("concat")
+			}
 			l = append(l, v.List()...)
 		}
 		return ArrayValue(l), nil

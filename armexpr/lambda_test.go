@@ -75,6 +75,8 @@ func TestTemplateFunctionErrors(t *testing.T) {
 		{`[cidrHost('10.0.0.0/30', 9)]`, "no host"},
 		// a value that doubles at every step is stopped, not computed
 		{`[length(string(reduce(range(0, 64), createArray(1), lambda('a', 'b', createArray(lambdaVariables('a'), lambdaVariables('a'))))))]`, "more than"},
+		{`[concat(` + strings.Repeat("range(0, 9999), ", 20) + `range(0, 1))]`, "more than"},
+		{`[union(range(0, 9999), range(9, 9999))]`, "more than"},
 		{`[map(range(0, 9999), lambda('a', map(range(0, 9999), lambda('b', 1))))]`, "more than"},
 	}
 	for _, c := range cases {

@@ -17,6 +17,12 @@ func (x *expander) deployment(f *frame, w *view, r jsontape.Value, fam family) {
 		x.problem(f.doc, r.Offset(), fam.id, fmt.Sprintf("deployments are nested deeper than %d levels", MaxDepth), "")
 		return
 	}
+	if x.frames++; x.frames > maxFrames {
+		if x.frames == maxFrames+1 {
+			x.problem(f.doc, r.Offset(), fam.id, fmt.Sprintf("there are more than %d nested deployments; the rest is left out", maxFrames), "look for a template that links to itself")
+		}
+		return
+	}
 	target, ok := w.target(r, f.scope)
 	if !ok {
 		x.problem(f.doc, r.Offset(), fam.id, "the scope of the deployment is no tenant, management group, subscription or resource group", "")

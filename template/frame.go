@@ -34,13 +34,22 @@ type frame struct {
 	symbols     map[string]jsontape.Value // resources of languageVersion 2.0
 
 	set   armexpr.Set
-	progs map[string]compiled
+	progs map[string]*compiled
 }
 
-// compiled is an expression as it was first met.
+// compiled is an expression as it was first met. Where it does not depend on
+// the place where it stands, results keeps what it came out as: as known, and
+// with stand-ins.
 type compiled struct {
-	prog *armexpr.Program
-	err  error
+	prog    *armexpr.Program
+	err     error
+	fixed   bool
+	results [2]*outcome
+}
+
+type outcome struct {
+	value armexpr.Value
+	err   error
 }
 
 // function is a user-defined function.
@@ -76,7 +85,7 @@ type view struct {
 // with returns the view inside a further loop.
 func (v *view) with(l loop) *view {
 	w := *v
-	w.loops = append(slices.Clip(v.loops), l)
+	w.loops = append(v.loops[:len(v.loops):len(v.loops)], l)
 	return &w
 }
 
@@ -96,11 +105,9 @@ func (v *view) mode() int {
 
 // newFrame prepares a template; its parameters are bound by bind.
 func (x *expander) newFrame(d *document, root jsontape.Value, s scope, deployment armexpr.Value, depth int) *frame {
-	f := &frame{
-		x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
+	f := &frame{x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
 		params: map[string]*parameter{}, variables: map[string]jsontape.Value{}, running: map[string]bool{},
-		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]compiled{}, definitions: root.Get("definitions"),
-	}
+		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]*compiled{}, definitions: root.Get("definitions")}
 	f.cache[0], f.cache[1] = map[string]armexpr.Value{}, map[string]armexpr.Value{}
 	f.set = templateSet.With()
 	if vars := root.Get("variables"); vars.Kind() == jsontape.Object {
@@ -149,23 +156,27 @@ func (f *frame) userFunctions(list jsontape.Value) {
 }
 
 // program compiles an expression, once for each text.
-func (f *frame) program(text string) (*armexpr.Program, error) {
-	if c, ok := f.progs[text]; ok {
-		return c.prog, c.err
+func (f *frame) program(text string) *compiled {
+	if c := f.progs[text]; c != nil {
+		return c
 	}
+	c := &compiled{}
+	f.progs[text] = c
 	n, err := armexpr.Parse(text)
-	var p *armexpr.Program
-	if err == nil {
-		n.Walk(func(n *armexpr.Node) {
-			low := strings.ToLower(n.Name)
-			if n.Kind == armexpr.CallNode && strings.HasPrefix(low, "list") && f.set[low] == nil {
-				f.set[low] = armexpr.HostFunc(n.Name, 1, 3) // listKeys, listSecrets, …: each provider has its own
-			}
-		})
-		p, err = armexpr.Compile(n, f.set)
+	if err != nil {
+		c.err = err
+		return c
 	}
-	f.progs[text] = compiled{p, err}
-	return p, err
+	n.Walk(func(n *armexpr.Node) {
+		low := strings.ToLower(n.Name)
+		if n.Kind == armexpr.CallNode && strings.HasPrefix(low, "list") && f.set[low] == nil {
+			f.set[low] = armexpr.HostFunc(n.Name, 1, 3) // listKeys, listSecrets, …: each provider has its own
+		}
+	})
+	if c.prog, c.err = armexpr.Compile(n, f.set); c.err == nil {
+		c.fixed = !slices.Contains(c.prog.Calls(), "copyindex")
+	}
+	return c
 }
 
 // text evaluates the string at v, which may be an expression.
@@ -183,11 +194,19 @@ func (w *view) text(v jsontape.Value) armexpr.Value {
 }
 
 func (w *view) expression(s string) (armexpr.Value, error) {
-	p, err := w.f.program(s)
-	if err != nil {
-		return armexpr.Value{}, err
+	c := w.f.program(s)
+	if c.err != nil {
+		return armexpr.Value{}, c.err
 	}
-	return p.Eval(w)
+	if r := c.results[w.mode()]; r != nil && w.fn == nil {
+		return r.value, r.err
+	}
+	v, err := c.prog.Eval(w)
+	// While something is being evaluated, an error may be that it needs itself.
+	if c.fixed && w.fn == nil && len(w.f.running) == 0 {
+		c.results[w.mode()] = &outcome{v, err}
+	}
+	return v, err
 }
 
 // fail records why the expression at v failed. An error behind a stand-in says
@@ -197,7 +216,8 @@ func (f *frame) fail(v jsontape.Value, err error, standIn bool) {
 		return
 	}
 	off, what := v.Offset(), err.Error()
-	if e, ok := errors.AsType[*armexpr.Error](err); ok {
+	var e *armexpr.Error
+	if errors.As(err, &e) {
 		off += rawOffset(v, e.Pos)
 		what = e.What
 	}

@@ -119,6 +119,9 @@ func (w *view) user(fn *function, args []armexpr.Value) (armexpr.Value, error) {
 	if complaint != "" {
 		return armexpr.Value{}, fmt.Errorf("the output of %s %s", fn.name, complaint)
 	}
+	if out.Weight(maxVariable) >= maxVariable {
+		return armexpr.Value{}, fmt.Errorf("the output of %s holds more than %d values", fn.name, maxVariable)
+	}
 	return out, nil
 }
 

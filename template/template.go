@@ -32,6 +32,7 @@ const (
 	MaxCopies     = 800    // of one copy loop
 	MaxResources  = 10_000 // of one expansion
 	MaxDepth      = 16     // nested deployments
+	maxFrames     = 1000   // nested deployments in all
 	maxPage       = 64 << 20
 	maxValues     = 4 << 20 // values that are evaluated
 	maxVariable   = 1 << 18 // values in one variable or parameter
@@ -268,6 +269,7 @@ type expander struct {
 	kind   string
 	budget int
 	spent  bool // the budget is used up and this was said
+	frames int  // templates met so far
 
 	resources []*resource
 	problems  []tickmark.Problem

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,8 +48,12 @@ func (f *templateFlags) check() error {
 	return nil
 }
 
-// maxTemplate is the largest input file.
-const maxTemplate = 256 << 20
+// maxTemplate is the largest input file, maxExpansion how long expanding it may
+// take: templates can hold loops over loops.
+const (
+	maxTemplate  = 256 << 20
+	maxExpansion = 2 * time.Minute
+)
 
 // templateSnapshot expands a template or plan into a snapshot of resources that
 // do not exist yet. places finds where a resource is defined, by its id. What
@@ -90,7 +95,12 @@ func templateSnapshot(rc *runContext, f *templateFlags, now time.Time) (snap *ti
 			return readBounded(file, p)
 		}
 	}
-	r, err := template.Expand(rc.Context, src, o)
+	ctx, cancel := context.WithTimeout(rc.Context, maxExpansion)
+	defer cancel()
+	r, err := template.Expand(ctx, src, o)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("the expansion takes longer than %v", maxExpansion), Where: name, Hint: "look for loops over loops"}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
