@@ -96,6 +96,9 @@ func (e *explainer) existence(x *rule, v tickmark.Verdict, reason tickmark.Reaso
 	case v == tickmark.Unknown && reason == tickmark.ReasonNotCollected && best == nil && x.check.Inherent:
 		why.Found, why.Wanted, why.Field = "absent", "one "+typ, typ
 		why.Message = fmt.Sprintf("unknown: Azure itself keeps the %s that this check looks for, so one that is missing was not exported", shortType(typ))
+	case v == tickmark.Unknown && reason == tickmark.ReasonScopeUnknown && e.r.directories() > 1:
+		why.Message = fmt.Sprintf("unknown: objects of %d directories were read together and do not say which of them they belong to; assess each directory's export by itself",
+			e.r.directories())
 	case v == tickmark.Unknown:
 		why.Message = "unknown: " + e.unknown(reason)
 	case best == nil:

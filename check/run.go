@@ -262,6 +262,11 @@ func (r *runner) Related(q policy.Query) policy.Related {
 		t = relatedType{lower: lower(q.Type), record: inventory.IsRecord(q.Type), span: r.spans[lower(q.Type)]}
 	}
 	scope := r.scope(q, t)
+	if t.record && r.directories() > 1 {
+		// Records do not say which directory they belong to: what one has
+		// must not speak for another.
+		return policy.Related{Missing: string(tickmark.ReasonScopeUnknown)}
+	}
 	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to], Inherent: t.inherent}
 	if scope != "" {
 		all := r.inv.Resources[t.span.from:t.span.to]
@@ -276,6 +281,12 @@ func (r *runner) Related(q policy.Query) policy.Related {
 		out.Missing = string(why)
 	}
 	return out
+}
+
+// directories is the number of directories that the snapshot holds.
+func (r *runner) directories() int {
+	s := r.spans[lower(inventory.TypeOrganization)]
+	return s.to - s.from
 }
 
 // scope is the lower-case id below which q looks, "" for everything.

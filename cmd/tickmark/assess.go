@@ -54,8 +54,14 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if len(c.Paths) == 0 {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
 	}
+	observed := now
+	if c.Record {
+		// What is recorded was observed when it was read, whatever instant the
+		// rules are to use: a chosen one would date evidence back, or forward.
+		observed = rc.Now().UTC()
+	}
 	a, files, err := work.AssessFiles(rc.Context, c.Paths,
-		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: now},
+		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: observed},
 		work.AssessOptions{Now: now, Engine: engineVersion()})
 	if err != nil {
 		return err
