@@ -74,6 +74,7 @@ const (
 	ReasonImplied         Reason = "implied"         // only the existence of the object is proven, by others that name it
 	ReasonScopeUnknown    Reason = "scopeUnknown"    // the management-group ancestry was not given
 	ReasonNeedsPeople     Reason = "needsPeople"     // only people's evidence can decide
+	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
 )
 
 var reasonText = map[Reason]string{
@@ -93,6 +94,7 @@ var reasonText = map[Reason]string{
 	ReasonImplied:         "the object itself was not collected; others only name it",
 	ReasonScopeUnknown:    "the management groups above this scope were not given",
 	ReasonNeedsPeople:     "only people's evidence can decide",
+	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
 }
 
 // Text returns a plain-language clause for r, fit to follow "unknown: ".

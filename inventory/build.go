@@ -414,6 +414,9 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 			r.Flags |= Partial
 			tape.MarkOpen(r.Root, string(tickmark.ReasonSummary))
 		}
+		if r.Type == typeConditionalAccess {
+			unfamiliar(tape, r.Root)
+		}
 		return
 	}
 	if r.Flags&Summary == 0 {

@@ -125,3 +125,29 @@ func selects(envelope []byte) bool {
 	}
 	return false
 }
+
+const typeConditionalAccess = "graph/conditionalAccessPolicies"
+
+// knownConditions are the conditions of a Conditional Access policy that the
+// rules judge, lower-case. Every one narrows the policy, so one that is not
+// here may turn "all users" into some.
+// Source: Microsoft Graph, resource type conditionalAccessConditionSet.
+var knownConditions = map[string]bool{"applications": true, "users": true, "clientapptypes": true, "platforms": true, "locations": true,
+	"signinrisklevels": true, "userrisklevels": true, "devices": true, "authenticationflows": true, "insiderrisklevels": true,
+	"agentidrisklevels": true}
+
+// unfamiliar hides the conditions of a Conditional Access policy that has one
+// which no rule judges, so that nothing can pass by it.
+func unfamiliar(tape *jsontape.Tape, root jsontape.Value) {
+	conditions := root.Get("conditions")
+	for name, v := range conditions.Members() {
+		if knownConditions[strings.ToLower(name)] || strings.Contains(name, "@") || !v.Exists() {
+			continue
+		}
+		if (v.Kind() == jsontape.Array || v.Kind() == jsontape.Object) && v.Len() == 0 {
+			continue
+		}
+		tape.MarkUnobserved(conditions, string(tickmark.ReasonUnfamiliar))
+		return
+	}
+}

@@ -121,10 +121,19 @@ func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
 	return out
 }
 
-// Incomplete reports whether something was not read: a problem, or an input
-// that is known to be cut.
+// Incomplete reports whether something was not read: a problem, an input that
+// is known to be cut, or resources of which not one could be decided.
 func (a *Assessed) Incomplete() bool {
 	if len(a.Problems) > 0 {
+		return true
+	}
+	var n check.Counts
+	for i := range a.Checks {
+		c := a.Checks[i].Counts
+		n.Unknown += c.Unknown
+		n.Pass += c.Pass + c.Fail + c.Exempt
+	}
+	if n.Unknown > 0 && n.Pass == 0 {
 		return true
 	}
 	return slices.ContainsFunc(a.Coverage, func(c tickmark.Coverage) bool { return c.Missing != tickmark.ReasonNone })

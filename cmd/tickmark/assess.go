@@ -59,6 +59,9 @@ func (c *assessCommand) Run(rc *runContext) error {
 		// What is recorded was observed when it was read, whatever instant the
 		// rules are to use: a chosen one would date evidence back, or forward.
 		observed = rc.Now().UTC()
+		if now.After(observed) {
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: "evidence cannot be judged by an instant that lies ahead", Where: "--now " + c.Now, Hint: "leave out --now, or --record"}
+		}
 	}
 	a, files, err := work.AssessFiles(rc.Context, c.Paths,
 		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: observed},
@@ -66,6 +69,7 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	c.warnComplete(rc, a)
 	err = c.deliver(rc, a, locator(a))
 	if cerr := files.Close(); err == nil && cerr != nil {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "an input changed while it was read", Err: cerr, Hint: "run again when nothing writes to it"}
@@ -74,6 +78,17 @@ func (c *assessCommand) Run(rc *runContext) error {
 		return err
 	}
 	return c.status(a)
+}
+
+// warnComplete says which types of --complete mean nothing here, most likely
+// because they are misspelt.
+func (c *assessCommand) warnComplete(rc *runContext, a *work.Assessed) {
+	for _, t := range c.Complete {
+		if t == "*" || a.Catalog.Type(t) != nil || len(a.Inventory.OfType(t)) > 0 {
+			continue
+		}
+		fmt.Fprintf(rc.Err, "tickmark: --complete %s: no check asks for this type and no object of it was read; is it spelt right?\n", t)
+	}
 }
 
 // planned assesses a template or plan: what would be deployed.
