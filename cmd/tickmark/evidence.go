@@ -206,7 +206,7 @@ func (c *snapshotDiffCommand) Run(rc *runContext) error {
 		if c.JSON {
 			return printJSON(rc, d)
 		}
-		fmt.Fprintf(rc.Out, "From %s (observed %s) to %s (observed %s):\n%d resources added, %d removed, %d changed; %d verdicts differ\n",
+		fmt.Fprintf(rc.Out, "From %s (observed %s) to %s (observed %s):\n%d resources only in the later one, %d only in the earlier one, %d changed; %d verdicts differ\n",
 			d.From.ID, minute(d.From.ObservedAt), d.To.ID, minute(d.To.ObservedAt), len(d.Added), len(d.Removed), len(d.Changed), len(d.Verdicts))
 		for _, g := range []struct {
 			mark  string
