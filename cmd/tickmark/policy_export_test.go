@@ -130,13 +130,13 @@ func shapeOf(t *testing.T, typ, id string, patch map[string]any) *policy.Resourc
 	if err != nil {
 		t.Fatal(err)
 	}
-	var object any
+	var object map[string]any
 	if err := json.Unmarshal(b, &object); err != nil {
 		t.Fatal(err)
 	}
 	object = merged(object, patch)
 	if id != "" {
-		object.(map[string]any)["id"] = id
+		object["id"] = id
 	}
 	if b, err = json.Marshal(object); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func shapeOf(t *testing.T, typ, id string, patch map[string]any) *policy.Resourc
 }
 
 // merged applies an RFC 7396 merge patch.
-func merged(target any, patch map[string]any) any {
+func merged(target any, patch map[string]any) map[string]any {
 	object, ok := target.(map[string]any)
 	if !ok {
 		object = map[string]any{}
@@ -191,7 +191,7 @@ done
 		t.Fatal(err)
 	}
 	run := func(scope string) (string, error) {
-		c := exec.Command(sh, filepath.Join(dir, "create.sh"), scope) //nolint:gosec // the script under test
+		c := exec.Command(sh, filepath.Join(dir, "create.sh"), scope)
 		c.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		b, err := c.CombinedOutput()
 		return string(b), err
