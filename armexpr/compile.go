@@ -241,6 +241,11 @@ func (e *env) eval(p *prog) (Value, error) {
 		}
 	}
 	v, err := p.fn.eval(args)
+	if err == nil && len(v.str) > 16*maxText {
+		// Functions that encode make their text longer each time; a few dozen
+		// of them around each other would fill the memory.
+		err = fail("the result is longer than %d characters", 16*maxText)
+	}
 	return v, at(p.pos, err)
 }
 

@@ -33,7 +33,15 @@ type Evaluator struct {
 	comp    *compiler // for names that are known only at run time
 	prog    *Program
 	why     string // reason of the first undecided leaf
+	left    int    // steps that the evaluation may still take
 }
+
+// maxSteps bounds the work on one resource. Counts inside counts multiply:
+// nine value counts of the documented 100 iterations each would never end. The
+// heaviest shipped definition takes a few thousand steps on a large resource.
+const maxSteps = 10_000_000
+
+var errSteps = evalErrorf("the evaluation takes more than %d steps; its counts multiply each other", maxSteps)
 
 // binding is the element or value that a count's where looks at.
 type binding struct {
@@ -116,7 +124,7 @@ func (e *Evaluator) Exists(p *Program, r *Resource) (Truth, error) {
 
 func (e *Evaluator) begin(p *Program, r *Resource) {
 	e.prog, e.primary, e.cur, e.scopes, e.why = p, r, r, e.scopes[:0], ""
-	e.comp = nil
+	e.comp, e.left = nil, maxSteps
 }
 
 func outcomeOf(t Truth, whenTrue, whenFalse State, why string) Outcome {
@@ -185,6 +193,9 @@ func foldPrefix(s, prefix string) bool {
 // eval evaluates a condition. The first undecided leaf's reason stays in e.why
 // when the result is Maybe.
 func (e *Evaluator) eval(n *node) (Truth, error) {
+	if e.left--; e.left < 0 {
+		return Maybe, errSteps
+	}
 	switch n.kind {
 	case constNode:
 		return n.truth, nil
@@ -234,6 +245,7 @@ func (e *Evaluator) junction(n *node, decides Truth) (Truth, error) {
 
 // compare applies a leaf's operator to a left value.
 func (e *Evaluator) compare(n *node, l armexpr.Value) (Truth, error) {
+	e.left -= len(l.Str()) >> 6 // comparing long texts is work too
 	r := n.right.konst
 	if !n.right.isConst() {
 		var err error
@@ -571,6 +583,7 @@ func (e *Evaluator) countValue(n *node) (lo, hi int, err error) {
 		return 0, 0, evalErrorf("a value count has at most 100 iterations, not %d", len(list))
 	}
 	for _, x := range list {
+		e.left -= 20 // the list is read from the text again for each count around it
 		e.scopes = append(e.scopes[:n.level], binding{value: x, isVal: true, info: scope{name: strings.ToLower(n.src.Count.Name)}})
 		l, h, err := e.countWhere(n)
 		if err != nil {

@@ -86,7 +86,7 @@ func (e *Evaluator) related(p *Program, r *Resource) (Truth, string, error) {
 		return True, "", nil
 	}
 	cur, saved := e.cur, e.why
-	e.cur, e.scopes, e.why = r, e.scopes[:0], ""
+	e.cur, e.scopes, e.why, e.left = r, e.scopes[:0], "", maxSteps
 	t, err := e.eval(p.existence)
 	why := e.why
 	e.cur, e.why = cur, saved

@@ -20,6 +20,9 @@ func (e *Evaluator) value(t *template) (armexpr.Value, error) {
 	case t.prog == nil:
 		return t.build(e.value)
 	}
+	if e.left -= 40 * t.prog.Functions(); e.left < 0 {
+		return armexpr.Value{}, errSteps
+	}
 	saved := e.tmpl
 	e.tmpl = t
 	v, err := t.prog.Eval(e)

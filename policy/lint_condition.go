@@ -39,7 +39,7 @@ var aliasRules = []*LintRule{
 	},
 	{
 		ID: "number-as-text", Severity: LintWarning, Title: "A number is compared with text that no number is printed as", check: lintNumberText,
-		Why: "Numbers are compared by their text: 5 equals \"5\" and never \"05\" or \"5.0\".",
+		Why: "The policy team's linter says that a number is compared by its own text: 5 equals \"5\", not \"05\" or \"5.0\". Write the number as it is printed.",
 	},
 }
 
