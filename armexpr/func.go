@@ -45,7 +45,7 @@ var Policy = Standard.With(policyFuncs...)
 
 // Template holds the functions that ARM templates allow, without those that
 // the host answers.
-var Template = Standard.With(dateFuncs...).With(lambdaFuncs...).With(networkFuncs...)
+var Template = Standard.With(dateFuncs...).With(lambdaFuncs...).With(networkFuncs...).With(templateFuncs...)
 
 var logicFuncs = []*Func{
 	pure("true", 0, 0, func([]Value) (Value, error) { return BoolValue(true), nil }),

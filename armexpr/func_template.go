@@ -5,7 +5,26 @@ package armexpr
 import (
 	"math/big"
 	"net/netip"
+	"strings"
 )
+
+// templateFuncs are the functions that templates read otherwise than policies:
+// contains is case-sensitive in strings (Microsoft's template function
+// reference), and string(true()) is "True" (Azure/PSRule.Rules.Azure#793).
+var templateFuncs = []*Func{
+	pure("contains", 2, 2, func(a []Value) (Value, error) {
+		if a[0].kind == String && (a[1].kind == String || a[1].kind == Int) {
+			return BoolValue(strings.Contains(a[0].str, a[1].Text())), nil
+		}
+		return contains(a)
+	}),
+	pure("string", 1, 1, func(a []Value) (Value, error) {
+		if a[0].kind == Bool {
+			return StringValue(a[0].Text()), nil
+		}
+		return toString(a)
+	}),
+}
 
 // networkFuncs compute with CIDR prefixes; Azure Policy does not have them.
 var networkFuncs = []*Func{

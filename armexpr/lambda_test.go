@@ -39,6 +39,10 @@ func TestTemplateFunctions(t *testing.T) {
 		{`[cidrSubnet('10.144.0.0/20', 24, 3)]`, `"10.144.3.0/24"`},
 		{`[cidrHost('10.144.3.0/24', 3)]`, `"10.144.3.4"`},
 		{`[parseCidr('10.144.0.0/20').lastUsable]`, `"10.144.15.254"`},
+		{`[contains('OneTwo', 'two')]`, `false`},
+		{`[contains(createObject('One', 1), 'one')]`, `true`},
+		{`[string(true())]`, `"True"`},
+		{`[string(createObject('a', true()))]`, `"{\"a\":true}"`},
 		// three values
 		{`[map(parameters('hidden'), lambda('i', 1))]`, hidden},
 		{`[map(createArray(parameters('hidden'), 1), lambda('i', lambdaVariables('i')))]`, `[` + hidden + `,1]`},

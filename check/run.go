@@ -267,7 +267,7 @@ func (r *runner) Related(q policy.Query) policy.Related {
 		// must not speak for another.
 		return policy.Related{Missing: string(tickmark.ReasonScopeUnknown)}
 	}
-	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to], Inherent: t.inherent}
+	out := policy.Related{Resources: r.ptrs[t.span.from:t.span.to], Inherent: t.inherent && !r.inv.Planned()}
 	if scope != "" {
 		all := r.inv.Resources[t.span.from:t.span.to]
 		from := sort.Search(len(all), func(i int) bool { return !before(all[i].Key, scope) })

@@ -52,6 +52,10 @@ func plannedOnly(s *tickmark.Snapshot) bool {
 	return pages > 0
 }
 
+// Planned reports whether nothing of the inventory exists yet. What it lacks
+// may exist already, or come with the deployment by itself.
+func (inv *Inventory) Planned() bool { return inv.planned }
+
 // implies reports whether a resource tells of the containers that it lies in.
 // One that is planned inside a resource group says nothing about these: they
 // are not what would be deployed. One that is planned for a subscription or

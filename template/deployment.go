@@ -30,7 +30,14 @@ func (x *expander) deployment(f *frame, w *view, r jsontape.Value, fam family) {
 	}
 	props := r.Get("properties")
 	d, root := w.f.doc, props.Get("template")
-	outer := root.Kind() == jsontape.Object && !strings.EqualFold(props.Get("expressionEvaluationOptions").Get("scope").Str(), "inner")
+	if root.Kind() == jsontape.String { // the template is the value of a variable or parameter
+		d, root = w.computed(root)
+	}
+	outer := root.Kind() == jsontape.Object && d == w.f.doc && !strings.EqualFold(props.Get("expressionEvaluationOptions").Get("scope").Str(), "inner")
+	if root.Kind() == jsontape.Unobserved || d == nil {
+		x.unresolved(w, r, fam, "it is computed from what is known only after deployment")
+		return
+	}
 	if root.Kind() != jsontape.Object {
 		linked, why := x.linked(w, props.Get("templateLink"))
 		if linked == nil {
@@ -69,6 +76,22 @@ func (x *expander) deployment(f *frame, w *view, r jsontape.Value, fam family) {
 	}
 }
 
+// computed evaluates a template that is given by an expression. Its expressions
+// were escaped, so that they are its own; its resources are placed where the
+// expression stands.
+func (w *view) computed(src jsontape.Value) (*document, jsontape.Value) {
+	v := w.value(src)
+	if v.Kind() != armexpr.Object {
+		return nil, jsontape.Value{}
+	}
+	t, err := jsontape.Parse([]byte(v.JSON()), jsontape.Options{})
+	if err != nil {
+		return nil, jsontape.Value{}
+	}
+	at := w.f.doc.place(src)
+	return &document{name: w.f.doc.name, path: w.f.doc.path, src: w.f.doc.src, root: t.Root(), at: &at}, t.Root()
+}
+
 // narrower is the level of a nested template: what its schema says, unless the
 // resource that holds it says where it goes.
 func narrower(schema, target level) level {
@@ -86,6 +109,15 @@ func (x *expander) handed(w *view, props jsontape.Value) map[string]*given {
 			return x.parametersFile(d)
 		} else if why != "" {
 			x.note(Note{Place: w.f.doc.place(link), Object: "parametersLink", What: why})
+		}
+	}
+	if src := props.Get("parameters"); src.Kind() == jsontape.String { // all of them by one expression
+		for _, m := range w.value(src).Members() {
+			v := m.Value.Get("value")
+			if v.Kind() == armexpr.Absent {
+				v = unknown("parameter " + m.Name)
+			}
+			out[strings.ToLower(m.Name)] = &given{value: v, doc: w.f.doc, at: src}
 		}
 	}
 	for name, p := range props.Get("parameters").Members() {
@@ -149,8 +181,9 @@ func (w *view) target(r jsontape.Value, s scope) (scope, bool) {
 func (x *expander) unresolved(w *view, r jsontape.Value, fam family, why string) {
 	id := []armexpr.Member{{Name: "id", Value: armexpr.StringValue(fam.id)}, {Name: "name", Value: armexpr.StringValue(lastName(fam.id))}, {Name: "type", Value: armexpr.StringValue(fam.typ)}}
 	place := w.f.doc.place(r)
-	x.resources = append(x.resources, &resource{id: fam.id, typ: fam.typ, certain: fam.certain, absent: planTime + ":linked template", place: place, object: uncertain(id, planTime+":linked template")})
-	x.note(Note{Place: place, Object: fam.id, What: "the linked template is not read: " + why, Hint: "put the file beside the template, under the path that the link names"})
+	x.unread++
+	x.resources = append(x.resources, &resource{id: fam.id, typ: fam.typ, certain: fam.certain, absent: planTime + ":template not read", place: place, object: uncertain(id, planTime+":template not read")})
+	x.note(Note{Place: place, Object: fam.id, What: "the deployment's template is not read: " + why, Hint: "put the file beside the template, under the path that the link names"})
 }
 
 // linked reads the file that a link names, if it lies beside the template.

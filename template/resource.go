@@ -271,8 +271,7 @@ func (w *view) named(src jsontape.Value, symbol string) (name string, certain bo
 		return s.Str(), false
 	}
 	if symbol == "" {
-		line, _ := jsontape.Position(w.f.doc.src, max(src.Offset(), 0))
-		symbol = fmt.Sprintf("line%d", line)
+		symbol = fmt.Sprintf("line%d", w.f.doc.place(src).Line)
 	}
 	for _, l := range w.loops {
 		symbol += fmt.Sprintf("-%d", l.index)

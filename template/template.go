@@ -97,6 +97,9 @@ type Result struct {
 	// NotMapped lists the resources that cannot be turned into ARM objects, by
 	// their type: they are in Page with an unobserved content, and not judged.
 	NotMapped []Note
+	// Unread counts the deployments whose templates were not given: what they
+	// would deploy is not in the page.
+	Unread int
 
 	byKey map[string]int // index by lower-case id
 }
@@ -169,6 +172,9 @@ type document struct {
 	path string // relative to the template's folder
 	src  []byte
 	root jsontape.Value
+	// at is set for a template that an expression computes: the place of the
+	// expression, since the values have none of their own.
+	at *Place
 }
 
 // parse reads a document. Comments and a byte order mark, which Resource
@@ -241,6 +247,9 @@ func blank(src []byte) []byte {
 
 // place locates a value of the document.
 func (d *document) place(v jsontape.Value) Place {
+	if d.at != nil {
+		return *d.at
+	}
 	off := v.Offset()
 	if off < 0 {
 		return Place{Input: d.name}
@@ -270,6 +279,7 @@ type expander struct {
 	budget int
 	spent  bool // the budget is used up and this was said
 	frames int  // templates met so far
+	unread int  // deployments whose templates were not given
 
 	resources []*resource
 	problems  []tickmark.Problem
@@ -280,6 +290,9 @@ type expander struct {
 
 // problem records an error at off of d, once.
 func (x *expander) problem(d *document, off int, object, what, hint string) {
+	if d.at != nil {
+		off = d.at.Off
+	}
 	key := fmt.Sprintf("%s\x00%d\x00%s", d.name, off, what)
 	if x.seen[key] {
 		return
@@ -318,7 +331,7 @@ func (x *expander) spend(d *document, v jsontape.Value, n int) bool {
 func (x *expander) result() (*Result, error) {
 	x.distinct()
 	x.fold()
-	r := &Result{Kind: x.kind, Problems: x.problems, Notes: x.notes, NotMapped: x.notMapped, byKey: map[string]int{}}
+	r := &Result{Kind: x.kind, Problems: x.problems, Notes: x.notes, NotMapped: x.notMapped, Unread: x.unread, byKey: map[string]int{}}
 	w := writer{limit: maxPage}
 	w.raw("[")
 	for i, res := range x.resources {

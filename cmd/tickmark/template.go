@@ -162,6 +162,9 @@ func readBounded(r io.Reader, name string) ([]byte, error) {
 func plannedSnapshot(r *template.Result, name string, now time.Time) *tickmark.Snapshot {
 	page := tickmark.Page{Name: name + "#resources", Form: inventory.FormPlanned, Bytes: r.Page, Digest: tickmark.DigestOf(r.Page), Items: r.Items}
 	cov := tickmark.Coverage{Source: "file", Scope: name, Pages: 1, Items: len(r.Items), Declared: -1}
+	if r.Unread > 0 {
+		cov.Missing, cov.Detail = tickmark.ReasonNotCollected, fmt.Sprintf("%d linked templates were not read", r.Unread)
+	}
 	if len(r.Problems) > 0 {
 		cov.Missing, cov.Detail = tickmark.ReasonEvaluationError, fmt.Sprintf("%d errors in the input", len(r.Problems))
 	}
