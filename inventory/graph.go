@@ -132,9 +132,11 @@ const typeConditionalAccess = "graph/conditionalAccessPolicies"
 // rules judge, lower-case. Every one narrows the policy, so one that is not
 // here may turn "all users" into some.
 // Source: Microsoft Graph, resource type conditionalAccessConditionSet.
-var knownConditions = map[string]bool{"applications": true, "users": true, "clientapptypes": true, "platforms": true, "locations": true,
+var knownConditions = map[string]bool{
+	"applications": true, "users": true, "clientapptypes": true, "platforms": true, "locations": true,
 	"signinrisklevels": true, "userrisklevels": true, "devices": true, "authenticationflows": true, "insiderrisklevels": true,
-	"agentidrisklevels": true}
+	"agentidrisklevels": true,
+}
 
 // unfamiliar hides the conditions of a Conditional Access policy that has one
 // which no rule judges, so that nothing can pass by it.

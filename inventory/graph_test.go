@@ -25,8 +25,10 @@ func TestUnfamiliarCondition(t *testing.T) {
 	}
 	for member, want := range cases {
 		body := []byte(`{"id":"p1","displayName":"MFA","state":"enabled","conditions":{"users":{"includeUsers":["All"]},` + member + `},"grantControls":{"builtInControls":["mfa"]}}`)
-		s := &tickmark.Snapshot{Segments: []tickmark.Segment{{Source: "file", Scope: "f", Pages: []tickmark.Page{{Name: "f", Form: "graphEntity",
-			Entity: "graph/conditionalAccessPolicies", Bytes: body, Items: []tickmark.Item{{Len: len(body)}}}}, Coverage: tickmark.Coverage{Declared: -1}}}}
+		s := &tickmark.Snapshot{Segments: []tickmark.Segment{{Source: "file", Scope: "f", Pages: []tickmark.Page{{
+			Name: "f", Form: "graphEntity",
+			Entity: "graph/conditionalAccessPolicies", Bytes: body, Items: []tickmark.Item{{Len: len(body)}},
+		}}, Coverage: tickmark.Coverage{Declared: -1}}}}
 		inv, err := inventory.Build(context.Background(), s, inventory.Options{})
 		if err != nil {
 			t.Fatal(err)

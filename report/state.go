@@ -317,6 +317,8 @@ func nextStep(r tickmark.Reason) string {
 		return "assess the resource once it is deployed"
 	case tickmark.ReasonScopeUnknown:
 		return "give the management groups above the scope"
+	case tickmark.ReasonUnfamiliar:
+		return "have a person read the object; use a newer release"
 	case tickmark.ReasonNeedsPeople:
 		return "collect people's evidence; no export decides"
 	}
