@@ -39,6 +39,7 @@ func TestTemplateFunctions(t *testing.T) {
 		{`[cidrSubnet('10.144.0.0/20', 24, 3)]`, `"10.144.3.0/24"`},
 		{`[cidrHost('10.144.3.0/24', 3)]`, `"10.144.3.4"`},
 		{`[parseCidr('10.144.0.0/20').lastUsable]`, `"10.144.15.254"`},
+		{"[concat('a',\u202f'b'\u00a0)]", `"ab"`},
 		{`[contains('OneTwo', 'two')]`, `false`},
 		{`[contains(createObject('One', 1), 'one')]`, `true`},
 		{`[string(true())]`, `"True"`},

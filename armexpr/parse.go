@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of Azure Policy and Resource Manager on one expression.
@@ -92,9 +94,22 @@ type parser struct {
 	i int
 }
 
+// space skips white space, that of Unicode too: Microsoft's own templates have
+// no-break spaces in expressions.
 func (p *parser) space() {
-	for p.i < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.i]) >= 0 {
-		p.i++
+	for p.i < len(p.s) {
+		if c := p.s[p.i]; c < utf8.RuneSelf {
+			if strings.IndexByte(" \t\r\n\v\f", c) < 0 {
+				return
+			}
+			p.i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(p.s[p.i:])
+		if !unicode.IsSpace(r) {
+			return
+		}
+		p.i += n
 	}
 }
 
@@ -174,7 +189,8 @@ func (p *parser) primary(depth int) (*Node, error) {
 	case p.i >= len(p.s):
 		return nil, errf(pos, "the expression ends where a value should be")
 	}
-	return nil, errf(pos, "unexpected %q; want a function call, a 'string' or a number", string(c))
+	r, _ := utf8.DecodeRuneInString(p.s[pos:])
+	return nil, errf(pos, "unexpected %q; want a function call, a 'string' or a number", string(r))
 }
 
 func (p *parser) quoted() (string, error) {

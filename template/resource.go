@@ -3,6 +3,7 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,7 +177,7 @@ func isDeployment(typ string) bool {
 func (x *expander) identity(f *frame, w *view, symbol string, r jsontape.Value, parent *family) (family, bool) {
 	typ := w.value(r.Get("type")).Str()
 	if typ == "" {
-		x.problem(f.doc, r.Get("type").Offset(), symbol, "the type of a resource must be known when it is deployed", "")
+		x.notMapped = append(x.notMapped, Note{Place: w.f.doc.place(r), Object: cmp.Or(symbol, "a resource"), What: "its type is known only after deployment"})
 		return family{}, false
 	}
 	typ, _, _ = strings.Cut(typ, "@")
