@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/policy"
@@ -60,13 +61,7 @@ type GroupSummary struct {
 // its type index selects. It does no I/O and does not depend on the number of
 // workers.
 func RunInitiative(ctx context.Context, inv *inventory.Inventory, x *policy.Assigned, o Options) (*InitiativeRun, error) {
-	r := newRunner(inv, &Rules{}, o.Now)
-	for i := range x.Members {
-		if p := x.Members[i].Policy; p != nil && p.RelatedType() != "" {
-			t := p.RelatedType()
-			r.related[t] = relatedType{lower: lower(t), record: inventory.IsRecord(t), span: r.spans[lower(t)]}
-		}
-	}
+	r := initiativeRunner(inv, x, o.Now)
 	work := r.initiativeChunks(x)
 	tallies := make([]*tally, len(work))
 	var next atomic.Int64
@@ -88,6 +83,25 @@ func RunInitiative(ctx context.Context, inv *inventory.Inventory, x *policy.Assi
 		return nil, err
 	}
 	return r.sum(x, tallies), nil
+}
+
+// Environment returns what the policies of an assignment are evaluated in over
+// an inventory, and its resources in their order: for programs that evaluate
+// pair by pair instead of calling RunInitiative.
+func Environment(inv *inventory.Inventory, x *policy.Assigned, now time.Time) (*policy.Env, []policy.Resource) {
+	r := initiativeRunner(inv, x, now)
+	return r.env, r.res
+}
+
+func initiativeRunner(inv *inventory.Inventory, x *policy.Assigned, now time.Time) *runner {
+	r := newRunner(inv, &Rules{}, now)
+	for i := range x.Members {
+		if p := x.Members[i].Policy; p != nil && p.RelatedType() != "" {
+			t := p.RelatedType()
+			r.related[t] = relatedType{lower: lower(t), record: inventory.IsRecord(t), span: r.spans[lower(t)]}
+		}
+	}
+	return r
 }
 
 // initiativeChunk is a range of resources of one type with the members that
