@@ -419,6 +419,12 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 	if r.Flags&Summary == 0 {
 		p := r.Root.Lookup(keyProperties).Kind()
 		if k.data || p == jsontape.Object || p == jsontape.Unobserved {
+			if w.page.Form == "resourceGraph" || w.page.Form == "resourceGraphTable" {
+				// A whole row of Resource Graph has every column of its table, null
+				// where the object has nothing: a column that is not there was
+				// projected away.
+				tape.MarkOpen(r.Root, string(tickmark.ReasonSummary))
+			}
 			if k.site && !planned {
 				gaps(tape, r)
 			}
