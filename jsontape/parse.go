@@ -391,10 +391,22 @@ func sameKey(src []byte, a, b uint64) bool {
 func (p *Parser) duplicate(src []byte, a, b uint64) *Error {
 	t := Tape{src: src}
 	off := int(b&keyOff) - 1
-	line, _ := Position(src, int(a&keyOff))
 	x, y := t.keyText(a), t.keyText(b)
 	if x == y {
-		return errorAt(src, off, fmt.Sprintf("member %q occurs twice in one object (first on line %d)", y, line))
+		return errorAt(src, off, fmt.Sprintf("member %q occurs twice in one object (first %s)", y, above(src, int(a&keyOff), off)))
 	}
-	return errorAt(src, off, fmt.Sprintf("member %q differs only in case from %q on line %d of the same object", y, x, line))
+	return errorAt(src, off, fmt.Sprintf("member %q differs only in case from %q, in the same object %s", y, x, above(src, int(a&keyOff), off)))
+}
+
+// above says where first lies as seen from second. Lines are counted between
+// the two, because src may be a part of a file whose lines the reader counts.
+func above(src []byte, first, second int) string {
+	switch n := bytes.Count(src[first:second], []byte{'\n'}); n {
+	case 0:
+		return "on the same line"
+	case 1:
+		return "one line above"
+	default:
+		return fmt.Sprintf("%d lines above", n)
+	}
 }

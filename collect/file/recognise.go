@@ -118,7 +118,7 @@ func (r *reader) unlike() (what, hint string) {
 
 func (r *reader) read() {
 	if what, hint := r.unlike(); what != "" {
-		r.unrecognised(0, len(r.src), tickmark.ReasonUnparsable, what, hint)
+		r.unrecognised(0, 0, tickmark.ReasonUnparsable, what, hint)
 		return
 	}
 	from := 0
