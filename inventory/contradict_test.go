@@ -41,8 +41,10 @@ func TestParentContradicts(t *testing.T) {
 		{"another list", parent(rule(`"access":"Allow","p":["22"]`)), rule(`"access":"Allow","p":["22","80"]`), group, 2},
 		{"not in the parent", parent(""), rule(`"access":"Allow"`), group, 2},
 		{"the parent carries no list", `{"id":"` + at + `","name":"n","type":"` + group + `","properties":{}}`, rule(`"access":"Allow"`), group, 0},
-		{"a reference on one side only", `{"id":"` + net + `","name":"v","type":"` + vnet + `","properties":{"subnets":[` + subnet(`"p":"10.0.0.0/24"`) + `]}}`,
-			subnet(`"p":"10.0.0.0/24","networkSecurityGroup":{"id":"` + at + `"}`), vnet, 2},
+		{
+			"a reference on one side only", `{"id":"` + net + `","name":"v","type":"` + vnet + `","properties":{"subnets":[` + subnet(`"p":"10.0.0.0/24"`) + `]}}`,
+			subnet(`"p":"10.0.0.0/24","networkSecurityGroup":{"id":"` + at + `"}`), vnet, 2,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, objects := range [][]string{{c.parent, c.child}, {c.child, c.parent}} {

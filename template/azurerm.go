@@ -46,7 +46,7 @@ type field struct {
 var azurerm = sync.OnceValue(func() map[string][]*section {
 	table, err := parseMapping(azurermText)
 	if err != nil {
-		panic("template/azurerm.txt: " + err.Error()) // a build defect; TestMapping finds it
+		panic("template/azurerm.txt: " + err.Error()) //nolint:forbidigo // a build defect; TestMapping finds it
 	}
 	return table
 })
@@ -253,9 +253,7 @@ func upper(typ string) string {
 // fill sets the fields of a section in an object.
 func (p *plan) fill(object armexpr.Value, r *planned, src armexpr.Value, fields []field, why string) armexpr.Value {
 	for i := range fields {
-		if v, ok := p.field(r, src, &fields[i], why); ok {
-			object = setPath(object, fields[i].path, v, why)
-		}
+		object = setPath(object, fields[i].path, p.field(r, src, &fields[i], why), why)
 	}
 	return object
 }
@@ -292,10 +290,11 @@ func attribute(v armexpr.Value, path string) armexpr.Value {
 	return v
 }
 
-// field evaluates one field; ok is false where the object says nothing.
-func (p *plan) field(r *planned, src armexpr.Value, f *field, why string) (v armexpr.Value, ok bool) {
+// field evaluates one field.
+func (p *plan) field(r *planned, src armexpr.Value, f *field, why string) armexpr.Value {
+	var v armexpr.Value
 	if f.constant != nil {
-		return *f.constant, true
+		return *f.constant
 	}
 	for _, a := range f.attrs {
 		if v = attribute(src, a); v.Kind() != armexpr.Absent {
@@ -308,25 +307,25 @@ func (p *plan) field(r *planned, src armexpr.Value, f *field, why string) (v arm
 	empty := v.Kind() == armexpr.Array && v.Len() == 0 && v.OpenReason() == "" && (f.op == "present" || f.op == "first" || f.op == "identity")
 	if v.Kind() == armexpr.Null || empty {
 		if f.fallback == nil {
-			return unknown(f.attrs[0] + " is not set"), true
+			return unknown(f.attrs[0] + " is not set")
 		}
-		return *f.fallback, true
+		return *f.fallback
 	}
 	switch {
 	case v.Kind() == armexpr.Absent:
-		return unknown(f.attrs[0] + " is not in the plan"), true
+		return unknown(f.attrs[0] + " is not in the plan")
 	case f.each:
-		return p.each(r, v, f, why), true
+		return p.each(r, v, f, why)
 	case v.Kind() == armexpr.Unobserved:
 		if f.op == "ref" && len(f.attrs) == 1 {
 			if target, name := p.reference(r, f.attrs[0]); target != nil && name == "id" {
 				id, _ := p.idOf(target)
-				return armexpr.ObjectValue([]armexpr.Member{{Name: "id", Value: armexpr.StringValue(id)}}), true
+				return armexpr.ObjectValue([]armexpr.Member{{Name: "id", Value: armexpr.StringValue(id)}})
 			}
 		}
-		return v, true
+		return v
 	}
-	return f.apply(v, src), true
+	return f.apply(v, src)
 }
 
 // each maps a list of blocks. Where the blocks are not known, further

@@ -5,6 +5,7 @@ package template
 import (
 	_ "embed" // service.txt
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -131,8 +132,12 @@ func (x *expander) siteConfigs(byKey map[string]*resource) {
 		if config.Kind() != armexpr.Object || byKey[strings.ToLower(id)] != nil {
 			continue
 		}
-		identity := []armexpr.Member{{Name: "id", Value: armexpr.StringValue(id)}, {Name: "name", Value: armexpr.StringValue("web")}, {Name: "type", Value: armexpr.StringValue(r.typ + "/config")},
-			{Name: "properties", Value: armexpr.OpenObjectValue(config.Members(), planTime+":not in siteConfig")}}
+		identity := []armexpr.Member{
+			{Name: "id", Value: armexpr.StringValue(id)},
+			{Name: "name", Value: armexpr.StringValue("web")},
+			{Name: "type", Value: armexpr.StringValue(r.typ + "/config")},
+			{Name: "properties", Value: armexpr.OpenObjectValue(config.Members(), planTime+":not in siteConfig")},
+		}
 		made = append(made, &resource{id: id, typ: r.typ + "/config", certain: r.certain, place: r.place, frame: r.frame, object: armexpr.ObjectValue(identity)})
 	}
 	x.resources = append(x.resources, made...)
@@ -152,7 +157,7 @@ func (r *resource) extend(list string, element armexpr.Value) {
 	default:
 		return
 	}
-	out := append(l.List()[:len(l.List()):len(l.List())], element)
+	out := slices.Concat(l.List(), []armexpr.Value{element})
 	r.object = with(r.object, "properties", with(p, list, armexpr.OpenArrayValue(out, l.OpenReason())))
 }
 

@@ -83,21 +83,21 @@ type view struct {
 }
 
 // with returns the view inside a further loop.
-func (v *view) with(l loop) *view {
-	w := *v
-	w.loops = append(v.loops[:len(v.loops):len(v.loops)], l)
-	return &w
+func (w *view) with(l loop) *view {
+	inner := *w
+	inner.loops = append(slices.Clip(w.loops), l)
+	return &inner
 }
 
 // standing returns the view that yields stand-ins.
-func (v *view) standing() *view {
-	w := *v
-	w.standIn = true
-	return &w
+func (w *view) standing() *view {
+	other := *w
+	other.standIn = true
+	return &other
 }
 
-func (v *view) mode() int {
-	if v.standIn {
+func (w *view) mode() int {
+	if w.standIn {
 		return 1
 	}
 	return 0

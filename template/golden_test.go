@@ -135,7 +135,7 @@ func TestCases(t *testing.T) {
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.ToSlash(path[len("testdata/"):]), ".txtar"), func(t *testing.T) {
 			a := readArchive(t, path)
-			got := ""
+			var got string
 			r, err := template.Expand(context.Background(), []byte(a.files["template.json"]), a.options(t))
 			if err != nil {
 				got = "error " + err.Error() + "\n"

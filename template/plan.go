@@ -98,8 +98,10 @@ func (p *plan) add(c, after, unknown, sensitive jsontape.Value) {
 	if !p.x.spend(p.doc, c, 1+after.Weight()) {
 		return
 	}
-	r := &planned{address: c.Get("address").Str(), typ: c.Get("type").Str(), name: c.Get("name").Str(),
-		place: p.doc.place(c), after: merged(after, unknown, sensitive)}
+	r := &planned{
+		address: c.Get("address").Str(), typ: c.Get("type").Str(), name: c.Get("name").Str(),
+		place: p.doc.place(c), after: merged(after, unknown, sensitive),
+	}
 	if i := c.Get("index"); i.Exists() {
 		r.index = string(i.Raw())
 	}
@@ -116,7 +118,7 @@ func (p *plan) add(c, after, unknown, sensitive jsontape.Value) {
 // moduleOf is the module part of an address, without the trailing dot.
 func moduleOf(address, typ string) string {
 	i := strings.LastIndex(address, typ+".")
-	if j := strings.IndexByte(address, '['); !strings.HasPrefix(address, "module.") && j >= 0 {
+	if found := strings.Contains(address, "["); !strings.HasPrefix(address, "module.") && found {
 		return ""
 	}
 	if i <= 0 {

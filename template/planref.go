@@ -63,11 +63,12 @@ func below(parent, typ, name string) string {
 		return strings.TrimRight(parent, "/") + "/providers/" + typ + "/" + name
 	}
 	types := strings.Split(typ, "/")
-	id := parent + "/providers/" + types[0]
+	var id strings.Builder
+	id.WriteString(parent + "/providers/" + types[0])
 	for _, t := range types[1 : len(types)-1] {
-		id += "/" + t + "/{" + t + "}"
+		id.WriteString("/" + t + "/{" + t + "}")
 	}
-	return id + "/" + types[len(types)-1] + "/" + name
+	return id.String() + "/" + types[len(types)-1] + "/" + name
 }
 
 // groupID is the id of a resource group by its name.

@@ -136,7 +136,7 @@ func shapeOf(t *testing.T, typ, id string, patch map[string]any) *policy.Resourc
 	}
 	object = merged(object, patch)
 	if id != "" {
-		object.(map[string]any)["id"] = id
+		object.(map[string]any)["id"] = id //nolint:errcheck // a shape is an object
 	}
 	if b, err = json.Marshal(object); err != nil {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ done
 		t.Fatal(err)
 	}
 	run := func(scope string) (string, error) {
-		c := exec.Command(sh, filepath.Join(dir, "create.sh"), scope) //nolint:gosec // the script under test
+		c := exec.Command(sh, filepath.Join(dir, "create.sh"), scope)
 		c.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		b, err := c.CombinedOutput()
 		return string(b), err
