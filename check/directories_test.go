@@ -30,8 +30,10 @@ func TestTwoDirectories(t *testing.T) {
 		for i := range n {
 			pages = append(pages, page(t, "graph/organization", map[string]any{"id": strings.Repeat("a", i+1), "displayName": "x"}))
 		}
-		snap := &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{Source: "file", Scope: "x", Pages: pages,
-			Coverage: tickmark.Coverage{Source: "file", Scope: "x", Complete: []string{policies}, CompleteBy: "operator", Declared: -1}}}}
+		snap := &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
+			Source: "file", Scope: "x", Pages: pages,
+			Coverage: tickmark.Coverage{Source: "file", Scope: "x", Complete: []string{policies}, CompleteBy: "operator", Declared: -1},
+		}}}
 		inv, err := inventory.Build(context.Background(), snap, inventory.Options{Canonical: rules.Canonical})
 		if err != nil {
 			t.Fatal(err)

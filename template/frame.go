@@ -105,9 +105,11 @@ func (w *view) mode() int {
 
 // newFrame prepares a template; its parameters are bound by bind.
 func (x *expander) newFrame(d *document, root jsontape.Value, s scope, deployment armexpr.Value, depth int) *frame {
-	f := &frame{x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
+	f := &frame{
+		x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
 		params: map[string]*parameter{}, variables: map[string]jsontape.Value{}, running: map[string]bool{},
-		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]*compiled{}, definitions: root.Get("definitions")}
+		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]*compiled{}, definitions: root.Get("definitions"),
+	}
 	f.cache[0], f.cache[1] = map[string]armexpr.Value{}, map[string]armexpr.Value{}
 	f.set = templateSet.With()
 	if vars := root.Get("variables"); vars.Kind() == jsontape.Object {
@@ -216,8 +218,7 @@ func (f *frame) fail(v jsontape.Value, err error, standIn bool) {
 		return
 	}
 	off, what := v.Offset(), err.Error()
-	var e *armexpr.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*armexpr.Error](err); ok {
 		off += rawOffset(v, e.Pos)
 		what = e.What
 	}

@@ -115,7 +115,7 @@ func TestHiddenValuesNeverDecide(t *testing.T) {
 				t.Fatal(err)
 			}
 			if invert {
-				shape = inverted(shape).(map[string]any)
+				shape = inverted(shape).(map[string]any) //nolint:errcheck // a shape is an object
 			}
 			if !strings.Contains(fmt.Sprint(shape["id"]), "/resourceGroups/") {
 				continue
@@ -158,8 +158,10 @@ func hideAndCompare(t *testing.T, name string, shape map[string]any) (compared, 
 		}
 		i++
 	})
-	text, err := json.Marshal(map[string]any{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
-		"parameters": map[string]any{"unset": map[string]any{"type": "bool"}}, "resources": resources})
+	text, err := json.Marshal(map[string]any{
+		"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
+		"parameters": map[string]any{"unset": map[string]any{"type": "bool"}}, "resources": resources,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
