@@ -83,21 +83,21 @@ type view struct {
 }
 
 // with returns the view inside a further loop.
-func (v *view) with(l loop) *view {
-	w := *v
-	w.loops = append(v.loops[:len(v.loops):len(v.loops)], l)
-	return &w
+func (w *view) with(l loop) *view {
+	inner := *w
+	inner.loops = append(slices.Clip(w.loops), l)
+	return &inner
 }
 
 // standing returns the view that yields stand-ins.
-func (v *view) standing() *view {
-	w := *v
-	w.standIn = true
-	return &w
+func (w *view) standing() *view {
+	other := *w
+	other.standIn = true
+	return &other
 }
 
-func (v *view) mode() int {
-	if v.standIn {
+func (w *view) mode() int {
+	if w.standIn {
 		return 1
 	}
 	return 0
@@ -105,9 +105,11 @@ func (v *view) mode() int {
 
 // newFrame prepares a template; its parameters are bound by bind.
 func (x *expander) newFrame(d *document, root jsontape.Value, s scope, deployment armexpr.Value, depth int) *frame {
-	f := &frame{x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
+	f := &frame{
+		x: x, doc: d, root: root, scope: s, deployment: deployment, depth: depth,
 		params: map[string]*parameter{}, variables: map[string]jsontape.Value{}, running: map[string]bool{},
-		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]*compiled{}, definitions: root.Get("definitions")}
+		functions: map[string]*function{}, symbols: map[string]jsontape.Value{}, progs: map[string]*compiled{}, definitions: root.Get("definitions"),
+	}
 	f.cache[0], f.cache[1] = map[string]armexpr.Value{}, map[string]armexpr.Value{}
 	f.set = templateSet.With()
 	if vars := root.Get("variables"); vars.Kind() == jsontape.Object {
@@ -216,8 +218,7 @@ func (f *frame) fail(v jsontape.Value, err error, standIn bool) {
 		return
 	}
 	off, what := v.Offset(), err.Error()
-	var e *armexpr.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*armexpr.Error](err); ok {
 		off += rawOffset(v, e.Pos)
 		what = e.What
 	}

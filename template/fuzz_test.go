@@ -37,8 +37,10 @@ func FuzzTemplate(f *testing.F) {
 		a := readArchive(f, p)
 		f.Add([]byte(a.files["template.json"]), []byte(a.files["parameters.json"]), "[parameters('p')]")
 	}
-	for _, e := range []string{"[map(range(0, 9), lambda('i', copyIndex()))]", "[reduce(range(0, 99), createArray(), lambda('a', 'b', createArray(lambdaVariables('a'), lambdaVariables('a'))))]",
-		"[variables('v')]", "[resourceId('a/b', 'c')]", "[u.f(copyIndex('l'))]", "[createArray(variables('v'), variables('v'))]", "[deployment().properties.templateLink.uri]"} {
+	for _, e := range []string{
+		"[map(range(0, 9), lambda('i', copyIndex()))]", "[reduce(range(0, 99), createArray(), lambda('a', 'b', createArray(lambdaVariables('a'), lambdaVariables('a'))))]",
+		"[variables('v')]", "[resourceId('a/b', 'c')]", "[u.f(copyIndex('l'))]", "[createArray(variables('v'), variables('v'))]", "[deployment().properties.templateLink.uri]",
+	} {
 		f.Add([]byte(nil), []byte(nil), e)
 	}
 	f.Fuzz(func(t *testing.T, src, parameters []byte, expression string) {
@@ -48,8 +50,10 @@ func FuzzTemplate(f *testing.F) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		o := template.Options{Name: "t.json", ParametersName: "p.json", Parameters: parameters,
-			Open: func(string) ([]byte, error) { return src, nil }} // a template that links to itself, always
+		o := template.Options{
+			Name: "t.json", ParametersName: "p.json", Parameters: parameters,
+			Open: func(string) ([]byte, error) { return src, nil },
+		} // a template that links to itself, always
 		r, err := template.Expand(ctx, src, o)
 		if ctx.Err() != nil {
 			t.Fatal("the expansion takes longer than 20 seconds")

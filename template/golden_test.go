@@ -29,11 +29,11 @@ type archive struct {
 	files   map[string]string
 }
 
-func readArchive(t testing.TB, path string) *archive {
-	t.Helper()
+func readArchive(tb testing.TB, path string) *archive {
+	tb.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	a := &archive{files: map[string]string{}}
 	name := ""

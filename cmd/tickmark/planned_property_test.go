@@ -115,7 +115,7 @@ func TestHiddenValuesNeverDecide(t *testing.T) {
 				t.Fatal(err)
 			}
 			if invert {
-				shape = inverted(shape).(map[string]any)
+				shape = inverted(shape).(map[string]any) //nolint:errcheck // a shape is an object
 			}
 			if !strings.Contains(fmt.Sprint(shape["id"]), "/resourceGroups/") {
 				continue

@@ -130,13 +130,13 @@ func shapeOf(t *testing.T, typ, id string, patch map[string]any) *policy.Resourc
 	if err != nil {
 		t.Fatal(err)
 	}
-	var object map[string]any
+	var object any
 	if err := json.Unmarshal(b, &object); err != nil {
 		t.Fatal(err)
 	}
 	object = merged(object, patch)
 	if id != "" {
-		object["id"] = id
+		object.(map[string]any)["id"] = id //nolint:errcheck // a shape is an object
 	}
 	if b, err = json.Marshal(object); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func shapeOf(t *testing.T, typ, id string, patch map[string]any) *policy.Resourc
 }
 
 // merged applies an RFC 7396 merge patch.
-func merged(target any, patch map[string]any) map[string]any {
+func merged(target any, patch map[string]any) any {
 	object, ok := target.(map[string]any)
 	if !ok {
 		object = map[string]any{}
