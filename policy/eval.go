@@ -33,6 +33,7 @@ type Evaluator struct {
 	comp    *compiler // for names that are known only at run time
 	prog    *Program
 	why     string // reason of the first undecided leaf
+	cache   cache
 }
 
 // binding is the element or value that a count's where looks at.
@@ -51,7 +52,7 @@ func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
 	}
 	e.begin(p, r)
 	if p.mode == Maybe {
-		if t, why := indexed(r); t != True {
+		if t, why := e.indexed(r); t != True {
 			return outcomeOf(t, NotApplicable, NotApplicable, why)
 		}
 	}
@@ -161,21 +162,6 @@ func (p *Policy) modeFor(typ string) Truth {
 		return truthOf(tags && location)
 	}
 	return Maybe
-}
-
-var locationKey, tagsKey = jsontape.MakeKey("location"), jsontape.MakeKey("tags")
-
-// indexed decides mode Indexed for an object whose type's capabilities are not
-// known: what has a location or tags supports them.
-func indexed(r *Resource) (Truth, string) {
-	loc, tags := r.Root.Lookup(locationKey), r.Root.Lookup(tagsKey)
-	switch {
-	case loc.Exists() || tags.Exists():
-		return True, ""
-	case loc.Kind() == jsontape.Unobserved:
-		return Maybe, loc.Reason()
-	}
-	return False, ""
 }
 
 func foldPrefix(s, prefix string) bool {
@@ -293,7 +279,13 @@ func (e *Evaluator) fieldLeaf(n *node) (Truth, error) {
 		return e.compare(n, e.builtin(f))
 	}
 	if f.wilds == 0 {
-		return e.compare(n, armexpr.FromTape(walk(e.start(f), f.steps)))
+		v := e.read(f)
+		if n.quick.kind != notQuick {
+			if t := n.quick.compare(v); t != Maybe {
+				return t, nil
+			}
+		}
+		return e.compare(n, armexpr.FromTape(v))
 	}
 	return e.every(n, e.start(f), f.steps)
 }
