@@ -27,15 +27,16 @@ func main() {
 	resources := flag.Int("resources", 100_000, "resources in the generated export")
 	rounds := flag.Int("rounds", 5, "rounds of each measurement; medians are printed")
 	input := flag.String("input", os.Getenv("TICKMARK_BENCH_INPUT"), "export to read instead of a generated one")
+	part := flag.String("part", "", "measure only this part: whole, pairs or opa")
 	flag.Parse()
-	if err := run(os.Stdout, "..", *resources, *rounds, *input); err != nil {
+	if err := run(os.Stdout, "..", *resources, *rounds, *input, *part); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 // run prints every figure; root is the checkout of tickmark.
-func run(w io.Writer, root string, resources, rounds int, input string) error {
+func run(w io.Writer, root string, resources, rounds int, input, only string) error {
 	machine(w)
 	shared := os.Getenv("TICKMARK_SHARED")
 	if shared == "" {
@@ -65,8 +66,14 @@ func run(w io.Writer, root string, resources, rounds int, input string) error {
 			return err
 		}
 	}
-	for _, part := range []func(io.Writer, *policy.Library, string, int) error{wholeRun, pairs, besideOPA} {
-		if err := part(w, lib, path, rounds); err != nil {
+	for _, part := range []struct {
+		name    string
+		measure func(io.Writer, *policy.Library, string, int) error
+	}{{"whole", wholeRun}, {"pairs", pairs}, {"opa", besideOPA}} {
+		if only != "" && only != part.name {
+			continue
+		}
+		if err := part.measure(w, lib, path, rounds); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ func initiativeRunner(inv *inventory.Inventory, x *policy.Assigned, now time.Tim
 	for i := range x.Members {
 		if p := x.Members[i].Policy; p != nil && p.RelatedType() != "" {
 			t := p.RelatedType()
-			r.related[t] = relatedType{lower: lower(t), record: inventory.IsRecord(t), span: r.spans[lower(t)]}
+			r.related[t] = r.relatedType(t, false)
 		}
 	}
 	return r

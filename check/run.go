@@ -44,8 +44,8 @@ type runner struct {
 type span struct{ from, to int }
 
 type relatedType struct {
-	lower  string
-	record bool // records of a directory share one scope
+	key    string // as inventory.CompleteAt wants it
+	record bool   // records of a directory share one scope
 	span   span
 	// inherent: the service always has the objects that checks name.
 	inherent bool
@@ -112,11 +112,15 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 	r.related = map[string]relatedType{}
 	for _, x := range rules.rules {
 		if t := x.policy.RelatedType(); t != "" {
-			r.related[t] = relatedType{lower(t), inventory.IsRecord(t), r.spans[lower(t)], r.related[t].inherent || x.check.Inherent}
+			r.related[t] = r.relatedType(t, r.related[t].inherent || x.check.Inherent)
 		}
 	}
 	r.env = &policy.Env{Now: now, Inventory: r}
 	return r
+}
+
+func (r *runner) relatedType(t string, inherent bool) relatedType {
+	return relatedType{key: inventory.TypeKey(t), record: inventory.IsRecord(t), span: r.spans[lower(t)], inherent: inherent}
 }
 
 func lower(s string) string { return strings.ToLower(s) }
@@ -259,7 +263,7 @@ func (r *runner) types(a *Assessment) {
 func (r *runner) Related(q policy.Query) policy.Related {
 	t, ok := r.related[q.Type]
 	if !ok {
-		t = relatedType{lower: lower(q.Type), record: inventory.IsRecord(q.Type), span: r.spans[lower(q.Type)]}
+		t = r.relatedType(q.Type, false)
 	}
 	scope := r.scope(q, t)
 	if t.record && r.directories() > 1 {
@@ -277,7 +281,7 @@ func (r *runner) Related(q policy.Query) policy.Related {
 		}
 		out.Resources = out.Resources[from : from+n]
 	}
-	if ok, why := r.inv.Complete(t.lower, scope); !ok {
+	if ok, why := r.inv.CompleteAt(t.key, scope); !ok {
 		out.Missing = string(why)
 	}
 	return out

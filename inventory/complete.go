@@ -119,11 +119,22 @@ func (h *hole) narrow(seg *tickmark.Segment, chunks []chunk) {
 // typ below scope (an id; "" is everything) was read. If not, the reason says
 // why. A parent that carries its children whole is complete for them.
 func (inv *Inventory) Complete(typ, scope string) (bool, tickmark.Reason) {
+	return inv.CompleteAt(TypeKey(typ), strings.ToLower(strings.TrimRight(scope, "/")))
+}
+
+// TypeKey is the spelling of a type that CompleteAt wants.
+func TypeKey(typ string) string {
 	low := strings.ToLower(typ)
 	if a, ok := aliases[low]; ok {
-		low = strings.ToLower(a)
+		return strings.ToLower(a)
 	}
-	key := strings.ToLower(strings.TrimRight(scope, "/"))
+	return low
+}
+
+// CompleteAt is Complete for a type as TypeKey spells it and a scope in lower
+// case without a slash at its end: it is asked for every existence check on
+// every resource, and does not allocate.
+func (inv *Inventory) CompleteAt(low, key string) (bool, tickmark.Reason) {
 	if inv.carried(low, key) {
 		return true, tickmark.ReasonNone
 	}
@@ -190,12 +201,12 @@ func (inv *Inventory) carried(low, key string) bool {
 	if cut < 0 || key == "" {
 		return false
 	}
-	parent := find(inv.OfType(low[:cut]), key)
-	if parent == nil || !parent.whole() {
-		return false
-	}
 	n, ok := nestOf(low[:cut], low)
 	if !ok {
+		return false
+	}
+	parent := find(inv.OfType(low[:cut]), key)
+	if parent == nil || !parent.whole() {
 		return false
 	}
 	array := n.arrayOf(parent.Root)

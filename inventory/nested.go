@@ -71,11 +71,20 @@ func (n nest) childType(parent string) string {
 // in lower case.
 func nestOf(parent, child string) (nest, bool) {
 	for _, list := range [2][]nest{nests[parent], anywhere} {
-		for _, n := range list {
-			if strings.EqualFold(n.childType(parent), child) {
-				return n, true
+		for i := range list {
+			if list[i].holds(parent, child) {
+				return list[i], true
 			}
 		}
 	}
 	return nest{}, false
+}
+
+// holds reports whether child is the type of the nest's children inside parent.
+func (n *nest) holds(parent, child string) bool {
+	if n.typ != "" {
+		return strings.EqualFold(n.typ, child)
+	}
+	return len(child) == len(parent)+1+len(n.member) && child[len(parent)] == '/' &&
+		child[:len(parent)] == parent && strings.EqualFold(child[len(parent)+1:], n.member)
 }

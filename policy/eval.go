@@ -34,6 +34,7 @@ type Evaluator struct {
 	prog    *Program
 	why     string // reason of the first undecided leaf
 	left    int    // steps that the evaluation may still take
+	cache   cache
 }
 
 // maxSteps bounds the work on one resource. Counts inside counts multiply:
@@ -59,7 +60,7 @@ func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
 	}
 	e.begin(p, r)
 	if p.mode == Maybe {
-		if t, why := indexed(r); t != True {
+		if t, why := e.indexed(r); t != True {
 			return outcomeOf(t, NotApplicable, NotApplicable, why)
 		}
 	}
@@ -169,21 +170,6 @@ func (p *Policy) modeFor(typ string) Truth {
 		return truthOf(tags && location)
 	}
 	return Maybe
-}
-
-var locationKey, tagsKey = jsontape.MakeKey("location"), jsontape.MakeKey("tags")
-
-// indexed decides mode Indexed for an object whose type's capabilities are not
-// known: what has a location or tags supports them.
-func indexed(r *Resource) (Truth, string) {
-	loc, tags := r.Root.Lookup(locationKey), r.Root.Lookup(tagsKey)
-	switch {
-	case loc.Exists() || tags.Exists():
-		return True, ""
-	case loc.Kind() == jsontape.Unobserved:
-		return Maybe, loc.Reason()
-	}
-	return False, ""
 }
 
 func foldPrefix(s, prefix string) bool {
@@ -305,7 +291,13 @@ func (e *Evaluator) fieldLeaf(n *node) (Truth, error) {
 		return e.compare(n, e.builtin(f))
 	}
 	if f.wilds == 0 {
-		return e.compare(n, armexpr.FromTape(walk(e.start(f), f.steps)))
+		v := e.read(f)
+		if n.quick.kind != notQuick {
+			if t := n.quick.compare(v); t != Maybe {
+				return t, nil
+			}
+		}
+		return e.compare(n, armexpr.FromTape(v))
 	}
 	return e.every(n, e.start(f), f.steps)
 }

@@ -49,6 +49,15 @@ func (e *Evaluator) Call(name string, args []armexpr.Value) (armexpr.Value, erro
 		return e.callField(args[0].Str())
 	case "current":
 		return e.callCurrent(args)
+	case "requestcontext":
+		c := &e.cache
+		if e.Env.Context != nil {
+			return e.Env.context(name, e.primary), nil
+		}
+		if c.request.Kind() == armexpr.Absent || c.apiVersion != e.Env.APIVersion {
+			c.request, c.apiVersion = e.Env.context(name, e.primary), e.Env.APIVersion
+		}
+		return c.request, nil
 	default:
 		return e.Env.context(name, e.primary), nil
 	}

@@ -59,6 +59,7 @@ type node struct {
 	level int // of a count: index of its first scope
 	fail  *evalError
 	why   string // reason word of a failNode
+	quick quick  // of a field condition
 }
 
 type fieldKind uint8
@@ -86,6 +87,7 @@ type fieldRef struct {
 	name     *template // of a dynamicField
 	location bool
 	bound    []scope // of a count: the scope of each wildcard in steps
+	inside   bool    // steps go from the resource into its properties
 }
 
 // versionedRef is the reference in some API versions.
@@ -373,6 +375,9 @@ func (c *compiler) fieldCondition(s *Condition) *node {
 			return constOf(t)
 		}
 	}
+	if !n.place {
+		n.quick = quickOf(n.op, n.right)
+	}
 	return n
 }
 
@@ -535,6 +540,7 @@ func (c *compiler) bindPath(f *fieldRef, text string) (*fieldRef, *evalError) {
 			f.wilds++
 		}
 	}
+	f.inside = f.base < 0 && len(f.steps) > 1 && f.steps[0].key == propertiesKey
 	return f, nil
 }
 

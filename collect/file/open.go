@@ -254,6 +254,11 @@ func (l *loader) readStdin() {
 // file reads or maps one file.
 func (l *loader) file(path string) {
 	l.count++
+	// A pipe or device would block for ever, or never end.
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		l.unread(path, tickmark.ReasonUnparsable, "is not a regular file", "give files and folders; - reads standard input")
+		return
+	}
 	f, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {
 		l.unread(path, tickmark.ReasonNotPermitted, plain(err), "check its permissions")

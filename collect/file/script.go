@@ -237,7 +237,7 @@ arm=$(sed -n 's/^    "resourceManager": "\(.*\)",\{0,1\}'"$cr"'\{0,1\}$/\1/p' "$
 [ -n "$arm" ] || die "the cloud names no Resource Manager"
 ids=${TICKMARK_SUBSCRIPTIONS:-}
 if [ -z "$ids" ]; then
-	az account list --refresh --query "[?state=='Enabled' && tenantId=='$tenant'].id" --output tsv >"$tmp/subscriptions" 2>"$tmp/error" </dev/null ||
+	az account list --refresh --query "[?(state=='Enabled' || state=='Warned' || state=='PastDue') && tenantId=='$tenant'].id" --output tsv >"$tmp/subscriptions" 2>"$tmp/error" </dev/null ||
 		die "the subscriptions cannot be listed: $(cat "$tmp/error")"
 	ids=$(tr -d '\r' <"$tmp/subscriptions")
 fi
