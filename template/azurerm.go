@@ -46,7 +46,7 @@ type field struct {
 var azurerm = sync.OnceValue(func() map[string][]*section {
 	table, err := parseMapping(azurermText)
 	if err != nil {
-		panic("template/azurerm.txt: " + err.Error()) //nolint:forbidigo // a build defect; TestMapping finds it
+		panic("template/azurerm.txt: " + err.Error()) //nolint:forbidigo // embedded data, a build defect; TestMapping finds it
 	}
 	return table
 })
@@ -292,10 +292,10 @@ func attribute(v armexpr.Value, path string) armexpr.Value {
 
 // field evaluates one field.
 func (p *plan) field(r *planned, src armexpr.Value, f *field, why string) armexpr.Value {
-	var v armexpr.Value
 	if f.constant != nil {
 		return *f.constant
 	}
+	var v armexpr.Value
 	for _, a := range f.attrs {
 		if v = attribute(src, a); v.Kind() != armexpr.Absent {
 			break

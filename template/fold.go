@@ -157,7 +157,7 @@ func (r *resource) extend(list string, element armexpr.Value) {
 	default:
 		return
 	}
-	out := slices.Concat(l.List(), []armexpr.Value{element})
+	out := append(slices.Clone(l.List()), element)
 	r.object = with(r.object, "properties", with(p, list, armexpr.OpenArrayValue(out, l.OpenReason())))
 }
 
@@ -181,7 +181,7 @@ func (r *resource) adopt(list string, child *resource) {
 		if eq, unsure := armexpr.Equal(e.Get("properties"), element.Get("properties"), true); eq && !unsure {
 			return
 		}
-		out := append([]armexpr.Value(nil), l.List()...)
+		out := slices.Clone(l.List())
 		out[i] = unknown(fmt.Sprintf("%s is defined inside its parent and beside it", lastName(child.id)))
 		r.object = with(r.object, "properties", with(r.object.Get("properties"), list, armexpr.OpenArrayValue(out, l.OpenReason())))
 		return

@@ -84,16 +84,16 @@ type view struct {
 
 // with returns the view inside a further loop.
 func (w *view) with(l loop) *view {
-	inner := *w
-	inner.loops = append(slices.Clip(w.loops), l)
-	return &inner
+	in := *w
+	in.loops = append(slices.Clip(w.loops), l)
+	return &in
 }
 
 // standing returns the view that yields stand-ins.
 func (w *view) standing() *view {
-	other := *w
-	other.standIn = true
-	return &other
+	in := *w
+	in.standIn = true
+	return &in
 }
 
 func (w *view) mode() int {

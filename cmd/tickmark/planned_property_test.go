@@ -115,7 +115,11 @@ func TestHiddenValuesNeverDecide(t *testing.T) {
 				t.Fatal(err)
 			}
 			if invert {
-				shape = inverted(shape).(map[string]any) //nolint:errcheck // a shape is an object
+				m, ok := inverted(shape).(map[string]any)
+				if !ok {
+					t.Fatalf("%s is not an object", path)
+				}
+				shape = m
 			}
 			if !strings.Contains(fmt.Sprint(shape["id"]), "/resourceGroups/") {
 				continue
