@@ -111,7 +111,7 @@ const (
 	StatePass       State = "pass"       // at least one passes, none fails or is unknown
 	StateExempt     State = "exempt"     // only exempt resources
 	StateNoResource State = "noResource" // met nothing to judge
-	StateManual     State = "manual"     // no check: only people's evidence
+	StateManual     State = "manual"     // no check, or only supporting ones that pass: people's evidence decides
 )
 
 // Summary is one check with its counts.
@@ -121,6 +121,9 @@ type Summary struct {
 	Counts Counts
 	// Reasons counts the Unknown results by reason.
 	Reasons map[tickmark.Reason]int
+	// Cut is set when every resource that was read passes but some are known to
+	// be missing; the state is then unknown.
+	Cut tickmark.Reason
 	// Retired says that the check was not run: its subject is retired.
 	Retired bool
 }
@@ -137,4 +140,6 @@ type CriterionSummary struct {
 	Automation string
 	// Checks are indexes into Assessment.Checks.
 	Checks []int
+	// directPass says that a check which bears directly on the criterion passes.
+	directPass bool
 }

@@ -227,7 +227,17 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 		r.order(rows[start:])
 	}
 	for i := range a.Checks {
-		a.Checks[i].State = stateOf(a.Checks[i].Counts)
+		s := &a.Checks[i]
+		s.State = stateOf(s.Counts)
+		if s.State != StatePass {
+			continue
+		}
+		for _, t := range s.Check.Types {
+			if why := r.inv.Cut(t); why != tickmark.ReasonNone {
+				s.State, s.Cut = StateUnknown, why
+				break
+			}
+		}
 	}
 	a.Results = &Results{rows: rows}
 	a.Results.explain = func(i int) tickmark.Result { return r.explain(rows[i], reasons.words[rows[i].reason]) }
@@ -369,6 +379,7 @@ func (s *CriterionSummary) add(check int, state State, link string) {
 		s.Unknown++
 	case StatePass:
 		s.Pass++
+		s.directPass = s.directPass || link == "direct"
 	case StateExempt:
 		s.Exempt++
 	case StateNoResource, StateManual:
@@ -382,8 +393,10 @@ func (s *CriterionSummary) state() State {
 		return StateFail
 	case s.Unknown > 0:
 		return StateUnknown
-	case s.Pass > 0:
+	case s.directPass:
 		return StatePass
+	case s.Pass > 0:
+		return StateManual // support is no proof: people decide
 	case s.Exempt > 0:
 		return StateExempt
 	case s.NoResource > 0:

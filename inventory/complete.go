@@ -153,6 +153,19 @@ func (inv *Inventory) CompleteAt(low, key string) (bool, tickmark.Reason) {
 	return true, tickmark.ReasonNone
 }
 
+// Cut says why resources of a type are known to be missing somewhere: an input
+// that was cut, refused or unreadable may have held some. ReasonNone when
+// nothing is known to be missing, which is not to say that everything was read.
+func (inv *Inventory) Cut(typ string) tickmark.Reason {
+	low := strings.ToLower(typ)
+	for i := range inv.holes {
+		if inv.holes[i].hits(low, "") {
+			return inv.holes[i].reason
+		}
+	}
+	return tickmark.ReasonNone
+}
+
 // prepare gathers what Complete asks for, once: it is called for every
 // existence check on every resource.
 func (inv *Inventory) prepare() {

@@ -34,7 +34,7 @@ func Initiative(w io.Writer, run *check.InitiativeRun, o InitiativeOptions) erro
 	}
 	p.line("", strong("%s", name), quiet(" · %s: %s automated, %s manual · %s", plural(len(run.Policies), "policy", "policies"),
 		number(automated), number(manual), plural(len(run.Groups), "group", "groups")))
-	p.line(fmt.Sprintf("%s · %s evaluated", o.Inputs, plural(run.Pairs, "pair", "pairs")))
+	p.line(fmt.Sprintf("%s · %s of policy and resource evaluated", o.Inputs, plural(run.Pairs, "pair", "pairs")))
 	if o.Warning != "" {
 		p.wrap(0, "warning: "+o.Warning)
 	}
@@ -64,7 +64,7 @@ func initiativeTotals(run *check.InitiativeRun) (manual, automated, unbound int)
 }
 
 func (p *printer) groupTable(run *check.InitiativeRun) {
-	p.line("", strong("group                     automated:  ✗ failing  ✓ decided  ? undecided  ○ met nothing   ✎ manual"))
+	p.line("", strong("group                     automated =  ✗ failing  + ✓ passing  + ? undecided  + ○ met nothing    ✎ manual"))
 	onlyManual := 0
 	for _, g := range run.Groups {
 		if g.Automated == 0 {
@@ -72,7 +72,7 @@ func (p *printer) groupTable(run *check.InitiativeRun) {
 			continue
 		}
 		nothing := g.Automated - g.Decided - g.Undecided
-		p.line(fmt.Sprintf("%-26s%9d %10d %10d %12d %14d %10d", middle(g.Name, 25), g.Automated, g.Failing, g.Decided, g.Undecided, nothing, g.Manual))
+		p.line(fmt.Sprintf("%-26s%9d %11d %12d %14d %16d %11d", middle(g.Name, 25), g.Automated, g.Failing, g.Decided-g.Failing, g.Undecided, nothing, g.Manual))
 	}
 	if onlyManual > 0 {
 		p.line(fmt.Sprintf("%s manual policies only: people attest them.", plural(onlyManual, "group has", "groups have")))
@@ -135,7 +135,7 @@ func (p *printer) undecided(run *check.InitiativeRun, unbound int) {
 	}
 	for _, s := range run.Policies {
 		if s.Err != nil {
-			p.line("", signOf("unknown").span("?"), plain("        %s: %v", s.Reference, s.Err))
+			p.wrap(2, fmt.Sprintf("? policy %s was not evaluated: %v", s.Reference, firstLine(s.Err.Error())))
 		}
 	}
 }
@@ -255,4 +255,9 @@ func countsJSON(c check.StateCounts) map[string]int {
 		}
 	}
 	return out
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
 }

@@ -32,6 +32,7 @@ type jsonCheck struct {
 	State      check.State             `json:"state"`
 	Clock      bool                    `json:"clock"`
 	Retired    bool                    `json:"retired"`
+	Cut        tickmark.Reason         `json:"cut,omitempty"`
 	Types      []string                `json:"types"`
 	Needs      []string                `json:"needs"`
 	Criteria   []catalog.CriterionLink `json:"criteria"`
@@ -132,7 +133,7 @@ func checkJSON(s check.Summary) jsonCheck {
 		reasons = make(map[tickmark.Reason]int)
 	}
 	return jsonCheck{
-		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock, Retired: s.Retired,
+		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock, Retired: s.Retired, Cut: s.Cut,
 		Types: notNil(c.Types), Needs: notNil(c.Needs), Criteria: notNil(c.Criteria), Counts: s.Counts,
 		Reasons: reasons, NotProven: c.NotProven, References: notNil(c.References),
 	}

@@ -217,7 +217,7 @@ func (p *pageData) criteria(a *check.Assessment) {
 		for _, i := range f.members {
 			c := a.Criteria[i]
 			sg := stateSign(c.State)
-			counts := "people only"
+			counts := "people decide"
 			if sh := criterionShares(c); len(sh) > 0 {
 				var out []string
 				for _, x := range sh {

@@ -124,6 +124,9 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	} else {
 		p.line("", stateSign(check.StateNoResource).span("○ %s", nothingMet(s)))
 	}
+	if s.Cut != tickmark.ReasonNone {
+		p.wrap(0, "? everything that was read passes, but resources of these types are known to be missing: "+s.Cut.Text())
+	}
 	p.results(a, i)
 	return p.err
 }

@@ -296,7 +296,7 @@ func (p *printer) criteria(a *check.Assessment) {
 		p.line("criteria none in this catalogue")
 		return
 	}
-	p.line("", strong("criteria %d", len(a.Criteria)), quiet("  ✎ people only; all others need people's evidence too"))
+	p.line("", strong("criteria %d", len(a.Criteria)), quiet("  ✎ people decide; all others need people's evidence too"))
 	const width = 20
 	perLine := max(1, p.width/width)
 	rows := (len(fs) + perLine - 1) / perLine

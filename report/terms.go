@@ -89,7 +89,7 @@ var glossary = []termGroup{
 		{"not applicable", "Observed not to be a subject of the check."},
 		{"exempt", "A person decided that the check does not count here; who, why and until when are recorded, and the resource stays in the population."},
 		{"no resource", "A check that met nothing to judge. It is never a pass."},
-		{"people only", "A criterion that no check bears on. Only people's evidence can show how it is met."},
+		{"people decide", "A criterion that no check bears on directly; others at most support it. People's evidence shows how it is met."},
 		{"changed, unobserved", "Between two observations something happened that nobody observed."},
 		{"reason", "Why a verdict is unknown, such as summary, notCollected or notPermitted."},
 		{"result", "A check, a resource, a verdict and why."},

@@ -116,6 +116,14 @@ func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
 			}
 			u.Path = filepath.Join(abs, databaseFile)
 		}
+		// SQLite makes files by the umask; the findings in it are nobody else's.
+		f, err := os.OpenFile(u.Path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
 		return sql.Open("sqlite", u.String())
 	}
 	db, err := sql.Open("pgx", database)

@@ -111,6 +111,9 @@ func Create(ctx context.Context, dir, organisation string, now time.Time, opts O
 	case cfg.Organisation != organisation:
 		return nil, exists(dir, cfg.Organisation)
 	}
+	if err := ledgerLost(dir, cfg, opts); err != nil {
+		return nil, err
+	}
 	if err := makeKey(dir, opts.prefix()+slug(organisation)); err != nil {
 		return nil, err
 	}
@@ -137,6 +140,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := ledgerLost(dir, cfg, opts); err != nil {
+		return nil, err
+	}
 	s, err := open(ctx, dir, cfg, opts)
 	if err != nil {
 		return nil, err
@@ -149,6 +155,25 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// ledgerLost refuses a directory whose packs hold evidence but whose SQLite
+// database is gone: a new, empty ledger beside old packs would hide the loss.
+func ledgerLost(dir string, cfg config, opts Options) error {
+	if isPostgres(cfg.Database) || isPostgres(opts.Database) {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, databaseFile)); !errors.Is(err, fs.ErrNotExist) {
+		return nil //nolint:nilerr // whatever else is wrong with it, opening it says
+	}
+	packs, err := filepath.Glob(filepath.Join(dir, packFolder, "*"))
+	if err != nil || len(packs) == 0 {
+		return err
+	}
+	return &tickmark.Error{
+		Code: tickmark.CodeTampered, Where: filepath.Join(dir, databaseFile), What: "the ledger is gone, but packs of evidence are here",
+		Hint: "restore the last backup of the directory; a new ledger would not be the one that heads were saved of",
+	}
 }
 
 func open(ctx context.Context, dir string, cfg config, opts Options) (*Store, error) {

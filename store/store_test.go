@@ -4,13 +4,17 @@ package store_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/store/storetest"
 )
 
@@ -96,3 +100,36 @@ func openRaw(t *testing.T, driver, dsn string) *sql.DB {
 
 func TestSQLite(t *testing.T)   { storetest.Run(t, sqliteEnv) }
 func TestPostgres(t *testing.T) { storetest.Run(t, postgresEnv) }
+
+// TestLedgerLost: packs without their database are refused, and so is a new
+// ledger beside them; the database is nobody else's to read.
+func TestLedgerLost(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
+	s, err := store.Create(t.Context(), dir, "Example", now, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(filepath.Join(dir, "tickmark.db"))
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Fatalf("%v %v", st.Mode(), err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "packs", "000001.pack"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tickmark.db", "tickmark.db-wal", "tickmark.db-shm"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	var e *tickmark.Error
+	if _, err := store.Open(t.Context(), dir, store.Options{}); !errors.As(err, &e) || e.Code != tickmark.CodeTampered {
+		t.Errorf("open: %v", err)
+	}
+	if _, err := store.Create(t.Context(), dir, "Example", now, store.Options{}); !errors.As(err, &e) || e.Code != tickmark.CodeTampered {
+		t.Errorf("create: %v", err)
+	}
+}

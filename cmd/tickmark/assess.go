@@ -51,6 +51,11 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if c.given() || c.check() != nil {
 		return c.planned(rc, now)
 	}
+	if c.Record { // a directory that cannot be written is told before the work
+		if err := c.with(rc, func(*store.Store) error { return nil }); err != nil {
+			return err
+		}
+	}
 	if len(c.Paths) == 0 {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
 	}

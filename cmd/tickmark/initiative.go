@@ -70,5 +70,13 @@ func (f *initiativeFlags) run(rc *runContext, c *assessCommand, a *work.Assessed
 	if err != nil {
 		return err
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for i := range run.Policies {
+		if run.Policies[i].Err != nil && !c.AllowIncomplete {
+			return statusError(tickmark.ExitIncomplete)
+		}
+	}
+	return nil
 }
