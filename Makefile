@@ -45,6 +45,7 @@ race: ## the tests of the concurrent packages under the race detector
 
 bench: ## the benchmarks, with the machine and the ratios side by side
 	@GO="$(GO)" ./.ci/bench "$(BENCH)" "$(BENCHTIME)"
+	cd bench && $(GO) run .
 
 lint: $(GOLANGCI) ## gofmt, go vet and golangci-lint
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }

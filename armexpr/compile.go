@@ -217,6 +217,10 @@ func (e *env) eval(p *prog) (Value, error) {
 		v, err := p.fn.lazy(e, p.args)
 		return v, at(p.pos, err)
 	}
+	if p.fn.host && len(p.args) == 0 && e.host != nil { // without the space for arguments, which is allocated
+		v, err := e.host.Call(p.name, nil)
+		return v, at(p.pos, err)
+	}
 	var buf [4]Value
 	args := buf[:0]
 	for _, a := range p.args {

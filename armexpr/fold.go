@@ -42,8 +42,12 @@ func FoldContains(s, sub string) bool {
 	if !isASCII(s) || !isASCII(sub) {
 		return strings.Contains(Fold(s), Fold(sub))
 	}
+	if sub == "" {
+		return true
+	}
+	first := lowerASCII(sub[0])
 	for i := 0; i+len(sub) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(sub)], sub) {
+		if lowerASCII(s[i]) == first && strings.EqualFold(s[i:i+len(sub)], sub) {
 			return true
 		}
 	}

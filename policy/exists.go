@@ -124,11 +124,10 @@ func (e *Evaluator) query(p *Program) (q Query, known bool, err error) {
 // nameMatches compares details.name, in which "parent/?" stands for all
 // children of parent, with the resource's full name or its last segment.
 func nameMatches(want string, r *Resource) bool {
-	full := r.fullName()
 	if !strings.Contains(want, "/") {
-		return want == "?" || foldEq(want, r.Name) || foldEq(want, full) || foldEq(want, r.ID[strings.LastIndexByte(r.ID, '/')+1:])
+		return want == "?" || r.hasName(want)
 	}
-	w, f := strings.Split(want, "/"), strings.Split(full, "/")
+	w, f := strings.Split(want, "/"), strings.Split(r.fullName(), "/")
 	if len(w) != len(f) {
 		return foldEq(want, r.Name)
 	}

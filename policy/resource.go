@@ -83,6 +83,9 @@ func (r *Resource) fullName() string {
 		return r.Name
 	}
 	s := strings.Split(id[i+len("/providers/"):], "/")
+	if len(s) == 3 || len(s) == 4 {
+		return s[2]
+	}
 	var names []string
 	for j := 2; j < len(s); j += 2 {
 		names = append(names, s[j])
@@ -90,9 +93,27 @@ func (r *Resource) fullName() string {
 	return strings.Join(names, "/")
 }
 
+// hasName reports whether name, which holds no slash, is the resource's name,
+// its full name or the end of its id. It does not allocate for an ARM id.
+func (r *Resource) hasName(name string) bool {
+	if foldEq(name, r.Name) || foldEq(name, r.ID[strings.LastIndexByte(r.ID, '/')+1:]) {
+		return true
+	}
+	i := lastFold(r.ID, "/providers/")
+	if i < 0 {
+		return foldEq(name, r.fullName())
+	}
+	rest := r.ID[i+len("/providers/"):]
+	var own string
+	for range 3 { // namespace, type, name
+		own, rest, _ = strings.Cut(rest, "/")
+	}
+	return !strings.Contains(rest, "/") && foldEq(name, own) // a further name would put a slash into the full one
+}
+
 func lastFold(s, sub string) int {
 	for i := len(s) - len(sub); i >= 0; i-- {
-		if foldEq(s[i:i+len(sub)], sub) {
+		if s[i] == sub[0] && foldEq(s[i:i+len(sub)], sub) { // sub begins with no letter
 			return i
 		}
 	}
