@@ -100,6 +100,9 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 	for i := range inv.Resources {
 		x := &inv.Resources[i]
 		r.res[i] = policy.Resource{ID: x.ID, Type: x.Type, Name: x.Name, Root: x.Root, Index: i}
+		if x.Is(inventory.Uncertain) {
+			r.res[i].Doubt = string(tickmark.ReasonPlanTime)
+		}
 		r.ptrs[i] = &r.res[i]
 		if i == 0 || inv.Resources[i-1].Type != x.Type {
 			r.spans[lower(x.Type)] = span{i, i + 1}

@@ -39,6 +39,7 @@ const (
 	Implied                       // only named by others
 	Conflicting                   // read more than once with different content
 	Partial                       // a record of which only some members were asked for
+	Uncertain                     // planned, and not known to come to be
 )
 
 // Resource is one object of the inventory.
@@ -407,6 +408,9 @@ func canonicalType(typ string, table map[string]string) string {
 func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 	planned := w.page.Form == FormPlanned
 	if planned {
+		if r.Root.Lookup(keyUncertain).Kind() == jsontape.Unobserved {
+			r.Flags |= Uncertain
+		}
 		openPlanned(tape, r.Root)
 	}
 	if k.record {

@@ -16,6 +16,10 @@ const FormPlanned = "planned"
 // is unobserved, with the reason.
 var keyOpen = jsontape.MakeKey("tickmark:open")
 
+// keyUncertain is the member by which a resource of such a page says that it
+// is not known whether it comes to be.
+var keyUncertain = jsontape.MakeKey("tickmark:uncertain")
+
 // openPlanned marks the objects that carry keyOpen as open.
 func openPlanned(tape *jsontape.Tape, v jsontape.Value) {
 	switch v.Kind() {

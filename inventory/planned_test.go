@@ -75,3 +75,18 @@ func TestPlannedResourcesImplyOnlyWhatTheyAreSetOn(t *testing.T) {
 		}
 	}
 }
+
+func TestPlannedResourcesMayBeUncertain(t *testing.T) {
+	for member, want := range map[string]bool{"tickmark:uncertain": true, "tickmark:open": false} {
+		src := `{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Test/things/a","type":"Microsoft.Test/things","properties":"tickmark:unobserved:planTime:x","` + member + `":"tickmark:unobserved:planTime:x"}`
+		snap := &tickmark.Snapshot{Segments: []tickmark.Segment{{Source: "file", Pages: []tickmark.Page{{Form: inventory.FormPlanned, Bytes: []byte(src), Items: []tickmark.Item{{Off: 0, Len: len(src)}}}}}}}
+		inv, err := inventory.Build(context.Background(), snap, inventory.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := inv.Get("/subscriptions/s/resourceGroups/g/providers/Microsoft.Test/things/a")
+		if r == nil || r.Is(inventory.Uncertain) != want {
+			t.Errorf("%s: %+v, want uncertain %v", member, r, want)
+		}
+	}
+}

@@ -58,6 +58,9 @@ func (e *Evaluator) Evaluate(p *Program, r *Resource) Outcome {
 	if p == nil || p.Policy.Effect == Disabled {
 		return Outcome{State: NotApplicable}
 	}
+	if r.Doubt != "" {
+		return Outcome{State: Unknown, Reason: r.Doubt}
+	}
 	e.begin(p, r)
 	if p.mode == Maybe {
 		if t, why := e.indexed(r); t != True {
@@ -343,17 +346,18 @@ func (e *Evaluator) builtin(f *fieldRef) armexpr.Value {
 	r := e.cur
 	text := ""
 	switch f.kind {
-	case nameField, fullNameField:
+	case nameField, fullNameField, idField:
 		// A resource that is not deployed yet may have a name that is not known.
 		if n := r.Root.Get("name"); n.Kind() == jsontape.Unobserved {
 			return armexpr.FromTape(n)
 		}
-		text = r.Name
-		if f.kind == fullNameField {
+		switch text = r.Name; f.kind {
+		case fullNameField:
 			text = r.fullName()
+		case idField:
+			text = r.ID
+		default:
 		}
-	case idField:
-		text = r.ID
 	case typeField:
 		text = r.Type
 	case apiVersionField:

@@ -55,6 +55,10 @@ func (e *Evaluator) exists(p *Program) (Truth, error) {
 		if wantName != "" && !nameMatches(wantName, r) {
 			continue
 		}
+		if r.Doubt != "" {
+			out, why = Maybe, r.Doubt
+			continue
+		}
 		matched = true
 		t, w, err := e.related(p, r)
 		if err != nil {

@@ -19,6 +19,10 @@ type Resource struct {
 	Root jsontape.Value
 	// Index is the caller's own number of the resource.
 	Index int
+	// Doubt is a reason why it is not known whether the resource exists, such
+	// as a condition of a template that only the deployment can evaluate. What
+	// is said of it is Unknown, and it decides no existence check.
+	Doubt string
 }
 
 // NewResource derives the identity from the object: id, name, type. The type

@@ -182,7 +182,7 @@ func (x *expander) unresolved(w *view, r jsontape.Value, fam family, why string)
 	id := []armexpr.Member{{Name: "id", Value: armexpr.StringValue(fam.id)}, {Name: "name", Value: armexpr.StringValue(lastName(fam.id))}, {Name: "type", Value: armexpr.StringValue(fam.typ)}}
 	place := w.f.doc.place(r)
 	x.unread++
-	x.resources = append(x.resources, &resource{id: fam.id, typ: fam.typ, certain: fam.certain, absent: planTime + ":template not read", place: place, object: uncertain(id, planTime+":template not read")})
+	x.resources = append(x.resources, &resource{id: fam.id, typ: fam.typ, certain: fam.certain, absent: planTime + ":template not read", place: place, object: identityOnly(id, planTime+":template not read")})
 	x.note(Note{Place: place, Object: fam.id, What: "the deployment's template is not read: " + why, Hint: "put the file beside the template, under the path that the link names"})
 }
 

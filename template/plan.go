@@ -229,7 +229,7 @@ func (p *plan) expand(r *planned) {
 	id := "/providers/" + typ + "/" + escapeName(r.address)
 	identity := []armexpr.Member{{Name: "id", Value: armexpr.StringValue(id)}, {Name: "name", Value: armexpr.StringValue(escapeName(r.address))}, {Name: "type", Value: armexpr.StringValue(typ)}}
 	why := planTime + ":the type has no mapping"
-	p.x.resources = append(p.x.resources, &resource{id: id, typ: typ, certain: true, absent: why, place: r.place, object: uncertain(identity, why)})
+	p.x.resources = append(p.x.resources, &resource{id: id, typ: typ, certain: true, absent: why, place: r.place, object: identityOnly(identity, why)})
 }
 
 func escapeName(s string) string { return strings.ReplaceAll(s, "/", "%2F") }

@@ -331,8 +331,13 @@ func detailOf(marker string) string {
 	return marker
 }
 
-// uncertain is an object of which nothing is known but its identity.
-func uncertain(identity []armexpr.Member, why string) armexpr.Value {
-	out := append(slices.Clip(identity), armexpr.Member{Name: "properties", Value: armexpr.UnobservedValue(why)})
+// identityOnly is an object of which nothing is known but its identity.
+func identityOnly(identity []armexpr.Member, why string) armexpr.Value {
+	out := append(slices.Clone(identity), armexpr.Member{Name: "properties", Value: armexpr.UnobservedValue(why)})
 	return armexpr.OpenObjectValue(out, why)
+}
+
+// uncertain is an object of which not even the existence is known.
+func uncertain(identity []armexpr.Member, why string) armexpr.Value {
+	return with(identityOnly(identity, why), UncertainMember, armexpr.UnobservedValue(why))
 }

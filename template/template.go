@@ -20,6 +20,10 @@ import (
 // have members which it does not list; its value is a marker with the reason.
 const OpenMember = "tickmark:open"
 
+// UncertainMember is the member by which a resource in Result.Page says that it
+// is not known whether it comes to be; its value is a marker with the reason.
+const UncertainMember = "tickmark:uncertain"
+
 // The stand-ins for scopes that the options do not give.
 const (
 	PlaceholderSubscription    = "00000000-0000-0000-0000-000000000000"

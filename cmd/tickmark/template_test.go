@@ -137,3 +137,27 @@ func TestAssessPlan(t *testing.T) {
 		t.Errorf("standard error does not list what is not mapped:\n%s", told)
 	}
 }
+
+// TestUncertainResourcesDecideNothing: a related resource that may not be
+// deployed satisfies no existence check, and one that may not be deployed
+// itself passes none.
+func TestUncertainResourcesDecideNothing(t *testing.T) {
+	const head = `{"$schema":"https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#","contentVersion":"1.0.0.0","parameters":{"maybe":{"type":"bool"}},"resources":[
+{"type":"Microsoft.Sql/servers","apiVersion":"2023-08-01","name":"s","properties":{} CONDITION},
+{"type":"Microsoft.Sql/servers/securityAlertPolicies","apiVersion":"2023-08-01","name":"s/Default","properties":{"state":"Enabled"} RELATED}]}`
+	const unless = `,"condition":"[parameters('maybe')]"`
+	for _, c := range []struct {
+		name, subject, related string
+		want                   tickmark.Verdict
+	}{
+		{"both are sure", "", "", tickmark.Pass},
+		{"the related one is not", "", unless, tickmark.Unknown},
+		{"the subject is not", unless, "", tickmark.Unknown},
+	} {
+		text := strings.NewReplacer("CONDITION", c.subject, "RELATED", c.related).Replace(head)
+		results, _, _ := assessPlanned(t, templateFlags{Template: writeTemp(t, "t.json", text)})
+		if r := results["sql-defender-va s"]; r.Verdict != c.want || c.want == tickmark.Unknown && r.Reason != tickmark.ReasonPlanTime {
+			t.Errorf("%s: %v (%s), want %v", c.name, r.Verdict, r.Reason, c.want)
+		}
+	}
+}
