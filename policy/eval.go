@@ -351,12 +351,10 @@ func (e *Evaluator) builtin(f *fieldRef) armexpr.Value {
 		if n := r.Root.Get("name"); n.Kind() == jsontape.Unobserved {
 			return armexpr.FromTape(n)
 		}
-		switch text = r.Name; f.kind {
-		case fullNameField:
+		if text = r.Name; f.kind == fullNameField {
 			text = r.fullName()
-		case idField:
+		} else if f.kind == idField {
 			text = r.ID
-		default:
 		}
 	case typeField:
 		text = r.Type

@@ -13,7 +13,7 @@ func TestMapping(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, typ := range strings.Fields(`azurerm_storage_account azurerm_mssql_server azurerm_mssql_database azurerm_key_vault azurerm_network_security_group
+	for typ := range strings.FieldsSeq(`azurerm_storage_account azurerm_mssql_server azurerm_mssql_database azurerm_key_vault azurerm_network_security_group
 		azurerm_network_security_rule azurerm_virtual_network azurerm_subnet azurerm_network_interface azurerm_public_ip azurerm_linux_virtual_machine
 		azurerm_windows_virtual_machine azurerm_managed_disk azurerm_linux_web_app azurerm_windows_web_app azurerm_linux_function_app azurerm_windows_function_app
 		azurerm_kubernetes_cluster azurerm_container_registry azurerm_postgresql_flexible_server azurerm_mysql_flexible_server azurerm_cosmosdb_account
