@@ -164,7 +164,7 @@ func ledgerLost(dir string, cfg config, opts Options) error {
 		return nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, databaseFile)); !errors.Is(err, fs.ErrNotExist) {
-		return nil //nolint:nilerr // whatever else is wrong with it, opening it says
+		return nil // whatever else is wrong with it, opening it says
 	}
 	packs, err := filepath.Glob(filepath.Join(dir, packFolder, "*"))
 	if err != nil || len(packs) == 0 {
