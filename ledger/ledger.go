@@ -91,6 +91,9 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	if err != nil {
 		return l, fmt.Errorf("recordedAt: %w", err)
 	}
+	if at.Format(timeFormat) != string(rest[:len(timeFormat)]) {
+		return l, errForm // time.Parse takes a comma for the point: a second spelling of the same leaf
+	}
 	l.RecordedAt = at
 	if rest, ok = bytes.CutPrefix(rest[len(timeFormat):], []byte(`","body":`)); !ok || len(rest) < 2 || rest[len(rest)-1] != '}' {
 		return l, errForm

@@ -246,6 +246,7 @@ func TestLeafForm(t *testing.T) {
 	for _, bad := range []string{
 		"", "{}", good[:len(good)-1], good + " ", " " + good, strings.Replace(good, "0,", "00,", 1), strings.Replace(good, "0,", "-1,", 1),
 		strings.Replace(good, "init", "Init", 1), strings.Replace(good, "init", "", 1), strings.Replace(good, ".000006Z", "Z", 1),
+		strings.Replace(good, ".000006Z", ",000006Z", 1),
 		strings.Replace(good, "2026-01-02", "2026-13-02", 1), strings.Replace(good, `"seq"`, `"SEQ"`, 1), strings.Replace(good, `:{}`, `:`, 1),
 	} {
 		if l, err := ledger.ParseLeaf([]byte(bad)); err == nil && string(l.Encode()) != bad {
