@@ -124,19 +124,21 @@ func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
 // Incomplete reports whether something was not read: a problem, an input that
 // is known to be cut, or resources of which not one could be decided.
 func (a *Assessed) Incomplete() bool {
-	if len(a.Problems) > 0 {
-		return true
-	}
-	var n check.Counts
+	return len(a.Problems) > 0 || a.Undecided() ||
+		slices.ContainsFunc(a.Coverage, func(c tickmark.Coverage) bool { return c.Missing != tickmark.ReasonNone })
+}
+
+// Undecided reports whether there are results and not one of them is decided.
+func (a *Assessed) Undecided() bool {
+	unknown := false
 	for i := range a.Checks {
 		c := a.Checks[i].Counts
-		n.Unknown += c.Unknown
-		n.Pass += c.Pass + c.Fail + c.Exempt
+		if c.Pass+c.Fail+c.Exempt > 0 {
+			return false
+		}
+		unknown = unknown || c.Unknown > 0
 	}
-	if n.Unknown > 0 && n.Pass == 0 {
-		return true
-	}
-	return slices.ContainsFunc(a.Coverage, func(c tickmark.Coverage) bool { return c.Missing != tickmark.ReasonNone })
+	return unknown
 }
 
 // Findings counts the failing checks at or above a severity.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark"
@@ -82,7 +83,7 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
-	return c.status(a)
+	return c.status(rc, a)
 }
 
 // warnComplete says which types of --complete mean nothing here, most likely
@@ -92,7 +93,7 @@ func (c *assessCommand) warnComplete(rc *runContext, a *work.Assessed) {
 		if t == "*" || a.Catalog.Type(t) != nil || len(a.Inventory.OfType(t)) > 0 {
 			continue
 		}
-		fmt.Fprintf(rc.Err, "tickmark: --complete %s: no check asks for this type and no object of it was read; is it spelt right?\n", t)
+		fmt.Fprintf(rc.Err, "tickmark: --complete %s: no check asks for this type and no object of it was read; is it spelt right?\n", printable(t))
 	}
 }
 
@@ -118,7 +119,7 @@ func (c *assessCommand) planned(rc *runContext, now time.Time) error {
 	if err := c.deliver(rc, a, places); err != nil {
 		return err
 	}
-	return c.status(a)
+	return c.status(rc, a)
 }
 
 // deliver writes the reports and records the evidence.
@@ -202,8 +203,9 @@ func (c *assessCommand) print(rc *runContext, a *work.Assessed, places func(stri
 }
 
 // status is the exit status by the order 2, 4, 3, 1.
-func (c *assessCommand) status(a *work.Assessed) error {
+func (c *assessCommand) status(rc *runContext, a *work.Assessed) error {
 	if a.Incomplete() && !c.AllowIncomplete {
+		c.explain(rc, a)
 		return statusError(tickmark.ExitIncomplete)
 	}
 	var threshold tickmark.Severity
@@ -216,6 +218,22 @@ func (c *assessCommand) status(a *work.Assessed) error {
 		}
 	}
 	return nil
+}
+
+// explain says on standard error why the assessment is incomplete, for a
+// status without a reason helps nobody; a list of problems just shown does.
+func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
+	switch n := len(a.Problems); {
+	case strings.HasPrefix(c.Show, "problems") && n > 0:
+	case n == 1:
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s\n", printable(a.Problems[0].Input), printable(a.Problems[0].What))
+	case n > 1:
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s; and %d more (--show problems)\n", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
+	case a.Undecided():
+		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one result could be decided (--show unknown says why)")
+	default:
+		fmt.Fprintln(rc.Err, "tickmark: incomplete: an input is known to be cut (--show types says which)")
+	}
 }
 
 // writeFile writes path through a temporary file, so that an interrupted run

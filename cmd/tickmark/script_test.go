@@ -45,6 +45,7 @@ func scriptSetup(t *testing.T) func(*testscript.Env) error {
 	return func(e *testscript.Env) error {
 		e.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 		e.Setenv("NOW", "2026-06-30T00:00:00Z")
+		e.Setenv("ESC", "\x1b")
 		e.Setenv("TZ", "Pacific/Chatham") // nothing may depend on the machine's zone
 		return nil
 	}
