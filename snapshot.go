@@ -53,6 +53,31 @@ type Page struct {
 	Items []Item
 	// ObservedAt is when the server produced the page; zero when unknown.
 	ObservedAt time.Time
+	// Ask names the question that the page answers (Coverage.Asks); empty for
+	// files. Subject is the id of the resource or record that was asked about,
+	// such as the vault of which the page lists the keys; empty for the scope.
+	Ask, Subject string
+	// Request is how the page was asked for; nil for files.
+	Request *Request
+}
+
+// Request is the provenance of a page that a source answered with.
+type Request struct {
+	Method string `json:"method"`
+	// URL has no credentials in it; query values that are tokens are replaced.
+	URL string `json:"url"`
+	// Body is what was sent, such as the text of a query; empty for GET.
+	Body       string `json:"body,omitempty"`
+	APIVersion string `json:"apiVersion,omitempty"`
+	Status     int    `json:"status"`
+	// ID is the request id that the service gave.
+	ID string `json:"id,omitempty"`
+	// Received is the SHA-256 of the answer's bytes before secrets were
+	// replaced; Page.Digest is that of the bytes that are kept.
+	Received Digest `json:"received"`
+	// Direct says that the resource's own provider answered, and not an index
+	// that follows it: where both were read, this one is right.
+	Direct bool `json:"direct,omitempty"`
 }
 
 // Item is where one resource lies in its page: Bytes[Off:Off+Len].
@@ -81,6 +106,71 @@ type Coverage struct {
 	Missing Reason `json:"missing,omitempty"`
 	// Detail explains Missing in words: what is left, where, what to do.
 	Detail string `json:"detail,omitempty"`
+	// Asks are the questions put to the source, in order; none for files.
+	Asks []AskCoverage `json:"asks,omitempty"`
+}
+
+// AskCoverage is what one question came to: the completeness contract. A
+// question can take many requests: pages, or one for each of many resources.
+type AskCoverage struct {
+	Name string `json:"name"`
+	// Types are the resource types (canonical spelling) that the question, if
+	// wholly answered, reads completely for the segment's scope.
+	Types []string `json:"types,omitempty"`
+	// Subjects is how many resources or scopes were to be asked about, Answered
+	// how many of them answered wholly. The others are in Refusals.
+	Subjects int `json:"subjects"`
+	Answered int `json:"answered"`
+	Requests int `json:"requests"`
+	Pages    int `json:"pages"`
+	Rows     int `json:"rows"`
+	// Unique counts the distinct ids among the rows.
+	Unique int `json:"unique"`
+	// Declared is the total that the source stated; -1 when it stated none.
+	Declared int `json:"declared"`
+	// Missing says why the question as a whole is not answered; ReasonNone when
+	// it is, except for the Refusals.
+	Missing  Reason    `json:"missing,omitempty"`
+	Detail   string    `json:"detail,omitempty"`
+	Refusals []Refusal `json:"refusals,omitempty"`
+	// Excluded are scopes that the operator left out, and why.
+	Excluded []Refusal `json:"excluded,omitempty"`
+	// Span is the time that the rows of a log cover; nil for what is not a log.
+	Span *Span `json:"span,omitempty"`
+	// Skew is the greatest difference found between the source's clock and the
+	// host's.
+	Skew time.Duration `json:"skew,omitempty"`
+}
+
+// Refusal is a resource or scope that did not answer.
+type Refusal struct {
+	Scope  string `json:"scope"`
+	Status int    `json:"status,omitempty"`
+	Code   string `json:"code,omitempty"` // the source's own error code
+	Reason Reason `json:"reason"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Span is what a log was asked for and what it had.
+type Span struct {
+	From time.Time `json:"from"` // asked, inclusive
+	To   time.Time `json:"to"`   // asked, exclusive
+	// First and Last are the times of the first and the last record; zero when
+	// there was none.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+	// Kept is since when the source keeps records at all; zero when unknown.
+	// What lies between From and Kept is a gap, not an absence of events.
+	Kept time.Time `json:"kept,omitzero"`
+	Gaps []Gap     `json:"gaps,omitempty"`
+}
+
+// Gap is a time of which a log says nothing, and why that is known.
+type Gap struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason Reason    `json:"reason"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 // Problem is something wrong with the input that did not stop the run: what,

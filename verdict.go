@@ -74,6 +74,9 @@ const (
 	ReasonImplied         Reason = "implied"         // only the existence of the object is proven, by others that name it
 	ReasonScopeUnknown    Reason = "scopeUnknown"    // the management-group ancestry was not given
 	ReasonNeedsPeople     Reason = "needsPeople"     // only people's evidence can decide
+	ReasonNotOffered      Reason = "notOffered"      // the service or the log does not exist in this cloud
+	ReasonDeclined        Reason = "declined"        // the organisation does not have it, and a person said so with a reason
+	ReasonExcluded        Reason = "excluded"        // a person left the scope out of the collection, with a reason
 	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
 )
 
@@ -94,6 +97,9 @@ var reasonText = map[Reason]string{
 	ReasonImplied:         "the object itself was not collected; others only name it",
 	ReasonScopeUnknown:    "the management groups above this scope were not given",
 	ReasonNeedsPeople:     "only people's evidence can decide",
+	ReasonNotOffered:      "the service is not offered in this cloud",
+	ReasonDeclined:        "the organisation declared that it does not have this",
+	ReasonExcluded:        "the scope was left out of the collection",
 	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
 }
 

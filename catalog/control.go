@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+// Control is one control of the library: what a company whose service runs on
+// Azure does, so worded that a person can be asked whether it was done and an
+// auditor can test it. One YAML document under controls/ holds one Control;
+// doc/spec/control.md describes the fields. Fields in braces ({owner}, {system},
+// {cadence} …) are filled by the organisation and listed in Fields.
+type Control struct {
+	ID   string `yaml:"id"` // family-subject, such as access-leavers
+	Name string `yaml:"name"`
+	// Family groups controls for reading: access, change, operations …
+	Family string `yaml:"family"`
+	// Statement says who does what, how, when and where; Objective what for.
+	Statement string         `yaml:"statement"`
+	Objective string         `yaml:"objective"`
+	Fields    []ControlField `yaml:"fields,omitempty"`
+	// Criteria say which criteria the control meets, and how closely.
+	Criteria []CriterionLink `yaml:"criteria"`
+	// Categories for which an organisation adopts the control at all.
+	Categories []string `yaml:"categories"` // security, availability, processingIntegrity, confidentiality, privacy
+	Key        bool     `yaml:"key"`        // a key control; else supporting
+	Nature     string   `yaml:"nature"`     // automated, itDependentManual, manual
+	Kind       string   `yaml:"type"`       // preventive, detective, corrective
+	Frequency  string   `yaml:"frequency"`  // continuous, daily, weekly, monthly, quarterly, semiannual, annual, event
+	// Answers are the commitments and risks that the control answers.
+	Commitments []string `yaml:"commitments,omitempty"` // typical promises, in words
+	Risks       []string `yaml:"risks,omitempty"`       // ids of the starter risk register
+	// Instance is the unit that is counted and sampled, and its tolerance.
+	Instance Instance `yaml:"instance"`
+	// Configuration is, for automated controls, what the control consists of,
+	// and each of its branches that a test of one has to cover.
+	Configuration []Configuration `yaml:"configuration,omitempty"`
+	Services      []string        `yaml:"services"` // ids of services.yaml
+	Checks        []CheckLink     `yaml:"checks,omitempty"`
+	Evidence      []EvidenceNeed  `yaml:"evidence"`
+	Population    PopulationNeed  `yaml:"population"`
+	Design        []TestStep      `yaml:"designTest"`
+	Operating     []TestStep      `yaml:"operatingTest"`
+	// Deviations say what counts as the control not having operated.
+	Deviations []string `yaml:"deviations"`
+	Pitfalls   []string `yaml:"pitfalls"`
+	Steps      []string `yaml:"steps"` // to implement it, in order
+	// Order is when a first-time organisation takes it on: 1 (first) to 5.
+	Order int `yaml:"order"`
+	// Monitors names the subservice organisation that the control monitors
+	// ("microsoft"), CSOC the areas (responsibilities.yaml) it relies on.
+	Monitors string   `yaml:"monitors,omitempty"`
+	CSOC     []string `yaml:"csoc,omitempty"`
+	// Unchecked says why no check is linked, where none is.
+	Unchecked string `yaml:"unchecked,omitempty"`
+	// Requirements and Checklists place the control in views over the library.
+	Checklists []string `yaml:"checklists,omitempty"` // implementation-3, readiness-7
+	References []string `yaml:"references,omitempty"`
+	File       string   `yaml:"-"`
+	Line       int      `yaml:"-"`
+}
+
+// ControlField is what an organisation fills in a statement.
+type ControlField struct {
+	Name    string `yaml:"name"`    // as in the braces
+	Ask     string `yaml:"ask"`     // the question to the organisation
+	Example string `yaml:"example"` // what a good answer looks like
+}
+
+// Instance is one occurrence of a control.
+type Instance struct {
+	Unit      string `yaml:"unit"`                // "one leaver"
+	Tolerance string `yaml:"tolerance,omitempty"` // "within one business day of the last working day"
+	// Days is the tolerance in days where it is one; 0 is none.
+	Days int `yaml:"days,omitempty"`
+}
+
+// Configuration is a setting that is itself the control.
+type Configuration struct {
+	What     string   `yaml:"what"` // "policy assignment that denies public blob access"
+	Type     string   `yaml:"type"` // resource type, such as Microsoft.Authorization/policyAssignments
+	Branches []string `yaml:"branches,omitempty"`
+}
+
+// CheckLink ties a check to a control. Role is operates (a fail is a candidate
+// deviation), population (a fail is an item that the control must handle within
+// its tolerance) or indicator (it only informs).
+type CheckLink struct {
+	ID   string `yaml:"id"`
+	Role string `yaml:"role"`
+}
+
+// EvidenceNeed is evidence that a control leaves.
+type EvidenceNeed struct {
+	What    string `yaml:"what"`
+	Type    string `yaml:"type"`    // record, configuration, document, ticket, log, approval, screenshot
+	Source  string `yaml:"source"`  // where it comes from
+	Cadence string `yaml:"cadence"` // as Frequency
+	Accept  string `yaml:"accept"`  // what makes it acceptable
+	Reject  string `yaml:"reject"`  // what makes it rejected
+}
+
+// PopulationNeed is what the control acts on.
+type PopulationNeed struct {
+	Of       string `yaml:"of"`       // "everyone whose employment ended in the period"
+	Source   string `yaml:"source"`   // "HR roster export"
+	Complete string `yaml:"complete"` // how to show that it is complete and accurate
+}
+
+// TestStep is one step of a test procedure. Method is inspection,
+// observation, reperformance or inquiry; inquiry never stands alone.
+type TestStep struct {
+	Method string `yaml:"method"`
+	Step   string `yaml:"step"`
+}
