@@ -57,6 +57,9 @@ type Page struct {
 	// files. Subject is the id of the resource or record that was asked about,
 	// such as the vault of which the page lists the keys; empty for the scope.
 	Ask, Subject string
+	// Identity is the path of the member that tells the items of the page apart
+	// below Subject, such as "pullRequestId"; empty for id.
+	Identity string
 	// Request is how the page was asked for; nil for files.
 	Request *Request
 }

@@ -38,7 +38,10 @@ type Ask struct {
 	// About says in one plain clause what it reads.
 	About string
 	// Of names the types of the resources or records that are asked about, one
-	// request for each; empty means Root. They are yields of other asks.
+	// request for each; empty means Root. They are yields of other asks, or a
+	// list of the configuration: "tenant/githubOrganizations" is a subject for
+	// each element of the root's member of that name. Where the configuration
+	// has no such list nobody said which there are, and nothing is complete.
 	Of []string
 	// Where keeps only the subjects for which it is true; nil keeps all.
 	Where func(s *Subject) bool
@@ -49,8 +52,9 @@ type Ask struct {
 	Host   Host
 	Method string // GET unless stated
 	// Path and Query (raw) and Body are templates: {id}, {name}, or the path of
-	// a member of the subject such as {properties.vaultUri}; {^id} is the
-	// subject of the subject. Values are escaped for where they stand; {id} of
+	// a member of the subject such as {properties.vaultUri}; {^id} is of the
+	// subject of the subject, {^^id} of the next one up. A path may begin with a
+	// member that is a whole address, if the host admits it. Values are escaped for where they stand; {id} of
 	// an ARM id stays as it is. {from} and {to} are the window's ends.
 	Path       string
 	Query      string
@@ -67,8 +71,12 @@ type Ask struct {
 	// implies: data for resourceGraph, value for armList and graphCollection,
 	// the top-level array for array.
 	List string
-	// Identity is the member that tells rows apart; "" stands for id.
+	// Identity is the path of the member that tells the rows for one subject
+	// apart; "" stands for id.
 	Identity string
+	// Redact are paths of members whose values are secret for this ask, such as
+	// "variables.*.value"; Options.Redact knows the general ones.
+	Redact []string
 	// Types are what the ask reads completely when it is wholly answered.
 	Types []string
 	// Direct says that the resource's own provider answers (Request.Direct).
@@ -82,10 +90,14 @@ type Ask struct {
 	// Answers are statuses and error codes that mean something for this ask
 	// other than what they mean in general (ReasonOf).
 	Answers []Answer
-	// Proof names an ask of the same source. Where a list is empty whether
-	// there is nothing or nothing is visible, an empty answer counts only if
-	// Proof was answered for the same subject and shows that the identity sees.
+	// Proof names an ask of the same source. Where a source leaves out what the
+	// identity may not see, and answers with the rest, a list counts as complete
+	// only if Proof was answered for the same subject, or the nearest above it,
+	// and its Shows says that the identity sees.
 	Proof string
+	// Shows tells from an answer whether the identity sees; nil means that any
+	// answer shows it.
+	Shows func(answer jsontape.Value) bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
 	// NotOffered are the clouds and Microsoft 365 environments without it.
@@ -106,10 +118,14 @@ const (
 	HostDevOps       Host = "devops"      // dev.azure.com
 	HostDevOpsGraph  Host = "devopsGraph" // vssps.dev.azure.com
 	HostDevOpsAudit  Host = "devopsAudit" // auditservice.dev.azure.com
-	HostGitHub       Host = "github"
-	HostPower        Host = "power"     // api.bap.microsoft.com and its like
-	HostPowerAPI     Host = "powerApi"  // api.powerplatform.com
-	HostDataverse    Host = "dataverse" // the environment's own host
+	// HostDevOpsRelease is vsrm.dev.azure.com, HostDevOpsEntitlements
+	// vsaex.dev.azure.com.
+	HostDevOpsRelease      Host = "devopsRelease"
+	HostDevOpsEntitlements Host = "devopsEntitlements"
+	HostGitHub             Host = "github"
+	HostPower              Host = "power"     // api.bap.microsoft.com and its like
+	HostPowerAPI           Host = "powerApi"  // api.powerplatform.com
+	HostDataverse          Host = "dataverse" // the environment's own host
 )
 
 // Paging says how an answer leads to the next page.
@@ -122,6 +138,7 @@ const (
 	PageSkipToken    Paging = "skipToken"    // Resource Graph: $skipToken, sent in options of the body
 	PageODataLink    Paging = "odata"        // Graph, Dataverse: @odata.nextLink
 	PageContinuation Paging = "continuation" // DevOps: header x-ms-continuationtoken, sent as continuationToken
+	PageBodyToken    Paging = "bodyToken"    // DevOps: continuationToken in the body, sent as continuationToken
 	PageSkip         Paging = "skip"         // DevOps: $top and $skip until a page is short
 	PageLink         Paging = "link"         // GitHub: header Link, rel="next"
 )
