@@ -70,8 +70,8 @@ func start(t *testing.T, yaml string, o Options) (*Sim, *http.Client) {
 	return s, c
 }
 
-// signIn gets a token for a host as the managed identity endpoint gives it.
-func signIn(t *testing.T, s *Sim, c *http.Client, host string) string {
+// bearerFor gets a token for a host as the managed identity endpoint gives it.
+func bearerFor(t *testing.T, s *Sim, c *http.Client, host string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Endpoint("login")+"/metadata/identity/oauth2/token?resource="+url.QueryEscape(hosts[host].audiences[0]), nil)
 	if err != nil {
@@ -99,7 +99,7 @@ func ask(t *testing.T, s *Sim, c *http.Client, host, method, path, body string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+signIn(t, s, c, host))
+	req.Header.Set("Authorization", "Bearer "+bearerFor(t, s, c, host))
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
