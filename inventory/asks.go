@@ -413,8 +413,14 @@ func (m *merger) doubt(b *bucket, r *Resource, direct, index []*question, hit ma
 	}
 	if !r.Is(Direct) {
 		for _, q := range direct {
-			if reason := q.above(r.Key); reason != tickmark.ReasonNone {
-				hit[r.Key] = reason
+			reason := q.above(r.Key)
+			if reason == tickmark.ReasonNone && r.Subscription != "" && !claimed(q.scopes, r.Key) {
+				reason = tickmark.ReasonNotCollected // put elsewhere, but not here
+			}
+			if reason != tickmark.ReasonNone {
+				if !b.both[r.Key] {
+					hit[r.Key] = reason
+				}
 				return
 			}
 		}
