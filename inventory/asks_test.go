@@ -39,7 +39,9 @@ func collected(source, scope string, asks []tickmark.AskCoverage, pages ...tickm
 func TestCompleteFromAsks(t *testing.T) {
 	const vaults, secrets, repos = "Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/secrets", "devops/repositories"
 	const other = "/subscriptions/0ab2"
-	at := func(s, name string) string { return s + "/resourceGroups/g/providers/Microsoft.KeyVault/vaults/" + name }
+	at := func(s, name string) string {
+		return s + "/resourceGroups/g/providers/Microsoft.KeyVault/vaults/" + name
+	}
 	refused := func(scope string) []tickmark.Refusal {
 		return []tickmark.Refusal{{Scope: scope, Reason: tickmark.ReasonNotPermitted}}
 	}

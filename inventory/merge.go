@@ -26,7 +26,7 @@ type merger struct {
 	lines     lineCounter
 
 	redactions []Redaction
-	byType     map[string]int // lower-case type → index in buckets
+	byType     map[string]int  // lower-case type → index in buckets
 	damaged    map[[2]int]bool // segment and page → some item could not be read
 	changed    int             // resources that came or went during the collection
 }

@@ -24,16 +24,21 @@ import (
 
 // ownIdentity are the record types, lower-case, whose ids are unique in a
 // tenant or, being GUIDs or the service's own global numbers, everywhere.
-var ownIdentity = map[string]bool{
-	"graph/users": true, "graph/groups": true, "graph/serviceprincipals": true, "graph/applications": true,
-	"graph/devices": true, "graph/directoryobjects": true, "graph/directoryroles": true, "graph/organization": true,
-	"graph/roleassignments": true, "graph/roledefinitions": true, "graph/conditionalaccesspolicies": true, "graph/namedlocations": true,
-	"graph/roleassignmentscheduleinstances": true, "graph/roleeligibilityscheduleinstances": true,
-	"graph/userregistrationdetails": true, "graph/subscribedskus": true, "graph/signins": true, "graph/directoryaudits": true,
-	"graph/approleassignments": true, "graph/oauth2permissiongrants": true,
-	"devops/projects": true, "devops/repositories": true,
-	"github/repositories": true, "github/users": true,
-	"power/environments": true,
+var ownIdentity = lowerSet(
+	"graph/users", "graph/groups", "graph/servicePrincipals", "graph/applications", "graph/devices", "graph/directoryObjects",
+	"graph/directoryRoles", "graph/organization", "graph/roleAssignments", "graph/roleDefinitions", "graph/conditionalAccessPolicies",
+	"graph/namedLocations", "graph/roleAssignmentScheduleInstances", "graph/roleEligibilityScheduleInstances",
+	"graph/userRegistrationDetails", "graph/subscribedSkus", "graph/signIns", "graph/directoryAudits",
+	"graph/appRoleAssignments", "graph/oauth2PermissionGrants",
+	"devops/projects", "devops/repositories", "github/repositories", "github/users", "power/environments",
+)
+
+func lowerSet(types ...string) map[string]bool {
+	set := make(map[string]bool, len(types))
+	for _, t := range types {
+		set[strings.ToLower(t)] = true
+	}
+	return set
 }
 
 // nameRecord gives a record its id and key; false if it has something in the

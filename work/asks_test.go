@@ -101,7 +101,7 @@ func (w *tenant) yes() bool { return w.rng.IntN(2) == 0 }
 // newTenant makes a tenant; the index may lag behind the providers.
 func newTenant(tb testing.TB, seed uint64) *tenant {
 	tb.Helper()
-	w := &tenant{rng: rand.New(rand.NewPCG(seed, 3)), snap: &tickmark.Snapshot{Origin: "live", ObservedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}} //nolint:gosec // test data
+	w := &tenant{rng: rand.New(rand.NewPCG(seed, 3)), snap: &tickmark.Snapshot{Origin: "live", ObservedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}}
 	index := w.segment("arm", "", tickmark.AskCoverage{Name: "resources", Types: []string{typeSub, typeVault, typeStorage, typeAlert}})
 	var rows [][]byte
 	for s := range 3 {
