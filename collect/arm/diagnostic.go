@@ -33,7 +33,7 @@ Microsoft.DBforPostgreSQL/flexibleServers
 Microsoft.Databricks/workspaces
 Microsoft.DataFactory/factories
 Microsoft.DataProtection/backupVaults
-Microsoft.Devices/iotHubs
+Microsoft.Devices/IotHubs
 Microsoft.DocumentDB/databaseAccounts
 Microsoft.EventHub/namespaces
 Microsoft.KeyVault/managedHSMs
@@ -55,7 +55,7 @@ Microsoft.Purview/accounts
 Microsoft.RecoveryServices/vaults
 Microsoft.Search/searchServices
 Microsoft.ServiceBus/namespaces
-Microsoft.SignalRService/signalR
+Microsoft.SignalRService/SignalR
 Microsoft.Sql/managedInstances
 Microsoft.Sql/servers/databases
 Microsoft.Storage/storageAccounts/blobServices

@@ -37,7 +37,9 @@ Microsoft.DBforPostgreSQL/flexibleServers
 Microsoft.Databricks/workspaces Microsoft.DataFactory/factories
 Microsoft.DataProtection/backupVaults Microsoft.DataProtection/resourceGuards
 Microsoft.DesktopVirtualization/hostPools
-Microsoft.Devices/iotHubs Microsoft.DocumentDB/databaseAccounts
+Microsoft.EventGrid/domains Microsoft.EventGrid/topics Microsoft.EventHub/namespaces
+Microsoft.HDInsight/clusters Microsoft.HybridCompute/machines Microsoft.HybridCompute/machines/extensions
+Microsoft.Devices/IotHubs Microsoft.DocumentDB/databaseAccounts
 Microsoft.Insights/actionGroups Microsoft.Insights/activityLogAlerts Microsoft.Insights/components
 Microsoft.Insights/dataCollectionRules Microsoft.Insights/metricAlerts Microsoft.Insights/scheduledQueryRules
 Microsoft.KeyVault/managedHSMs Microsoft.KeyVault/vaults
@@ -56,12 +58,12 @@ Microsoft.Network/virtualNetworks Microsoft.Network/vpnGateways
 Microsoft.OperationalInsights/workspaces Microsoft.OperationsManagement/solutions
 Microsoft.PowerBIDedicated/capacities Microsoft.Purview/accounts
 Microsoft.RecoveryServices/vaults Microsoft.Relay/namespaces
-Microsoft.Search/searchServices Microsoft.ServiceBus/namespaces Microsoft.SignalRService/signalR
+Microsoft.Search/searchServices Microsoft.ServiceBus/namespaces Microsoft.SignalRService/SignalR
 Microsoft.Sql/managedInstances Microsoft.Sql/managedInstances/databases
 Microsoft.Sql/servers Microsoft.Sql/servers/databases Microsoft.Sql/servers/elasticPools
 Microsoft.Storage/storageAccounts Microsoft.StorageSync/storageSyncServices
 Microsoft.StreamAnalytics/streamingJobs Microsoft.Synapse/workspaces
-Microsoft.Web/hostingEnvironments Microsoft.Web/serverFarms Microsoft.Web/sites Microsoft.Web/sites/slots
+Microsoft.Web/hostingEnvironments Microsoft.Web/serverfarms Microsoft.Web/sites Microsoft.Web/sites/slots
 Microsoft.Web/staticSites
 `)
 

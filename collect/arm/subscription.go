@@ -15,6 +15,9 @@ func list(name, about, typ, version, doc string) collect.Ask {
 // the fields differ the provider is right.
 func subscriptionAsks() []collect.Ask {
 	const network = "2023-11-01"
+	networks := list("virtual-networks", "virtual networks with their subnets", "Microsoft.Network/virtualNetworks", network, "virtualnetwork/virtual-networks/list-all")
+	// Subnets come whole inside their network.
+	networks.Types = append(networks.Types, "Microsoft.Network/virtualNetworks/subnets")
 	return each(
 		list("storage-accounts", "storage accounts", "Microsoft.Storage/storageAccounts", "2023-05-01", "storagerp/storage-accounts/list"),
 		list("key-vaults", "key vaults", "Microsoft.KeyVault/vaults", "2023-07-01", "keyvault/keyvault/vaults/list-by-subscription"),
@@ -38,7 +41,7 @@ func subscriptionAsks() []collect.Ask {
 		list("network-watchers", "network watchers", "Microsoft.Network/networkWatchers", network, "network-watcher/network-watchers/list-all"),
 		list("private-endpoints", "private endpoints", "Microsoft.Network/privateEndpoints", network, "virtualnetwork/private-endpoints/list-by-subscription"),
 		list("public-addresses", "public IP addresses", "Microsoft.Network/publicIPAddresses", network, "virtualnetwork/public-ip-addresses/list-all"),
-		list("virtual-networks", "virtual networks with their subnets", "Microsoft.Network/virtualNetworks", network, "virtualnetwork/virtual-networks/list-all"),
+		networks,
 		list("cdn-profiles", "Front Door and CDN profiles", "Microsoft.Cdn/profiles", "2023-05-01", "cdn/profiles/list"),
 		list("recovery-vaults", "Recovery Services vaults", "Microsoft.RecoveryServices/vaults", "2023-04-01", "recoveryservices/vaults/list-by-subscription-id"),
 		list("backup-vaults", "Backup vaults", "Microsoft.DataProtection/backupVaults", "2024-04-01", "dataprotection/backup-vaults/get-in-subscription"),
