@@ -15,8 +15,9 @@ import (
 // resource. A storage account has settings of its own for metrics only: logs
 // are set on its services.
 //
-// Source: docs + azure-monitor/reference/supported-logs/logs-index, the types
-// with at least one category of resource logs.
+// Source: docs + azure-monitor/reference/logs-index (of 2024-12), the types with
+// at least one category of resource logs. Virtual machines have categories for
+// updates only and are not asked.
 var diagnosticTypes = strings.Fields(`
 Microsoft.ApiManagement/service
 Microsoft.App/managedEnvironments
@@ -26,16 +27,24 @@ Microsoft.Batch/batchAccounts
 Microsoft.Cache/redis
 Microsoft.Cdn/profiles
 Microsoft.CognitiveServices/accounts
+Microsoft.ContainerInstance/containerGroups
 Microsoft.ContainerRegistry/registries
 Microsoft.ContainerService/managedClusters
-Microsoft.DBforMySQL/flexibleServers
-Microsoft.DBforPostgreSQL/flexibleServers
 Microsoft.Databricks/workspaces
 Microsoft.DataFactory/factories
 Microsoft.DataProtection/backupVaults
+Microsoft.DBforMariaDB/servers
+Microsoft.DBforMySQL/flexibleServers
+Microsoft.DBforMySQL/servers
+Microsoft.DBforPostgreSQL/flexibleServers
+Microsoft.DesktopVirtualization/hostPools
 Microsoft.Devices/IotHubs
 Microsoft.DocumentDB/databaseAccounts
+Microsoft.EventGrid/domains
+Microsoft.EventGrid/topics
 Microsoft.EventHub/namespaces
+Microsoft.Insights/components
+Microsoft.Insights/dataCollectionRules
 Microsoft.KeyVault/managedHSMs
 Microsoft.KeyVault/vaults
 Microsoft.Kusto/clusters
@@ -46,17 +55,23 @@ Microsoft.Network/azureFirewalls
 Microsoft.Network/bastionHosts
 Microsoft.Network/expressRouteCircuits
 Microsoft.Network/frontDoors
+Microsoft.Network/loadBalancers
 Microsoft.Network/networkSecurityGroups
 Microsoft.Network/publicIPAddresses
+Microsoft.Network/trafficManagerProfiles
 Microsoft.Network/virtualNetworkGateways
 Microsoft.Network/virtualNetworks
+Microsoft.Network/vpnGateways
 Microsoft.OperationalInsights/workspaces
+Microsoft.PowerBIDedicated/capacities
 Microsoft.Purview/accounts
 Microsoft.RecoveryServices/vaults
+Microsoft.Relay/namespaces
 Microsoft.Search/searchServices
 Microsoft.ServiceBus/namespaces
 Microsoft.SignalRService/SignalR
 Microsoft.Sql/managedInstances
+Microsoft.Sql/managedInstances/databases
 Microsoft.Sql/servers/databases
 Microsoft.Storage/storageAccounts/blobServices
 Microsoft.Storage/storageAccounts/fileServices
@@ -67,6 +82,7 @@ Microsoft.Synapse/workspaces
 Microsoft.Web/hostingEnvironments
 Microsoft.Web/sites
 Microsoft.Web/sites/slots
+Microsoft.Web/staticSites
 `)
 
 // diagnosticAsks read where the logs of each resource go.
