@@ -37,6 +37,8 @@ type Ask struct {
 	Name string
 	// About says in one plain clause what it reads.
 	About string
+	// Doc is the page that documents the request; empty where there is none.
+	Doc string
 	// Of names the types of the resources or records that are asked about, one
 	// request for each; empty means Root. They are yields of other asks, or a
 	// list of the configuration: "tenant/githubOrganizations" is a subject for
@@ -64,6 +66,9 @@ type Ask struct {
 	Paging     Paging
 	// PageSize is what the request asks for, for the plan.
 	PageSize int
+	// Cap, if above 0, is the number of rows that the source never exceeds for
+	// one subject without saying that there are more: so many are truncated.
+	Cap int
 	// Form and Entity are those of the pages (tickmark.Page).
 	Form   string
 	Entity string
