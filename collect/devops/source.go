@@ -6,6 +6,8 @@
 package devops
 
 import (
+	"strings"
+
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/jsontape"
 )
@@ -77,6 +79,16 @@ func scopeOf(organisations string) func(*collect.Subject) string {
 		}
 		return ""
 	}
+}
+
+// camel turns the name of an ask into that of its records: team-members reads
+// teamMembers.
+func camel(name string) string {
+	words := strings.Split(name, "-")
+	for i, w := range words[1:] {
+		words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, "")
 }
 
 // one is the form of an answer that is one object.

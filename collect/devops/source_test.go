@@ -4,6 +4,7 @@ package devops_test
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func problems(s collect.Source) []string {
 		}
 		names[a.Name] = true
 		post := slices.ContainsFunc(queries, func(q string) bool { return strings.HasSuffix(a.Path, q) })
-		if a.Method != "" && a.Method != "GET" && (a.Method != "POST" || !post) {
+		if a.Method != "" && a.Method != http.MethodGet && (a.Method != http.MethodPost || !post) {
 			say(a, "%s may change something", a.Method)
 		}
 		if a.About == "" || !strings.HasPrefix(a.Doc, "https://") || a.Needs.Permission == "" || a.Needs.Role == "" {
@@ -171,9 +172,9 @@ func TestShows(t *testing.T) {
 		{devops.Source(), "sees-repositories", `{"evaluations":[{"value":"true"}]}`, false},
 		{devops.Source(), "sees-repositories", `{"evaluations":[]}`, false},
 		{devops.Source(), "sees-repositories", `{}`, false},
-		{devops.GitHub(), "installation", `{"repository_selection":"all"}`, true},
-		{devops.GitHub(), "installation", `{"repository_selection":"selected","total_count":3}`, false},
-		{devops.GitHub(), "installation", `{"total_count":3}`, false},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"all"}`, true},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"selected","total_count":3}`, false},
+		{devops.GitHub(), "installation-access", `{"total_count":3}`, false},
 	} {
 		i := slices.IndexFunc(c.source.Asks, func(a collect.Ask) bool { return a.Name == c.ask })
 		tape, err := jsontape.Parse([]byte(c.answer), jsontape.Options{})

@@ -2,7 +2,11 @@
 
 package power
 
-import "github.com/tickmark/tickmark/collect"
+import (
+	"strings"
+
+	"github.com/tickmark/tickmark/collect"
+)
 
 const (
 	caller = "power/dataverseCallers"
@@ -12,11 +16,11 @@ const (
 )
 
 // table makes an ask for the rows of a table of Dataverse.
-func table(name, about, doc, set, query, key, entity string) collect.Ask {
+func table(name, about, doc, set, query, key string) collect.Ask {
 	return collect.Ask{
 		Name: name, About: about, Of: []string{caller}, Doc: data + doc, Host: collect.HostDataverse, Path: ofCaller + set, Query: query,
 		Header: map[string]string{"Prefer": "odata.maxpagesize=500", "OData-Version": "4.0", "OData-MaxVersion": "4.0"},
-		Paging: collect.PageODataLink, PageSize: 500, Identity: key, Entity: entity, Needs: reader, Proof: "dataverse-privileges",
+		Paging: collect.PageODataLink, PageSize: 500, Identity: key, Entity: "power/" + camel(name), Needs: reader, Proof: "dataverse-privileges",
 	}
 }
 
@@ -25,7 +29,7 @@ func table(name, about, doc, set, query, key, entity string) collect.Ask {
 func dataverseAsks() []collect.Ask {
 	tables := table("dataverse-tables", "which tables are audited", "webapi/query-metadata-web-api", "EntityDefinitions",
 		"$select=LogicalName,SchemaName,EntitySetName,IsCustomEntity,IsAuditEnabled,IsRetrieveAuditEnabled,IsRetrieveMultipleAuditEnabled,OwnershipType",
-		"MetadataId", "power/dataverseTables")
+		"MetadataId")
 	tables.Paging, tables.PageSize, tables.Proof = collect.PageOne, 0, "" // definitions are the same for everybody
 	return []collect.Ask{
 		{
@@ -40,23 +44,32 @@ func dataverseAsks() []collect.Ask {
 		table("dataverse-organizations", "audit, session and firewall settings of each Dataverse", "reference/entities/organization", "organizations",
 			"$select=organizationid,name,isauditenabled,isuseraccessauditenabled,isreadauditenabled,auditretentionperiodv2,enableipbasedfirewallrule,"+
 				"enableipbasedfirewallruleinauditmode,sessiontimeoutenabled,sessiontimeoutinmins,inactivitytimeoutenabled,inactivitytimeoutinmins,blockedattachments",
-			"organizationid", "power/dataverseOrganizations"),
+			"organizationid"),
 		table("security-roles", "security roles of each Dataverse", "reference/entities/role", "roles",
-			"$select=roleid,name,ismanaged,modifiedon,_businessunitid_value,_parentrootroleid_value,_roletemplateid_value", "roleid", "power/securityRoles"),
+			"$select=roleid,name,ismanaged,modifiedon,_businessunitid_value,_parentrootroleid_value,_roletemplateid_value", "roleid"),
 		table("system-users", "users of each Dataverse with the roles given to them", "reference/entities/systemuser", "systemusers",
 			"$select=systemuserid,fullname,domainname,azureactivedirectoryobjectid,applicationid,isdisabled,accessmode,createdon,modifiedon,_businessunitid_value"+
-				"&$expand=systemuserroles_association($select=roleid,name)", "systemuserid", "power/systemUsers"),
+				"&$expand=systemuserroles_association($select=roleid,name)", "systemuserid"),
 		table("teams", "teams of each Dataverse with their roles and members", "reference/entities/team", "teams",
 			"$select=teamid,name,teamtype,membershiptype,azureactivedirectoryobjectid,_businessunitid_value"+
-				"&$expand=teamroles_association($select=roleid,name),teammembership_association($select=systemuserid)", "teamid", "power/teams"),
+				"&$expand=teamroles_association($select=roleid,name),teammembership_association($select=systemuserid)", "teamid"),
 		table("column-security-profiles", "who may read and write protected columns", "reference/entities/fieldsecurityprofile", "fieldsecurityprofiles",
 			"$select=fieldsecurityprofileid,name,ismanaged&$expand=systemuserprofiles_association($select=systemuserid),teamprofiles_association($select=teamid)",
-			"fieldsecurityprofileid", "power/columnSecurityProfiles"),
+			"fieldsecurityprofileid"),
 		// Category 5 is cloud flows. Those that were made outside a solution, before
 		// Dataverse kept them, are not here; the service that had them documents no
 		// way for an application to list them.
 		table("flows", "cloud flows that Dataverse keeps, with owner and state", "reference/entities/workflow", "workflows",
-			"$select=workflowid,name,category,statecode,statuscode,createdon,modifiedon,_ownerid_value,_modifiedby_value&$filter=category eq 5", "workflowid", "power/flows"),
+			"$select=workflowid,name,category,statecode,statuscode,createdon,modifiedon,_ownerid_value,_modifiedby_value&$filter=category eq 5", "workflowid"),
 		tables,
 	}
+}
+
+// camel turns the name of an ask into that of its records.
+func camel(name string) string {
+	words := strings.Split(name, "-")
+	for i, w := range words[1:] {
+		words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, "")
 }

@@ -3,6 +3,7 @@
 package power_test
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func problems(s collect.Source) []string {
 			say("two asks of this name")
 		}
 		names[a.Name] = true
-		if a.Method != "" && a.Method != "GET" && (a.Method != "POST" || !strings.HasSuffix(a.Path, "/listTenantSettings")) {
+		if a.Method != "" && a.Method != http.MethodGet && (a.Method != http.MethodPost || !strings.HasSuffix(a.Path, "/listTenantSettings")) {
 			say("may change something")
 		}
 		if a.About == "" || !strings.HasPrefix(a.Doc, "https://learn.microsoft.com/") || a.Needs.Permission == "" || a.Needs.Role == "" {

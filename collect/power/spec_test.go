@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -79,5 +80,28 @@ func TestSpec(t *testing.T) {
 	}
 	if want != string(page) {
 		t.Errorf("%s is not what the tables say: run go test ./collect/power -run TestSpec -update", specFile)
+	}
+}
+
+// TestRecordNames finds records that the page names and no ask reads.
+func TestRecordNames(t *testing.T) {
+	page, err := os.ReadFile(specFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, s := range []collect.Source{power.Source()} {
+		for _, a := range s.Asks {
+			known[a.Entity] = true
+		}
+	}
+	named := regexp.MustCompile("[ `|](?:power)/[a-z][A-Za-z]+[ `,;|:]").FindAllString(string(page), -1)
+	if len(named) < 20 {
+		t.Errorf("only %d records are named", len(named))
+	}
+	for _, n := range named {
+		if n = strings.Trim(n, " `,;|:"); !known[n] {
+			t.Errorf("%s names %s, which no ask reads", specFile, n)
+		}
 	}
 }
