@@ -54,6 +54,8 @@ func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []hist
 // stored, so that the memory behind them can be given back: their pages need
 // not all be in memory at once. The results may point into the bytes and come
 // last, so that release must leave them readable, as a mapped file is.
+//
+//nolint:revive // Record's arguments and one more
 func (s *Store) RecordReleasing(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress, release func(*tickmark.Segment)) (history.Recorded, error) {
 	if s.key == nil {
 		return history.Recorded{}, errNoKey(s.dir)
