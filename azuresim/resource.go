@@ -26,9 +26,8 @@ func (s *Sim) compileBody(t *template, patch []byte) body {
 			ms = append(ms, member{name, value})
 		}
 	}
-	top := !t.child && strings.Contains(t.full, "/") && (t.At == "" || t.At == "group") && t.table == "resources"
 	put("kind", text(t.Kind))
-	if top || t.Location != "" {
+	if t.table == "resources" || t.Location != "" {
 		put("location", text("{location}"))
 	}
 	put("sku", raw(t.SKU))
