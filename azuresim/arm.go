@@ -236,7 +236,7 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 			continue
 		}
 		at := strings.ToLower(s.scopeOfEntry(i))
-		if own && at == low || (below || t.isPlain()) && within(at, low) {
+		if own && at == low || (below || t.isPlain()) && inScope(at, low) {
 			out = append(out, i)
 		}
 	}
@@ -247,9 +247,9 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 // lists of a subscription and of a group show it wherever it is.
 func (t *template) isPlain() bool { return t.child || t.At == "" || t.At == "group" }
 
-// within reports whether a scope is the other one or below it; both are lower
+// inScope reports whether a scope is the other one or below it; both are lower
 // case. The empty scope is the tenant.
-func within(scope, of string) bool {
+func inScope(scope, of string) bool {
 	return of == "" || scope == of || strings.HasPrefix(scope, of+"/")
 }
 
@@ -286,7 +286,7 @@ func (s *Sim) entriesAbove(scope, kind string) []int32 {
 		r := s.ranges[sub]
 		for i := r[0]; i < r[1]; i++ {
 			at := strings.ToLower(s.scopeOfEntry(i))
-			if s.templates[s.entries[i].tmpl].lower == kind && at != scope && within(scope, at) && s.exists(i) {
+			if s.templates[s.entries[i].tmpl].lower == kind && at != scope && inScope(scope, at) && s.exists(i) {
 				out = append(out, i)
 			}
 		}
@@ -324,7 +324,7 @@ func (s *Sim) roleDefinitions(scope string) []int32 {
 		scopes, _ := jsonPath(body, "properties", "assignableScopes").([]any)
 		for _, a := range scopes {
 			at := strings.ToLower(textOf(a))
-			if at == "/" || slices.Contains(reach, at) || scope == "" || within(at, scope) {
+			if at == "/" || slices.Contains(reach, at) || scope == "" || inScope(at, scope) {
 				out = append(out, i)
 				break
 			}
@@ -494,7 +494,7 @@ func (s *Sim) listResources(q *armRequest) {
 		if t.table != "resources" || want != "" && t.lower != want || !s.exists(i) {
 			continue
 		}
-		if v := s.varsOf(i); !ok || within(strings.ToLower(v.id), strings.ToLower(group)) {
+		if v := s.varsOf(i); !ok || inScope(strings.ToLower(v.id), strings.ToLower(group)) {
 			rows = append(rows, i)
 		}
 	}

@@ -256,7 +256,7 @@ func (s *Sim) statesOf(rows []map[string]any, sub int, scope string, narrowed bo
 				continue
 			}
 			v := s.varsOf(i)
-			if narrowed && !within(strings.ToLower(v.id), scope) {
+			if narrowed && !inScope(strings.ToLower(v.id), scope) {
 				continue
 			}
 			good := p.NonCompliantEvery == 0 || int(s.entries[i].ord)%p.NonCompliantEvery != 0
