@@ -369,10 +369,13 @@ func (s *Sim) resolveScope(scope string) string {
 		return managementGroupID(rest)
 	}
 	if rest, ok := strings.CutPrefix(scope, "subscription/"); ok {
-		name, tail, _ := strings.Cut(rest, "/")
+		name, tail := rest, ""
+		if i := strings.IndexAny(rest, "/*"); i >= 0 { // a path, or a pattern
+			name, tail = rest[:i], rest[i:]
+		}
 		for i := range s.subs {
 			if strings.EqualFold(s.subs[i].Name, name) {
-				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+"/"+tail, "/")
+				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+tail, "/")
 			}
 		}
 	}
