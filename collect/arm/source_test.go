@@ -100,6 +100,13 @@ func TestSubjectsAreListed(t *testing.T) {
 	}
 }
 
+// TestEngineTakesTheSource: the engine finds no mistake in it either.
+func TestEngineTakesTheSource(t *testing.T) {
+	if err := collect.Check(arm.Source()); err != nil {
+		t.Error(err)
+	}
+}
+
 // mistakes lists what is wrong with the templates of an ask.
 func mistakes(a collect.Ask) []string {
 	var bad []string
