@@ -84,8 +84,14 @@ func indexRow(t *template, own []byte) []byte {
 		kind = "microsoft.resources/subscriptions/resourcegroups"
 	}
 	row := []member{
-		{"id", []byte(`"{id}"`)}, {"name", []byte(`"{name}"`)}, {"type", quote(kind)}, {"tenantId", []byte(`"{tenant}"`)},
-		{"kind", get("kind", `""`)}, {"location", get("location", `""`)}, {"resourceGroup", []byte(`"{group}"`)}, {"subscriptionId", []byte(`"{subscription}"`)},
+		{"id", []byte(`"{id}"`)},
+		{"name", []byte(`"{name}"`)},
+		{"type", quote(kind)},
+		{"tenantId", []byte(`"{tenant}"`)},
+		{"kind", get("kind", `""`)},
+		{"location", get("location", `""`)},
+		{"resourceGroup", []byte(`"{group}"`)},
+		{"subscriptionId", []byte(`"{subscription}"`)},
 	}
 	if t.table == "resources" || t.table == "resourcecontainers" {
 		row = append(row, member{"managedBy", get("managedBy", `""`)}, member{"sku", get("sku", "null")}, member{"plan", get("plan", "null")})
