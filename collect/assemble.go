@@ -207,7 +207,7 @@ func topological(src *sourceRun) []int {
 
 // opened begins the account of an ask in a scope.
 func (r *runner) opened(a *askRun, i int, scope string, books map[string][]*account) *account {
-	x := &account{cov: tickmark.AskCoverage{Name: a.ask.Name, Types: a.ask.Types, Declared: -1}}
+	x := &account{cov: tickmark.AskCoverage{Name: a.ask.Name, Types: a.ask.Types, Declared: -1, Direct: a.ask.Direct}}
 	books[scope][i] = x
 	return x
 }
@@ -314,7 +314,7 @@ func (r *runner) span(a *askRun, x *account) {
 		}
 	}
 	if keeps := r.keeps(w); keeps > 0 {
-		s.Kept = r.resumed.Started.Add(-keeps)
+		s.Kept = r.resumed.Started.Truncate(time.Second).Add(-keeps)
 		if s.Kept.After(s.From) {
 			end := s.Kept
 			if end.After(s.To) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -80,6 +81,12 @@ func (r *reader) locate(src []byte, a *Ask) (off, end int, err error) {
 	off = skipSpace(src, 0)
 	if path, ok := a.listPath(); ok {
 		for name := range strings.SplitSeq(path, ".") {
+			if n, err := strconv.Atoi(name); err == nil {
+				if off, err = elementAt(src, off, n); err != nil {
+					return 0, 0, r.better(src, err)
+				}
+				continue
+			}
 			if off, err = memberAt(src, off, name); err != nil {
 				return 0, 0, r.better(src, err)
 			}
@@ -142,6 +149,29 @@ func memberAt(src []byte, off int, name string) (int, error) {
 		i = skipSpace(src, i+1)
 	}
 	return 0, missing
+}
+
+// elementAt finds an element of the array at src[off].
+func elementAt(src []byte, off, n int) (int, error) {
+	missing := fmt.Errorf("the answer has no element %d", n)
+	if off >= len(src) || src[off] != '[' {
+		return 0, missing
+	}
+	i := skipSpace(src, off+1)
+	for ; n > 0; n-- {
+		var err error
+		if i, err = jsontape.SkipValue(src, i); err != nil {
+			return 0, err
+		}
+		if i = skipSpace(src, i); i >= len(src) || src[i] != ',' {
+			return 0, missing
+		}
+		i = skipSpace(src, i+1)
+	}
+	if i >= len(src) || src[i] == ']' {
+		return 0, missing
+	}
+	return i, nil
 }
 
 func skipSpace(src []byte, i int) int {

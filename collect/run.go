@@ -88,6 +88,7 @@ type runner struct {
 	to         time.Time
 	start      time.Time
 	resumed    Resume
+	probe      bool // one request of each ask
 
 	buckets   map[string]*bucket
 	ring      []*bucket

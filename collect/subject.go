@@ -82,10 +82,13 @@ func subjectOf(a *Ask, row jsontape.Value) *Subject {
 	return s
 }
 
+// identified reports whether rows have a member that tells them apart.
+func identified(a *Ask) bool { return a.Identity != "#" && a.Identity != "-" }
+
 // identity is the text that tells a row apart; not ok where the row lacks it.
 func identity(a *Ask, row jsontape.Value) (string, bool) {
 	switch a.Identity {
-	case "#":
+	case "#", "-":
 		return "", false
 	case "":
 		return scalar(row.Get("id"))
@@ -185,6 +188,7 @@ func (r *runner) enumerate(a *askRun) error {
 		return r.configured(a, l)
 	}
 	seen := map[key]bool{}
+	done := errors.New("one is enough")
 	var refs []ref
 	var subjects []*Subject
 	flush := func() error {
@@ -215,11 +219,14 @@ func (r *runner) enumerate(a *askRun) error {
 		}
 		refs, subjects = append(refs, at), append(subjects, s)
 		if len(refs) >= max(1, a.ask.Batch) {
-			return flush()
+			if err := flush(); err != nil || !r.probe {
+				return err
+			}
+			return done
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, done) {
 		return err
 	}
 	return flush()

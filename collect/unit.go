@@ -257,7 +257,7 @@ func (g *gather) row(it tickmark.Item, row jsontape.Value) error {
 	info := rowInfo{item: it, digest: sha256.Sum256(g.src[it.Off : it.Off+it.Len])}
 	info.id = binary.LittleEndian.Uint64(info.digest[:])
 	n := len(g.rows)
-	if a.Identity == "#" || table(a.Form) {
+	if !identified(a) || table(a.Form) {
 		info.id ^= uint64(n+1) * 0x9E3779B97F4A7C15 // rows may be alike
 	} else {
 		if row.Kind() != jsontape.Object {
@@ -265,7 +265,7 @@ func (g *gather) row(it tickmark.Item, row jsontape.Value) error {
 		}
 		id, ok := identity(a, row)
 		if !ok && !single(a.Form) && g.r.tune.on("identity") {
-			return fmt.Errorf("row %d has no %s", n, cmpOr(a.Identity, "id"))
+			return fmt.Errorf("row %d has no %s", n, orElse(a.Identity, "id"))
 		}
 		if ok {
 			h := sha256.Sum256([]byte(foldID(id)))
@@ -363,7 +363,7 @@ func (u *unit) note(s string) {
 	}
 }
 
-func cmpOr(a, b string) string {
+func orElse(a, b string) string {
 	if a != "" {
 		return a
 	}
@@ -442,6 +442,9 @@ func (r *runner) progress(u *unit, p *pageRec) (more bool, end *ending) {
 	c, a := u.chain, u.ask.ask
 	stop := func(reason tickmark.Reason, format string, args ...any) (bool, *ending) {
 		return false, &ending{Reason: reason, Status: p.Ask.Status, Detail: fmt.Sprintf(format, args...)}
+	}
+	if r.probe {
+		return false, &ending{Status: p.Ask.Status}
 	}
 	if len(u.notes) > 0 {
 		return stop(tickmark.ReasonTruncated, "%s", strings.Join(u.notes, "; "))
