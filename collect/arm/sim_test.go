@@ -42,9 +42,18 @@ resources:
   - type: Microsoft.OperationalInsights/workspaces
     name: logs
     subscriptions: [one]
-    properties: {retentionInDays: 365}
+    properties: {retentionInDays: 365, customerId: 6c0ffee0-0000-4000-8000-000000000001}
+    children:
+      - {type: tables, name: AzureActivity, properties: {retentionInDays: 365}}
+      - {type: tables, name: AuditLogs, properties: {retentionInDays: 365}}
+      - {type: tables, name: SecurityAlert, properties: {retentionInDays: 365}}
+      - {type: tables, name: SigninLogs, properties: {retentionInDays: 365}}
+      - {type: tables, name: AADServicePrincipalSignInLogs, properties: {retentionInDays: 365}}
 workspaces:
-  - {name: logs, tables: [AzureActivity, SigninLogs]}
+  - name: logs
+    customerId: 6c0ffee0-0000-4000-8000-000000000001
+    tables: [AzureActivity, AuditLogs, SecurityAlert, SigninLogs, AADServicePrincipalSignInLogs]
+logs: {signIns: {perDay: 20}, audits: {perDay: 5}, activity: {perDay: 9}, alerts: {perDay: 2}}
 people: [{name: Ada Ray, upn: ada@small.example}]
 roleAssignments:
   - {principal: Ada Ray, role: Owner, scope: /}
@@ -148,6 +157,18 @@ func TestSimulated(t *testing.T) {
 	for ask, rows := range map[string]int{"subscriptions": 2, "resources": 15, "management-groups": 2, "index-role-assignments": 3} {
 		if a := account(t, s, "", ask); a.Rows != rows {
 			t.Errorf("%s: %d rows, want %d", ask, a.Rows, rows)
+		}
+	}
+	// One subscription has the workspace; its queries are understood.
+	logged := map[string]int{}
+	for _, seg := range s.Segments {
+		for _, a := range seg.Coverage.Asks {
+			logged[a.Name] += a.Rows
+		}
+	}
+	for _, ask := range []string{"activity-log", "log-azure-activity", "log-azure-activity-days", "log-audit-logs", "log-security-alerts-days", "log-sign-ins-days", "log-sign-ins-services-days"} {
+		if logged[ask] == 0 {
+			t.Errorf("%s has no row", ask)
 		}
 	}
 }
