@@ -63,11 +63,16 @@ func (s *Sim) authorisation() ([]Resource, error) {
 	return out, nil
 }
 
+// marshal returns the JSON of maps, lists and texts, which always have a form.
+func marshal(v any) []byte {
+	b, _ := json.Marshal(v)
+	return b
+}
+
 // record makes a Record of a value that can be marshalled; braces in it stand
 // for themselves.
 func record(v any) *Record {
-	b, _ := json.Marshal(v) // maps of strings and lists have a form
-	return &Record{text: []byte(escapeBraces(string(b))), parts: nil}
+	return &Record{text: []byte(escapeBraces(string(marshal(v))))}
 }
 
 // escapeBraces doubles the braces inside the strings of JSON text.

@@ -26,9 +26,8 @@ func (s *Sim) compileBody(t *template, patch []byte) body {
 			ms = append(ms, member{name, value})
 		}
 	}
-	top := !t.child && strings.Contains(t.full, "/") && (t.At == "" || t.At == "group") && t.table == "resources"
 	put("kind", text(t.Kind))
-	if top || t.Location != "" {
+	if t.table == "resources" || t.Location != "" {
 		put("location", text("{location}"))
 	}
 	put("sku", raw(t.SKU))
@@ -376,10 +375,13 @@ func (s *Sim) resolveScope(scope string) string {
 		return managementGroupID(rest)
 	}
 	if rest, ok := strings.CutPrefix(scope, "subscription/"); ok {
-		name, tail, _ := strings.Cut(rest, "/")
+		name, tail := rest, ""
+		if i := strings.IndexAny(rest, "/*"); i >= 0 { // a path, or a pattern
+			name, tail = rest[:i], rest[i:]
+		}
 		for i := range s.subs {
 			if strings.EqualFold(s.subs[i].Name, name) {
-				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+"/"+tail, "/")
+				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+tail, "/")
 			}
 		}
 	}

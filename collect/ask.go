@@ -80,7 +80,8 @@ type Ask struct {
 	List string
 	// Identity is the path of the member that tells the rows for one subject
 	// apart; "" stands for id. Several are joined by commas; "#" says that rows
-	// have none and their position tells them apart (PageOne only).
+	// have none and their position tells them apart (PageOne only), "-" that
+	// there is one row for a subject.
 	Identity string
 	// Redact are paths of members whose values are secret for this ask, such as
 	// "variables.*.value"; "*" is any member or element, and "!" before a path

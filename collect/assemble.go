@@ -143,6 +143,9 @@ func (r *runner) books(src *sourceRun) map[string][]*account {
 		a := src.asks[i]
 		r.account(a, i, books)
 		for _, d := range a.deps {
+			if !r.tune.on("dependency") {
+				break
+			}
 			for _, h := range holes[index[d]] {
 				for s := range scopes {
 					if x := books[s][i]; (h.scope == "" || h.scope == s || s == "") && (x != nil || h.scope == s) {
@@ -207,7 +210,7 @@ func topological(src *sourceRun) []int {
 
 // opened begins the account of an ask in a scope.
 func (r *runner) opened(a *askRun, i int, scope string, books map[string][]*account) *account {
-	x := &account{cov: tickmark.AskCoverage{Name: a.ask.Name, Types: a.ask.Types, Declared: -1}}
+	x := &account{cov: tickmark.AskCoverage{Name: a.ask.Name, Types: a.ask.Types, Declared: -1, Direct: a.ask.Direct}}
 	books[scope][i] = x
 	return x
 }
@@ -313,8 +316,8 @@ func (r *runner) span(a *askRun, x *account) {
 			s.Last = u.last
 		}
 	}
-	if keeps := r.keeps(w); keeps > 0 {
-		s.Kept = r.resumed.Started.Add(-keeps)
+	if keeps := r.keeps(w); keeps > 0 && r.tune.on("kept") {
+		s.Kept = r.resumed.Started.Truncate(time.Second).Add(-keeps)
 		if s.Kept.After(s.From) {
 			end := s.Kept
 			if end.After(s.To) {

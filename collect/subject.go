@@ -82,10 +82,13 @@ func subjectOf(a *Ask, row jsontape.Value) *Subject {
 	return s
 }
 
+// identified reports whether rows have a member that tells them apart.
+func identified(a *Ask) bool { return a.Identity != "#" && a.Identity != "-" }
+
 // identity is the text that tells a row apart; not ok where the row lacks it.
 func identity(a *Ask, row jsontape.Value) (string, bool) {
 	switch a.Identity {
-	case "#":
+	case "#", "-":
 		return "", false
 	case "":
 		return scalar(row.Get("id"))
@@ -101,7 +104,7 @@ func identity(a *Ask, row jsontape.Value) (string, bool) {
 		}
 		parts = append(parts, s)
 	}
-	return strings.Join(parts, ","), true
+	return strings.Join(parts, "+"), true
 }
 
 // typeOfID reads the type out of a resource's id.
@@ -125,11 +128,11 @@ func typeOfID(id string) string {
 	if at+2 >= len(seg) {
 		return ""
 	}
-	typ := seg[at+1]
+	typ := []string{seg[at+1]}
 	for i := at + 2; i < len(seg); i += 2 {
-		typ += "/" + seg[i]
+		typ = append(typ, seg[i])
 	}
-	return typ
+	return strings.Join(typ, "/")
 }
 
 func scalar(v jsontape.Value) (string, bool) {
@@ -174,6 +177,10 @@ func (r *runner) enumerate(a *askRun) error {
 	if a.skip != nil {
 		return nil
 	}
+	if why := r.unlicensed(a); why != "" {
+		a.skip = &ending{Reason: tickmark.ReasonNoLicence, Detail: why}
+		return nil
+	}
 	l := &loader{r: r}
 	if a.ask.isRoot() {
 		if a.ask.Where == nil || a.ask.Where(a.src.root) {
@@ -185,6 +192,7 @@ func (r *runner) enumerate(a *askRun) error {
 		return r.configured(a, l)
 	}
 	seen := map[key]bool{}
+	done := errors.New("one is enough")
 	var refs []ref
 	var subjects []*Subject
 	flush := func() error {
@@ -215,11 +223,14 @@ func (r *runner) enumerate(a *askRun) error {
 		}
 		refs, subjects = append(refs, at), append(subjects, s)
 		if len(refs) >= max(1, a.ask.Batch) {
-			return flush()
+			if err := flush(); err != nil || !r.probe {
+				return err
+			}
+			return done
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, done) {
 		return err
 	}
 	return flush()
@@ -336,7 +347,7 @@ func (r *runner) address(a *askRun, v *values) (*url.URL, error) {
 	if !strings.HasPrefix(path, "https://") {
 		base := r.opts.Endpoints.URL[a.ask.Host]
 		if base == "" || strings.HasPrefix(base, ".") {
-			return nil, &fault{tickmark.ReasonNotCollected, fmt.Sprintf("host %q has no base address for %s", a.ask.Host, path), false}
+			return nil, &fault{reason: tickmark.ReasonNotCollected, what: fmt.Sprintf("host %q has no base address for %s", a.ask.Host, path)}
 		}
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path
@@ -345,11 +356,11 @@ func (r *runner) address(a *askRun, v *values) (*url.URL, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil {
-		return nil, &fault{tickmark.ReasonUnparsable, "the address is broken: " + clip(err.Error()), false}
+		return nil, &fault{reason: tickmark.ReasonUnparsable, what: "the address is broken: " + clip(err.Error())}
 	}
 	u.RawQuery = query
 	if err := r.net.pin(a.ask.Host, u); err != nil {
-		return nil, &fault{tickmark.ReasonNotCollected, err.Error(), false}
+		return nil, &fault{reason: tickmark.ReasonNotCollected, what: err.Error()}
 	}
 	return u, nil
 }
