@@ -150,7 +150,9 @@ func (s *Sim) address(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, " ", ".")) + "@" + s.domain()
 }
 
-func (s *Sim) descriptor(name string) string { return "aad." + s.sha("descriptor", strings.ToLower(name)) }
+func (s *Sim) descriptor(name string) string {
+	return "aad." + s.sha("descriptor", strings.ToLower(name))
+}
 
 // run is one run of a pipeline.
 type run struct {

@@ -143,6 +143,9 @@ func (r *runner) books(src *sourceRun) map[string][]*account {
 		a := src.asks[i]
 		r.account(a, i, books)
 		for _, d := range a.deps {
+			if !r.tune.on("dependency") {
+				break
+			}
 			for _, h := range holes[index[d]] {
 				for s := range scopes {
 					if x := books[s][i]; (h.scope == "" || h.scope == s || s == "") && (x != nil || h.scope == s) {
@@ -313,7 +316,7 @@ func (r *runner) span(a *askRun, x *account) {
 			s.Last = u.last
 		}
 	}
-	if keeps := r.keeps(w); keeps > 0 {
+	if keeps := r.keeps(w); keeps > 0 && r.tune.on("kept") {
 		s.Kept = r.resumed.Started.Truncate(time.Second).Add(-keeps)
 		if s.Kept.After(s.From) {
 			end := s.Kept

@@ -5,6 +5,7 @@ package collect
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,9 +59,9 @@ func checkAsk(s *Source, a *Ask) error {
 	switch {
 	case !kebab.MatchString(a.Name):
 		return fmt.Errorf("the name is not in kebab-case")
-	case a.Method != "" && a.Method != "GET" && a.Method != "POST":
+	case a.Method != "" && a.Method != http.MethodGet && a.Method != http.MethodPost:
 		return fmt.Errorf("method %q: want GET or POST", a.Method)
-	case a.Method != "POST" && a.Body != "":
+	case a.Method != http.MethodPost && a.Body != "":
 		return fmt.Errorf("a body without POST")
 	case !slices.Contains(hosts, a.Host):
 		return fmt.Errorf("host %q is not one of %v", a.Host, hosts)
@@ -225,7 +226,7 @@ func configured(typ string) bool { return strings.HasPrefix(typ, Root+"/") }
 
 func (a *Ask) method() string {
 	if a.Method == "" {
-		return "GET"
+		return http.MethodGet
 	}
 	return a.Method
 }

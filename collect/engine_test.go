@@ -60,8 +60,8 @@ type hit struct {
 	auth   string
 }
 
-func newCloud(t testing.TB, clock *testClock, answer http.HandlerFunc) *fakeCloud {
-	t.Helper()
+func newCloud(tb testing.TB, clock *testClock, answer http.HandlerFunc) *fakeCloud {
+	tb.Helper()
 	c := &fakeCloud{clock: clock}
 	c.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body strings.Builder
@@ -82,7 +82,7 @@ func newCloud(t testing.TB, clock *testClock, answer http.HandlerFunc) *fakeClou
 		w.Header().Set("X-Ms-Request-Id", fmt.Sprintf("req-%d", len(c.hits)))
 		answer(w, r)
 	}))
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -107,15 +107,15 @@ type setup struct {
 	tune  tuning
 }
 
-func newSetup(t testing.TB, answer http.HandlerFunc) *setup {
-	t.Helper()
+func newSetup(tb testing.TB, answer http.HandlerFunc) *setup {
+	tb.Helper()
 	s := &setup{clock: newTestClock(), tune: defaults()}
-	s.cloud = newCloud(t, s.clock, answer)
+	s.cloud = newCloud(tb, s.clock, answer)
 	s.tune.header, s.tune.stall, s.tune.request = 5*time.Second, 2*time.Second, 10*time.Second
 	s.tune.off = map[guard]bool{}
 	s.tune.workers = 4
 	s.opts = Options{
-		Dir: t.TempDir(), Clock: s.clock, Credentials: &tokens{}, Transport: s.cloud.Client(), Limit: 2 * time.Hour,
+		Dir: tb.TempDir(), Clock: s.clock, Credentials: &tokens{}, Transport: s.cloud.Client(), Limit: 2 * time.Hour,
 		Root: []byte(`{"tenantId":"11111111-1111-1111-1111-111111111111"}`),
 		Endpoints: Endpoints{Cloud: "public", Microsoft365: "commercial", URL: map[Host]string{
 			HostARM: s.cloud.URL, HostGraph: s.cloud.URL, HostDevOps: s.cloud.URL, HostGitHub: s.cloud.URL, HostLogAnalytics: s.cloud.URL,
@@ -124,18 +124,18 @@ func newSetup(t testing.TB, answer http.HandlerFunc) *setup {
 	return s
 }
 
-func (s *setup) run(t testing.TB, sources ...Source) *Collected {
-	t.Helper()
+func (s *setup) run(tb testing.TB, sources ...Source) *Collected {
+	tb.Helper()
 	s.opts.tune = &s.tune
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	c, err := Run(ctx, sources, s.opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
@@ -214,8 +214,8 @@ func estate(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func findAsk(t testing.TB, c *Collected, source, scope, name string) tickmark.AskCoverage {
-	t.Helper()
+func findAsk(tb testing.TB, c *Collected, source, scope, name string) tickmark.AskCoverage {
+	tb.Helper()
 	for i := range c.Snapshot.Segments {
 		s := &c.Snapshot.Segments[i]
 		if s.Source != source || s.Scope != scope {
@@ -227,7 +227,7 @@ func findAsk(t testing.TB, c *Collected, source, scope, name string) tickmark.As
 			}
 		}
 	}
-	t.Fatalf("no ask %s in %s %q", name, source, scope)
+	tb.Fatalf("no ask %s in %s %q", name, source, scope)
 	return tickmark.AskCoverage{}
 }
 

@@ -14,6 +14,37 @@ import (
 // entitySkus is what Graph's list of the tenant's subscriptions is called.
 const entitySkus = "graph/subscribedSkus"
 
+// unlicensed says that the tenant cannot have what the ask is about; "" where
+// it can, or where nobody knows.
+func (r *runner) unlicensed(a *askRun) string {
+	if a.licences == nil || r.probe {
+		return ""
+	}
+	plans := map[string]bool{}
+	for _, u := range a.licences.units {
+		if u.end == nil || u.end.Reason != tickmark.ReasonNone || u.end.Means != "" {
+			return ""
+		}
+		for _, p := range u.pages {
+			for _, it := range p.items {
+				b, err := r.spool.read(p.Off+int64(it.Off), it.Len)
+				if err != nil {
+					return ""
+				}
+				addPlans(plans, b)
+			}
+		}
+	}
+	if len(a.licences.units) == 0 || hasPlan(plans, a.ask.Needs.Licence) {
+		return ""
+	}
+	return "the tenant has none of the plans " + strings.Join(a.ask.Needs.Licence, ", ")
+}
+
+func hasPlan(plans map[string]bool, wanted []string) bool {
+	return slices.ContainsFunc(wanted, func(p string) bool { return plans[strings.ToLower(p)] })
+}
+
 // plans reads the service plans of the tenant out of the pages, in lower case.
 // known is false where the list was not read whole.
 func (r *runner) plans(pages []byte) (plans map[string]bool, known bool) {
@@ -56,14 +87,14 @@ func addPlans(plans map[string]bool, row []byte) {
 // licence tells a missing licence from a missing permission, which services
 // answer alike. The list of licences decides, both ways.
 func (r *runner) licence(src *sourceRun, plans map[string]bool, known bool) {
-	if !known {
+	if !known || !r.tune.on("licence") {
 		return
 	}
 	for _, a := range src.asks {
 		if len(a.ask.Needs.Licence) == 0 {
 			continue
 		}
-		has := slices.ContainsFunc(a.ask.Needs.Licence, func(p string) bool { return plans[strings.ToLower(p)] })
+		has := hasPlan(plans, a.ask.Needs.Licence)
 		for _, u := range a.units {
 			e := u.end
 			if e == nil || e.Reason == tickmark.ReasonNone {

@@ -27,10 +27,10 @@ type envelope struct {
 	why string
 }
 
-// errAnswer is a 200 whose body is an error.
-type errAnswer struct{ code, message string }
+// answerError is a 200 whose body is an error.
+type answerError struct{ code, message string }
 
-func (e *errAnswer) Error() string {
+func (e *answerError) Error() string {
 	return fmt.Sprintf("an error with status 200: %s: %s", e.code, e.message)
 }
 
@@ -56,7 +56,7 @@ func (r *reader) page(src []byte, a *Ask, emit func(tickmark.Item, jsontape.Valu
 	case a.Form == formJSONLines:
 		return r.lines(src, emit)
 	case single(a.Form):
-		return r.object(src, a, emit)
+		return r.object(src, emit)
 	}
 	off, end, err := r.locate(src, a)
 	if err != nil {
@@ -237,7 +237,7 @@ func errorMember(root jsontape.Value) error {
 		if v.Kind() == jsontape.String {
 			code, msg = v.Str(), root.Get("error_description").Str()
 		}
-		return &errAnswer{code, clip(msg)}
+		return &answerError{code, clip(msg)}
 	}
 	return nil
 }
@@ -449,7 +449,7 @@ func (r *reader) row(src []byte, off, end, n int, emit func(tickmark.Item, jsont
 }
 
 // object reads an answer that is one resource.
-func (r *reader) object(src []byte, a *Ask, emit func(tickmark.Item, jsontape.Value) error) (envelope, error) {
+func (r *reader) object(src []byte, emit func(tickmark.Item, jsontape.Value) error) (envelope, error) {
 	env := envelope{Statement: Statement{Items: 1}}
 	if len(src) > r.tune.rowBytes {
 		return env, fmt.Errorf("the object has %d bytes, more than %d", len(src), r.tune.rowBytes)
@@ -502,8 +502,8 @@ func (r *reader) lines(src []byte, emit func(tickmark.Item, jsontape.Value) erro
 }
 
 // headers takes what the answer's header says about the list.
-func (env *envelope) headers(h http.Header, a *Ask) error {
-	if s := h.Get("x-ms-tenant-subscription-limit-hit"); strings.EqualFold(strings.TrimSpace(s), "true") {
+func (env *envelope) headers(h http.Header, a *Ask, on func(guard) bool) error {
+	if s := h.Get("x-ms-tenant-subscription-limit-hit"); on("limitHit") && strings.EqualFold(strings.TrimSpace(s), "true") {
 		// learn.microsoft.com/rest/api/azureresourcegraph: the query was run
 		// over the first subscriptions only.
 		env.Cut, env.why = true, "more subscriptions than the query admits (x-ms-tenant-subscription-limit-hit)"
@@ -518,7 +518,7 @@ func (env *envelope) headers(h http.Header, a *Ask) error {
 		env.Next = next
 	}
 	if env.Next != "" && (a.Paging == PageOne || a.Paging == PageSkip) {
-		env.Cut, env.why = true, "the answer leads on to another page, which this question does not follow"
+		env.Cut, env.why = on("unfollowed"), "the answer leads on to another page, which this question does not follow"
 		env.Next = ""
 	}
 	return nil

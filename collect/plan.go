@@ -166,17 +166,17 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 
 // rowsKnown is how many rows the ask will read, if the counts say it.
 func (r *runner) rowsKnown(a *askRun, known Counts) (int, bool) {
-	sum, any := 0, false
+	sum, found := 0, false
 	for _, t := range a.ask.Types {
 		if n, ok := known.of(t); ok {
-			sum, any = sum+n, true
+			sum, found = sum+n, true
 		} else if t == "*" {
 			for _, n := range known {
-				sum, any = sum+n, true
+				sum, found = sum+n, true
 			}
 		}
 	}
-	return sum, any
+	return sum, found
 }
 
 // Reach is what one request of an ask came to.

@@ -52,7 +52,8 @@ type askRun struct {
 	src               *sourceRun
 	ask               *Ask
 	deps, users       []*askRun
-	waits             int // deps that are not done
+	waits             int     // deps that are not done
+	licences          *askRun // read before
 	path, query, body template
 	proves            bool
 	skip              *ending // not put at all
@@ -282,11 +283,29 @@ func (r *runner) prepare(sources []Source) error {
 			}
 			a.waits = len(a.deps)
 		}
+		s.afterLicences()
 		r.choose(s)
 		r.sources = append(r.sources, s)
 		r.open += len(s.asks)
 	}
 	return nil
+}
+
+// afterLicences lets what needs a licence, and is asked for each of many
+// subjects, wait for the list of licences: where the tenant has none, one
+// refusal is evidence enough.
+func (s *sourceRun) afterLicences() {
+	i := slices.IndexFunc(s.asks, func(a *askRun) bool { return a.ask.Entity == entitySkus })
+	if i < 0 || !s.asks[i].ask.isRoot() {
+		return
+	}
+	for _, a := range s.asks {
+		if len(a.ask.Needs.Licence) > 0 && !a.ask.isRoot() {
+			a.waits++
+			a.licences = s.asks[i]
+			s.asks[i].users = append(s.asks[i].users, a)
+		}
+	}
 }
 
 // list makes the subjects that the configuration names.

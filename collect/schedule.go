@@ -43,7 +43,11 @@ func (r *runner) pick(now time.Time) (u *unit, wake time.Time, err error) {
 		if b.idle() {
 			continue
 		}
-		for _, late := range b.expire(now, r.tune.limit) {
+		limit := r.tune.limit
+		if !r.tune.on("limit") {
+			limit = longest
+		}
+		for _, late := range b.expire(now, limit) {
 			if err := r.late(late); err != nil {
 				return nil, wake, err
 			}

@@ -104,7 +104,7 @@ func identity(a *Ask, row jsontape.Value) (string, bool) {
 		}
 		parts = append(parts, s)
 	}
-	return strings.Join(parts, ","), true
+	return strings.Join(parts, "+"), true
 }
 
 // typeOfID reads the type out of a resource's id.
@@ -128,11 +128,11 @@ func typeOfID(id string) string {
 	if at+2 >= len(seg) {
 		return ""
 	}
-	typ := seg[at+1]
+	typ := []string{seg[at+1]}
 	for i := at + 2; i < len(seg); i += 2 {
-		typ += "/" + seg[i]
+		typ = append(typ, seg[i])
 	}
-	return typ
+	return strings.Join(typ, "/")
 }
 
 func scalar(v jsontape.Value) (string, bool) {
@@ -175,6 +175,10 @@ func keyOf(source, ask string, chains []string) key {
 // enumerate lists the units of an ask whose lists of subjects are read.
 func (r *runner) enumerate(a *askRun) error {
 	if a.skip != nil {
+		return nil
+	}
+	if why := r.unlicensed(a); why != "" {
+		a.skip = &ending{Reason: tickmark.ReasonNoLicence, Detail: why}
 		return nil
 	}
 	l := &loader{r: r}
@@ -343,7 +347,7 @@ func (r *runner) address(a *askRun, v *values) (*url.URL, error) {
 	if !strings.HasPrefix(path, "https://") {
 		base := r.opts.Endpoints.URL[a.ask.Host]
 		if base == "" || strings.HasPrefix(base, ".") {
-			return nil, &fault{tickmark.ReasonNotCollected, fmt.Sprintf("host %q has no base address for %s", a.ask.Host, path), false}
+			return nil, &fault{reason: tickmark.ReasonNotCollected, what: fmt.Sprintf("host %q has no base address for %s", a.ask.Host, path)}
 		}
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path
@@ -352,11 +356,11 @@ func (r *runner) address(a *askRun, v *values) (*url.URL, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil {
-		return nil, &fault{tickmark.ReasonUnparsable, "the address is broken: " + clip(err.Error()), false}
+		return nil, &fault{reason: tickmark.ReasonUnparsable, what: "the address is broken: " + clip(err.Error())}
 	}
 	u.RawQuery = query
 	if err := r.net.pin(a.ask.Host, u); err != nil {
-		return nil, &fault{tickmark.ReasonNotCollected, err.Error(), false}
+		return nil, &fault{reason: tickmark.ReasonNotCollected, what: err.Error()}
 	}
 	return u, nil
 }

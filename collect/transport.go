@@ -33,7 +33,7 @@ type transport struct {
 
 	mu     sync.Mutex
 	tokens map[string]*token
-	down   map[string]int // answers missed in a row, by origin
+	down   map[string]outage // by origin
 	// big admits one large answer at a time, so that memory stays flat.
 	big chan struct{}
 }
@@ -43,6 +43,7 @@ type token struct {
 	header  string
 	expires time.Time
 	failed  *fault
+	misses  int
 	gen     int
 }
 
@@ -51,6 +52,7 @@ type fault struct {
 	reason tickmark.Reason
 	what   string
 	again  bool // trying again may help
+	slow   bool // it has cost a whole timeout
 }
 
 func (f *fault) Error() string { return f.what }
@@ -78,14 +80,22 @@ type answer struct {
 	asked  time.Time
 }
 
-// downAfter is how many requests in a row may fail to reach an origin before
-// the others are not tried any more.
-const downAfter = 12
+// An origin that has missed downAfter answers in a row for downFor is given up:
+// the requests that are left would each wait for nothing.
+const (
+	downAfter = 12
+	downFor   = 3 * time.Minute
+)
+
+type outage struct {
+	since  time.Time
+	missed int
+}
 
 func newTransport(o *Options, tune *tuning, clock Clock) *transport {
 	t := &transport{
 		ends: &o.Endpoints, creds: o.Credentials, clock: clock, tune: tune, agent: o.Tool,
-		tokens: map[string]*token{}, down: map[string]int{}, big: make(chan struct{}, 1),
+		tokens: map[string]*token{}, down: map[string]outage{}, big: make(chan struct{}, 1),
 	}
 	if t.agent == "" {
 		t.agent = "tickmark"
@@ -188,7 +198,7 @@ func (t *transport) send(ctx context.Context, r *request) (*answer, error) {
 			if err == nil {
 				err = t.pin(r.host, to)
 			}
-			if err == nil && origin(to) != origin(u) {
+			if err == nil && origin(to) != origin(u) && t.tune.on("redirect") {
 				err = fmt.Errorf("%s is another origin", origin(to))
 			}
 			if err != nil || hop >= 3 || r.method != http.MethodGet {
@@ -196,7 +206,7 @@ func (t *transport) send(ctx context.Context, r *request) (*answer, error) {
 				if a.status == http.StatusFound && strings.HasPrefix(string(r.host), string(HostDevOps)) {
 					reason = tickmark.ReasonNotPermitted // DevOps sends a token that it does not accept to its sign-in page
 				}
-				return nil, &fault{reason, fmt.Sprintf("the service answered %d, a redirect that is not followed: %v", a.status, err), false}
+				return nil, &fault{reason: reason, what: fmt.Sprintf("the service answered %d, a redirect that is not followed: %v", a.status, err)}
 			}
 			u = to
 			continue
@@ -208,8 +218,8 @@ func (t *transport) send(ctx context.Context, r *request) (*answer, error) {
 func (t *transport) isDown(r *request) *fault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.down[origin(r.url)] >= downAfter {
-		return &fault{tickmark.ReasonNotCollected, fmt.Sprintf("%s did not answer %d requests in a row: no more are sent", r.url.Host, downAfter), false}
+	if o := t.down[origin(r.url)]; o.missed >= downAfter && t.clock.Now().Sub(o.since) > downFor {
+		return &fault{reason: tickmark.ReasonNotCollected, what: fmt.Sprintf("%s has not answered %d requests in a row: no more are sent", r.url.Host, o.missed)}
 	}
 	return nil
 }
@@ -217,17 +227,22 @@ func (t *transport) isDown(r *request) *fault {
 func (t *transport) reached(ctx context.Context, r *request, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	at := origin(r.url)
 	if err == nil {
-		delete(t.down, origin(r.url))
+		delete(t.down, at)
 	} else if ctx.Err() == nil {
-		t.down[origin(r.url)]++
+		o := t.down[at]
+		if o.missed++; o.missed == 1 {
+			o.since = t.clock.Now()
+		}
+		t.down[at] = o
 	}
 }
 
 // once sends one HTTP request.
 func (t *transport) once(ctx context.Context, r *request, u *url.URL) (*answer, int, error) {
 	if err := t.pin(r.host, u); err != nil {
-		return nil, 0, &fault{tickmark.ReasonNotCollected, err.Error(), false}
+		return nil, 0, &fault{reason: tickmark.ReasonNotCollected, what: err.Error()}
 	}
 	auth, gen, err := t.authorise(ctx, r)
 	if err != nil {
@@ -243,7 +258,7 @@ func (t *transport) once(ctx context.Context, r *request, u *url.URL) (*answer, 
 	}
 	q, err := http.NewRequestWithContext(ctx, r.method, u.String(), body)
 	if err != nil {
-		return nil, 0, &fault{tickmark.ReasonNotCollected, err.Error(), false}
+		return nil, 0, &fault{reason: tickmark.ReasonNotCollected, what: err.Error()}
 	}
 	q.Header.Set("Accept", "application/json")
 	q.Header.Set("Accept-Encoding", "gzip")
@@ -265,7 +280,7 @@ func (t *transport) once(ctx context.Context, r *request, u *url.URL) (*answer, 
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body was read to its end or is given up
 	a.at, a.status, a.header = t.clock.Now(), resp.StatusCode, resp.Header
-	w := &watch{r: resp.Body, after: t.tune.stall, stop: func() { stall(errStall) }}
+	w := &watch{r: resp.Body, after: t.stallAfter(), stop: func() { stall(errStall) }}
 	w.start()
 	defer w.end()
 	a.body, err = t.read(resp, w)
@@ -288,12 +303,12 @@ func (t *transport) network(ctx context.Context, err error) error {
 		cert *tls.CertificateVerificationError
 		op   *net.OpError
 	)
-	f := &fault{tickmark.ReasonNotCollected, "", true}
+	f := &fault{reason: tickmark.ReasonNotCollected, again: true}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(err, errLarge):
 		f.reason, f.what, f.again = tickmark.ReasonTruncated, fmt.Sprintf("the answer is larger than %d bytes: ask for smaller pages", t.tune.pageBytes), false
 	case errors.Is(cause, errStall), errors.Is(cause, errSlow):
-		f.what = cause.Error()
+		f.what, f.slow = cause.Error(), true
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &dns):
@@ -303,13 +318,19 @@ func (t *transport) network(ctx context.Context, err error) error {
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		f.what = "the proxy refused: " + op.Err.Error()
 	default:
-		var u *url.Error
-		if errors.As(err, &u) {
+		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
 		f.what = "no whole answer: " + clip(err.Error())
 	}
 	return f
+}
+
+func (t *transport) stallAfter() time.Duration {
+	if !t.tune.on("stall") {
+		return t.tune.request
+	}
+	return t.tune.stall
 }
 
 // watch cancels a request whose body brings no bytes for a while.
@@ -321,12 +342,13 @@ type watch struct {
 }
 
 func (w *watch) start() { w.timer = time.AfterFunc(w.after, w.stop) }
-func (w *watch) end()   { w.timer.Stop() }
+
+func (w *watch) end() { w.timer.Stop() }
 
 func (w *watch) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	if n > 0 {
-		w.timer.Reset(w.after)
+		w.start()
 	}
 	return n, err
 }
@@ -349,7 +371,7 @@ func (t *transport) read(resp *http.Response, w *watch) ([]byte, error) {
 		return nil, fmt.Errorf("content encoding %q is unknown", clip(enc))
 	}
 	most := t.tune.pageBytes
-	if size > most {
+	if size > most && t.tune.on("pageBytes") {
 		return nil, errLarge
 	}
 	const small = 2 << 20
@@ -369,7 +391,7 @@ func (t *transport) read(resp *http.Response, w *watch) ([]byte, error) {
 		b.Grow(int(size-n) + bytes.MinRead)
 	}
 	m, err := b.ReadFrom(io.LimitReader(from, most-n+1))
-	if err == nil && n+m > most {
+	if err == nil && n+m > most && t.tune.on("pageBytes") {
 		err = errLarge
 	}
 	return b.Bytes(), err
@@ -405,7 +427,7 @@ func (t *transport) authorise(ctx context.Context, r *request) (header string, g
 	if err != nil {
 		return "", tok.gen, t.signIn(ctx, tok, err)
 	}
-	tok.header, tok.expires, tok.gen = header, expires, tok.gen+1
+	tok.header, tok.expires, tok.gen, tok.misses = header, expires, tok.gen+1, 0
 	return header, tok.gen, nil
 }
 
@@ -413,9 +435,13 @@ func (t *transport) signIn(ctx context.Context, tok *token, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	// Signing in is tried once for a host: who may not, may not a minute later.
-	tok.failed = &fault{tickmark.ReasonNotPermitted, "sign-in failed: " + clip(err.Error()), false}
-	return tok.failed
+	f := &fault{reason: tickmark.ReasonNotPermitted, what: "sign-in failed: " + clip(err.Error())}
+	if tok.misses++; tok.misses < 3 {
+		f.again = true // the authority may only be slow
+		return f
+	}
+	tok.failed = f // who may not sign in by now, may not for the next subject either
+	return f
 }
 
 // audience is whom a token is for. Each environment of Dataverse is one of its

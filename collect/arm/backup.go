@@ -67,8 +67,8 @@ func sentinelAsks() []collect.Ask {
 	onboarded := below(workspace, version, collect.Ask{
 		Name: "sentinel", About: "which workspaces have Microsoft Sentinel",
 		Path: "{id}/providers/" + state + "/default", Form: "armObject", Types: []string{state},
-		// 404 is the documented answer where there is no state.
-		Answers: []collect.Answer{{Status: 404, Means: collect.MeansNone}},
+		// Where there is no state the answer is 404 (its code is unverified).
+		Answers: absent("NotFound"),
 		Doc:     rest + "securityinsights/sentinel-onboarding-states/get",
 	})
 	asks := below(state, version,

@@ -31,8 +31,9 @@ func storageAsks() []collect.Ask {
 		collect.Ask{
 			Name: "storage-lifecycle", About: "the rules by which blobs are moved and deleted",
 			Path: "{id}/managementPolicies/default", Form: "armObject", Types: []string{account + "/managementPolicies"},
-			// An account without rules answers 404 with this code (unverified).
-			Answers: []collect.Answer{{Status: 404, Code: "ManagementPolicyNotFound", Means: collect.MeansNone}},
+			// An account without rules answers 404 with the first of these codes
+			// (unverified).
+			Answers: absent("ManagementPolicyNotFound"),
 			Doc:     rest + "storagerp/management-policies/get",
 		},
 	)

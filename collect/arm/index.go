@@ -3,7 +3,7 @@
 package arm
 
 import (
-	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
@@ -92,12 +92,11 @@ func pipe(table string, types []string) string {
 
 // graph is a Resource Graph query.
 func graph(name, about, query string) collect.Ask {
-	text, _ := json.Marshal(query) // a string cannot fail
 	return collect.Ask{
 		Name: name, About: about,
 		Of: []string{typeSubscription}, Batch: batch,
 		Host: collect.HostARM, Method: "POST", Path: "/providers/Microsoft.ResourceGraph/resources",
-		Body: `{"subscriptions":{ids},"query":` + string(text) +
+		Body: `{"subscriptions":{ids},"query":` + quoted(query) +
 			`,"options":{"resultFormat":"objectArray","$top":1000,"authorizationScopeFilter":"AtScopeAboveAndBelow"}}`,
 		Header:     map[string]string{"Content-Type": "application/json"},
 		APIVersion: "2022-10-01", Form: "resourceGraph", Paging: collect.PageSkipToken, PageSize: 1000,
@@ -106,6 +105,10 @@ func graph(name, about, query string) collect.Ask {
 		Doc:   rest + "azureresourcegraph/resourcegraph/resources/resources",
 	}
 }
+
+// quoted is a query as a string of JSON. Our queries are of printable ASCII,
+// for which Go and JSON quote alike.
+func quoted(query string) string { return strconv.Quote(query) }
 
 // counts is the ask that says how many rows a table has per subscription.
 func counts(name, about, query string) collect.Ask {

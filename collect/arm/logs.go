@@ -3,7 +3,6 @@
 package arm
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
@@ -74,20 +73,18 @@ func logAsks() []collect.Ask {
 }
 
 func (t logTable) ask(name, about, query string) collect.Ask {
-	text, _ := json.Marshal(query) // a string cannot fail
 	return collect.Ask{
 		Name: name, About: about,
 		Of:    []string{"Microsoft.OperationalInsights/workspaces/tables"},
 		Where: func(s *collect.Subject) bool { return strings.EqualFold(s.Name, t.table) },
 		// The subject's subject is the workspace.
 		Host: collect.HostLogAnalytics, Method: "POST", Path: "/v1/workspaces/{^properties.customerId}/query",
-		Body: `{"query":` + string(text) + `,"timespan":"{from}/{to}"}`,
+		Body: `{"query":` + quoted(query) + `,"timespan":"{from}/{to}"}`,
 		Header: map[string]string{
 			"Content-Type": "application/json",
 			"Prefer":       "wait=600", // seconds; the service stops a query at ten minutes
 		},
-		// The only table of the answer is PrimaryResult.
-		Form: "resourceGraphTable", List: "tables.0.rows", Pace: collect.PaceLogAnalytics,
+		Form: "logAnalytics", Pace: collect.PaceLogAnalytics,
 		Needs: collect.Need{Permission: "Microsoft.OperationalInsights/workspaces/query/" + t.table + "/read", Role: roleLogReader},
 		Doc:   docs + "azure-monitor/logs/api/request-format",
 	}

@@ -77,6 +77,15 @@ var general = []collect.Answer{
 // resource; an object that a resource may lack needs its own answer.
 var lost = collect.Answer{Status: 404, Code: "ResourceNotFound", Means: collect.MeansGone}
 
+// absent are the answers for an object that a resource may lack. The codes are
+// named: a 404 without one can come from anything on the way.
+func absent(code string) []collect.Answer {
+	return []collect.Answer{
+		{Status: 404, Code: code, Means: collect.MeansNone},
+		{Status: 404, Code: "ResourceNotFound", Means: collect.MeansNone},
+	}
+}
+
 // fill completes an ask to Resource Manager with what most of them share: the
 // provider itself answers, with a list in pages of links.
 func fill(a collect.Ask) collect.Ask {
@@ -95,11 +104,7 @@ func fill(a collect.Ask) collect.Ask {
 	if a.Needs.Role == "" {
 		a.Needs.Role = roleReader
 	}
-	// An answer for any code comes last, so that the known codes keep their
-	// meaning.
-	named := slices.DeleteFunc(slices.Clone(a.Answers), func(w collect.Answer) bool { return w.Code == "" })
-	unnamed := slices.DeleteFunc(slices.Clone(a.Answers), func(w collect.Answer) bool { return w.Code != "" })
-	a.Answers = slices.Concat(named, general, unnamed)
+	a.Answers = slices.Concat(a.Answers, general)
 	return a
 }
 

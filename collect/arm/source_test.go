@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/arm"
@@ -97,6 +98,13 @@ func TestSubjectsAreListed(t *testing.T) {
 	}
 	for _, a := range asks {
 		walk(a.Name, nil)
+	}
+}
+
+// TestEngineTakesTheSource: the engine finds no mistake in it either.
+func TestEngineTakesTheSource(t *testing.T) {
+	if err := collect.Check(arm.Source()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -427,17 +435,19 @@ func TestWhere(t *testing.T) {
 	}
 }
 
-// TestAnswersWithoutCodeComeLast: the engine takes the first that fits.
-func TestAnswersWithoutCodeComeLast(t *testing.T) {
+// TestNoneIsSaidInSoManyWords: that there is nothing is believed only of a
+// code that says so, not of a bare status, and never of a refusal.
+func TestNoneIsSaidInSoManyWords(t *testing.T) {
 	for _, a := range arm.Source().Asks {
-		open := false
 		for _, w := range a.Answers {
-			if open && w.Code != "" {
-				t.Errorf("%s: %s stands behind an answer for any code", a.Name, w.Code)
+			if w.Means != collect.MeansNone && w.Means != collect.MeansNoSuch {
+				continue
 			}
-			open = open || w.Code == ""
-			if w.Means == collect.MeansNone && (w.Status == 401 || w.Status == 403 || w.Status == 429 || w.Status >= 500) {
-				t.Errorf("%s: %d does not mean that there is none", a.Name, w.Status)
+			if w.Code == "" || w.Status == 0 || w.Status == 401 || w.Status == 403 || w.Status == 429 || w.Status >= 500 {
+				t.Errorf("%s: %d %q does not say that there is none", a.Name, w.Status, w.Code)
+			}
+			if collect.ReasonOf(w.Status, w.Code) != tickmark.ReasonNotCollected {
+				t.Errorf("%s: %d %q is a refusal", a.Name, w.Status, w.Code)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func subscriptionAsks() []collect.Ask {
 		list("log-workspaces", "Log Analytics workspaces with their retention", "Microsoft.OperationalInsights/workspaces", "2022-10-01", "loganalytics/workspaces/list"),
 		list("application-gateways", "application gateways", "Microsoft.Network/applicationGateways", network, "application-gateway/application-gateways/list-all"),
 		list("waf-policies", "web application firewall policies of application gateways", "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies", network, "application-gateway/web-application-firewall-policies/list-all"),
-		list("firewall-policies", "firewall policies", "Microsoft.Network/firewallPolicies", network, "firewall/firewall-policies/list-all"),
+		list("firewall-policies", "firewall policies", "Microsoft.Network/firewallPolicies", network, "virtualnetwork/firewall-policies/list-all"),
 		list("network-interfaces", "network interfaces", "Microsoft.Network/networkInterfaces", network, "virtualnetwork/network-interfaces/list-all"),
 		list("security-groups", "network security groups with their rules", "Microsoft.Network/networkSecurityGroups", network, "virtualnetwork/network-security-groups/list-all"),
 		list("network-watchers", "network watchers", "Microsoft.Network/networkWatchers", network, "network-watcher/network-watchers/list-all"),
