@@ -49,9 +49,12 @@ func (c *Catalog) validateRule(s *source) []error {
 		bad(then, "effect %q: want one of %v", effect, effects)
 	}
 	c.fields(s, cond, k.Types, &problems)
+	if applies := child(s.root, "applies"); applies != nil {
+		c.fields(s, applies, k.Types, &problems)
+	}
 	details := child(then, "details")
 	switch {
-	case effect == "audit" && (details != nil || len(k.Needs) > 0):
+	case effect == "audit" && (details != nil || len(k.Needs) > 0 && len(k.Joins) == 0):
 		bad(then, "an audit rule has neither details nor needs")
 	case effect == "auditIfNotExists":
 		related := scalar(child(details, "type"))
@@ -102,7 +105,7 @@ func (c *Catalog) fields(s *source, n ast.Node, types []string, problems *[]erro
 		for _, v := range n.Values {
 			if v.Key.String() == "field" {
 				f := scalar(v.Value)
-				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) {
+				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) && !s.check.joinedField(f) {
 					*problems = append(*problems, problem(s.file.name, v.Value.GetToken(),
 						fmt.Sprintf("field %q: no such alias for %s", f, strings.Join(types, ", ")),
 						"correct the name, or add the alias under catalog/aliases with its reference"))
@@ -126,7 +129,7 @@ func parameterUses(s *source) map[string]bool {
 		return nil
 	}
 	uses := map[string]bool{}
-	rule := strings.ToLower(string(s.check.Rule))
+	rule := strings.ToLower(string(s.check.Rule) + string(s.check.Applies))
 	for _, v := range m.Values {
 		name := v.Key.String()
 		uses[name] = child(v.Value, "defaultValue") != nil &&

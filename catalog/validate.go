@@ -115,6 +115,7 @@ func readCheck(f file) (*source, error) {
 		Check      `yaml:",inline"`
 		Rule       ast.Node `yaml:"rule"`
 		Parameters ast.Node `yaml:"parameters"`
+		Applies    ast.Node `yaml:"applies"`
 	}
 	if err := decode(f, m, &body); err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func readCheck(f file) (*source, error) {
 	for _, part := range []struct {
 		node ast.Node
 		to   *[]byte
-	}{{body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}} {
+	}{{body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}, {body.Applies, &s.check.Applies}} {
 		if part.node == nil {
 			continue
 		}
@@ -194,6 +195,7 @@ func (c *Catalog) validate(s *source) []error {
 		bad("remediation", "remediation: cli and portal are both needed")
 	}
 	problems = append(problems, c.validateLists(s)...)
+	problems = append(problems, c.validateJoins(s)...)
 	return append(problems, c.validateRule(s)...)
 }
 

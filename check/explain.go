@@ -20,6 +20,19 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 	res := &r.res[w.resource]
 	prog := x.policy.For(res.Type)
 	e := explainer{r: r, ev: ev, prog: prog, res: res, item: &r.inv.Resources[w.resource]}
+	if x.applies != nil {
+		applies := x.applies.For(res.Type)
+		if v, why := Verdict(ev.Evaluate(applies, res)); v != tickmark.Fail {
+			e.prog = applies
+			if v == tickmark.Unknown {
+				out.Why = e.condition(v, why)
+				return out
+			}
+			out.Why = e.leaf(ev.Trace(applies, res), true)
+			out.Why.Message = "the check does not apply: " + sentence(out.Why, nil)
+			return out
+		}
+	}
 	switch {
 	case w.verdict == tickmark.NotApplicable:
 		out.Why = e.leaf(ev.Trace(prog, res), false)

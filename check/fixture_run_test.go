@@ -25,7 +25,7 @@ func page(t *testing.T, typ string, object map[string]any) tickmark.Page {
 		t.Fatal(err)
 	}
 	p := tickmark.Page{Name: typ, Form: "armObject", Bytes: data, Digest: tickmark.DigestOf(data), Items: []tickmark.Item{{Off: 0, Len: len(data)}}}
-	if strings.HasPrefix(typ, "graph/") {
+	if inventory.IsRecord(typ) {
 		p.Form, p.Entity = "graphEntity", typ
 	}
 	return p
@@ -83,7 +83,11 @@ func snapshotOf(t *testing.T, f fixture, c *fixtureCase) *tickmark.Snapshot {
 				t.Fatalf("hide %s: there is no such value", path)
 			}
 		}
-		pages = append(pages, page(t, r.Base, other))
+		p := page(t, r.Base, other)
+		if r.Subject != "" {
+			p.Ask, p.Subject = "fixture", r.Subject
+		}
+		pages = append(pages, p)
 	}
 	return &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
 		Source: "file", Scope: "fixture", Pages: pages,
@@ -116,7 +120,7 @@ func resultOf(t *testing.T, rules *check.Rules, f fixture, c *fixtureCase) (tick
 	}
 	var found []tickmark.Result
 	for r := range a.Results.Select(func(k int, _ tickmark.Verdict) bool { return k == index }) {
-		if id == "" || strings.EqualFold(r.Resource, id) || strings.HasPrefix(r.Type, "graph/") {
+		if id == "" || strings.EqualFold(r.Resource, id) || inventory.IsRecord(r.Type) {
 			found = append(found, r)
 		}
 	}

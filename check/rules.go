@@ -4,6 +4,7 @@ package check
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tickmark/tickmark/armexpr"
 	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/policy"
 )
 
@@ -22,17 +24,21 @@ type Rules struct {
 	// spelling.
 	Canonical map[string]string
 	rules     []rule
+	joins     []inventory.Join // sorted by the type that they are made on
 }
 
 type rule struct {
 	check  *catalog.Check
 	policy *policy.Policy
+	// applies is true of what the rule applies to; nil: of everything.
+	applies *policy.Policy
 }
 
 // Aliases makes the policy package's alias catalogue from the embedded tables;
 // a type's aliases are read when first asked for.
 func Aliases(c *catalog.Catalog) *policy.Catalog {
 	out := policy.NewCatalog()
+	joined := joinedFields(c)
 	out.Load = func(p *policy.Catalog, typ string) {
 		t := c.Type(typ)
 		if t == nil {
@@ -41,6 +47,9 @@ func Aliases(c *catalog.Catalog) *policy.Catalog {
 		info := p.AddType(t.Name)
 		info.Known, info.Tags, info.Location = t.Capabilities, t.Tags, t.Location
 		for a := range t.Aliases() {
+			p.Add(t.Name, policy.Alias{Name: a.Name, Path: a.Path})
+		}
+		for _, a := range joined[lower(t.Name)] {
 			p.Add(t.Name, policy.Alias{Name: a.Name, Path: a.Path})
 		}
 	}
@@ -59,12 +68,34 @@ func Compile(c *catalog.Catalog) (*Rules, error) {
 			errs = append(errs, fmt.Errorf("check %s: %w", ch.ID, err))
 			continue
 		}
-		out.rules = append(out.rules, rule{ch, p})
+		x := rule{check: ch, policy: p}
+		if ch.Applies != nil {
+			if x.applies, err = compileApplies(ch, aliases); err != nil {
+				errs = append(errs, fmt.Errorf("check %s: applies: %w", ch.ID, err))
+				continue
+			}
+		}
+		out.rules = append(out.rules, x)
 	}
+	out.joins = joinsOf(c)
 	return out, errors.Join(errs...)
 }
 
 func compileOne(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, error) {
+	return compileRule(ch, ch.Rule, aliases)
+}
+
+// compileApplies compiles what says to which resources the rule applies.
+func compileApplies(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, error) {
+	types, err := json.Marshal(ch.Types)
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Appendf(nil, `{"if":{"allOf":[{"field":"type","in":%s},%s]},"then":{"effect":"audit"}}`, types, ch.Applies)
+	return compileRule(ch, text, aliases)
+}
+
+func compileRule(ch *catalog.Check, text []byte, aliases *policy.Catalog) (*policy.Policy, error) {
 	var b bytes.Buffer
 	b.WriteString(`{"parameters":`)
 	if len(ch.Parameters) > 0 {
@@ -73,7 +104,7 @@ func compileOne(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, err
 		b.WriteString("{}")
 	}
 	b.WriteString(`,"policyRule":`)
-	b.Write(ch.Rule)
+	b.Write(text)
 	b.WriteByte('}')
 	d, err := policy.ParseDefinition(ch.File, b.Bytes())
 	if err != nil {

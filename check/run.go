@@ -73,6 +73,9 @@ const chunkSize = 512
 // yields the same assessment whatever the number of workers.
 func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory, rules *Rules, o Options) (*Assessment, error) {
 	r := newRunner(inv, rules, o.Now)
+	if err := r.join(); err != nil {
+		return nil, err
+	}
 	chunks := r.chunks(o.Now)
 	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
 		return nil, err
@@ -194,7 +197,7 @@ func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
 	for i := range n {
 		res := &r.res[c.span.from+i]
 		for k, prog := range progs {
-			v, why := Verdict(ev.Evaluate(prog, res))
+			v, why := judge(ev, &r.rules.rules[c.rules[k]], c.typ, res, prog)
 			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
 		}
 	}
