@@ -13,7 +13,7 @@ import (
 var (
 	joinName = regexp.MustCompile(`^[a-z][A-Za-z]*$`)
 	joinWith = regexp.MustCompile(`^(?:(?:groups|scopes|members)\([A-Za-z.]+\)|subject|all|[A-Za-z.]+(?:\[\*\])?)$`)
-	joinPath = regexp.MustCompile(`^[A-Za-z]+(?:\.[A-Za-z]+)*(?:\[\*\]\.[A-Za-z]+)?$`)
+	joinPath = regexp.MustCompile(`^[A-Za-z]+(?:\.[A-Za-z]+)*(?:\[\*\](?:\.[A-Za-z]+)+)?$`)
 )
 
 // joinedField reports whether a rule may name the field because the check joins it.
