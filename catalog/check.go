@@ -2,7 +2,11 @@
 
 package catalog
 
-import "github.com/tickmark/tickmark"
+import (
+	"strings"
+
+	"github.com/tickmark/tickmark"
+)
 
 // Check is an automated rule over collected resources, in the Azure Policy
 // language, with what people need to know to act on it and to trust it.
@@ -19,6 +23,11 @@ type Check struct {
 	Types []string `yaml:"types"`
 	// Needs are related types that the rule looks up (existence checks).
 	Needs []string `yaml:"needs,omitempty"`
+	// Joins set records of other types beside each judged resource.
+	Joins []Join `yaml:"joins,omitempty"`
+	// Applies is the condition, as JSON, that says to which resources the rule
+	// applies; nil means to all of its types. The others are not applicable.
+	Applies []byte `yaml:"-"`
 	// Inherent says that the service itself keeps the related object that the
 	// rule names, on or off: one that is missing was not exported, and cannot
 	// be a fail even where the export is said to be complete.
@@ -32,9 +41,6 @@ type Check struct {
 	Witness []Witness `yaml:"witness,omitempty"`
 	// Defaults say how a missing property comes out, and where the service documents it.
 	Defaults []ServiceDefault `yaml:"defaults,omitempty"`
-	// Applies is the condition, as JSON, that a resource of the types meets if the
-	// check is about it; nil: about all. The others are not applicable.
-	Applies []byte `yaml:"-"`
 	// Rule is the policy rule {"if":…,"then":…} as JSON.
 	Rule []byte `yaml:"-"`
 	// Alternatives are other rules, as JSON: a resource that fails Rule passes if
@@ -50,6 +56,39 @@ type Check struct {
 	// File and Line say where the check is defined, for messages.
 	File string `yaml:"-"`
 	Line int    `yaml:"-"`
+}
+
+// Join sets records of Type beside each judged resource, as its member
+// joined.AS; inventory.Join says what the parts mean.
+type Join struct {
+	As    string              `yaml:"as"`
+	Type  string              `yaml:"type"`
+	Match string              `yaml:"match"`
+	With  string              `yaml:"with"`
+	Where map[string][]string `yaml:"where,omitempty"`
+	Each  string              `yaml:"each,omitempty"`
+	Take  []string            `yaml:"take,omitempty"`
+}
+
+// Fields are the names under which a rule on typ reads the join, each with its
+// path.
+func (j *Join) Fields(typ string) []Alias {
+	base := "joined." + j.As
+	paths := []string{base, base + "[*]", base + "[*].id"}
+	if j.Each != "" {
+		paths = append(paths, base+"[*].each")
+	}
+	for _, t := range j.Take {
+		if array, _, ok := strings.Cut(t, "[*]"); ok {
+			paths = append(paths, base+"[*]."+array, base+"[*]."+array+"[*]")
+		}
+		paths = append(paths, base+"[*]."+t)
+	}
+	out := make([]Alias, len(paths))
+	for i, p := range paths {
+		out[i] = Alias{Name: typ + "/" + p, Path: p}
+	}
+	return out
 }
 
 // CriterionLink ties a check to one of the 61 criteria.
