@@ -12,7 +12,7 @@ import (
 
 // exportScriptCommand is tickmark export-script.
 type exportScriptCommand struct {
-	Sources []string `help:"Sources to export: arm, graph." default:"arm,graph" enum:"arm,graph" placeholder:"SOURCE,…"`
+	Sources []string `aliases:"source" help:"Sources to export: arm, graph; or m365, which is a PowerShell script of its own." default:"arm,graph" enum:"arm,graph,m365" placeholder:"SOURCE,…"`
 }
 
 // Help is the long description.
@@ -22,7 +22,12 @@ folder and ends by printing the 'tickmark assess' command for it:
 
     tickmark export-script > export.sh
     az login
-    sh export.sh`
+    sh export.sh
+
+Exchange, Purview, SharePoint and Teams answer to PowerShell only:
+
+    tickmark export-script --sources m365 > export.ps1
+    powershell -File export.ps1 -SharePointAdmin https://NAME-admin.sharepoint.com`
 }
 
 // Run prints the script.

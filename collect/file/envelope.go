@@ -159,7 +159,7 @@ func (o *object) form(src []byte) string {
 	switch {
 	case o.isList() && o.table:
 		return formResourceGraphTable
-	case o.isList() && strings.Contains(context, "$metadata"):
+	case o.isList() && (strings.Contains(context, "$metadata") || o.has("tickmarkExport")):
 		return formGraphCollection
 	case o.isList():
 		if m, ok := o.member("data"); ok && m.value == o.list {
