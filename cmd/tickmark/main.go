@@ -31,6 +31,7 @@ type commands struct {
 
 	evidenceCommands
 	policyCommands
+	catalogCommands
 }
 
 // runContext is what a command may use of the world.
