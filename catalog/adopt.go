@@ -136,10 +136,8 @@ func (l *Library) leave(k *Control, a *Adoption) string {
 	if why, ok := a.Without[k.ID]; ok {
 		return "left out: " + why
 	}
-	if !slices.ContainsFunc(k.Criteria, func(c CriterionLink) bool {
-		return slices.Contains(a.Categories, l.catalog.Criterion(c.Code).Category)
-	}) {
-		return "answers only criteria of categories that are not chosen"
+	if !slices.ContainsFunc(k.Categories, func(c string) bool { return slices.Contains(a.Categories, c) }) {
+		return "is for " + strings.Join(k.Categories, " and ") + ", which is not chosen"
 	}
 	if len(k.Requires) == 0 || slices.ContainsFunc(k.Requires, func(r string) bool { return slices.Contains(a.Services, r) || a.Answers[r] }) {
 		return ""

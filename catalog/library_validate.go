@@ -13,7 +13,7 @@ import (
 var (
 	categories   = []string{"security", "availability", "processingIntegrity", "confidentiality", "privacy"}
 	natures      = []string{"automated", "itDependentManual", "manual"}
-	kinds        = []string{"preventive", "detective", "corrective"}
+	controlTypes = []string{"preventive", "detective", "corrective"}
 	frequencies  = []string{"continuous", "daily", "weekly", "monthly", "quarterly", "semiannual", "annual", "event"}
 	roles        = []string{"operates", "population", "indicator"}
 	evidenceOf   = []string{"record", "configuration", "document", "ticket", "log", "approval", "screenshot"}
@@ -57,7 +57,7 @@ func (l *Library) validateControl(d *controlDocument) []error {
 	for _, w := range []struct {
 		key, value string
 		of         []string
-	}{{"nature", k.Nature, natures}, {"type", k.Kind, kinds}, {"frequency", k.Frequency, frequencies}} {
+	}{{"nature", k.Nature, natures}, {"type", k.Kind, controlTypes}, {"frequency", k.Frequency, frequencies}} {
 		if !slices.Contains(w.of, w.value) {
 			bad(w.key, 0, "%s %q: want one of %v", w.key, w.value, w.of)
 		}
@@ -92,8 +92,8 @@ func (l *Library) validateLinks(d *controlDocument) []error {
 		switch {
 		case cr == nil:
 			bad("criteria", i, "criterion %q does not exist", c.Code)
-		case !slices.Contains(k.Categories, cr.Category):
-			bad("criteria", i, "criterion %s is of category %s, which the control is not adopted for", c.Code, cr.Category)
+		case c.Link == "direct" && !slices.Contains(k.Categories, cr.Category):
+			bad("criteria", i, "criterion %s is of category %s, for which the control is not adopted: the link can only support", c.Code, cr.Category)
 		}
 		if !slices.Contains(links, c.Link) {
 			bad("criteria", i, "link %q: want direct or supporting", c.Link)

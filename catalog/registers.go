@@ -102,6 +102,9 @@ func (l *Library) readRegister(f file) []error {
 }
 
 func (l *Library) validateRegisters() []error {
+	if len(l.Risks) == 0 {
+		return nil
+	}
 	var out []error
 	ids := map[string]bool{}
 	for _, r := range l.Risks {

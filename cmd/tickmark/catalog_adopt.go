@@ -218,13 +218,38 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{f.Rule, f.Control + f.Criterion, f.What, f.Hint})
 	}
 	t.Notes = []string{fmt.Sprintf("%d controls judged: %d findings, %d of them serious. The lint reads words and links; whether a control suits your organisation is for people to say.", len(controls), len(findings), serious)}
-	if err := c.print(rc, t, findings); err != nil {
+	if c.JSON || c.CSV || c.Markdown {
+		err = c.print(rc, t, findings)
+	} else {
+		err = report.EntryText(rc.Out, lintEntry(findings, t.Notes[0]), report.TerminalOptions{Color: rc.Color, Width: rc.Width})
+	}
+	if err != nil {
 		return err
 	}
 	if serious > 0 {
 		return statusError(tickmark.ExitFindings)
 	}
 	return nil
+}
+
+// lintEntry groups findings by rule for a terminal: what is found of each
+// control, and once what to do.
+func lintEntry(findings []catalog.Finding, note string) *report.Entry {
+	e := &report.Entry{Title: "Control lint"}
+	for _, f := range findings {
+		i := slices.IndexFunc(e.Sections, func(s report.Section) bool { return s.Label == f.Rule })
+		if i < 0 {
+			i = len(e.Sections)
+			e.Sections = append(e.Sections, report.Section{Label: f.Rule, Text: f.Hint})
+		}
+		where := strings.TrimSpace(f.Control + " " + f.Criterion)
+		if where != "" {
+			where += ": "
+		}
+		e.Sections[i].Items = append(e.Sections[i].Items, where+f.What)
+	}
+	e.Sections = append(e.Sections, report.Section{Label: "In all", Text: note})
+	return e
 }
 
 // foundService is a service of which an inventory holds resources.

@@ -20,7 +20,8 @@ type criteriaCommand struct {
 // criterionView is a criterion with what answers it.
 type criterionView struct {
 	catalog.Criterion
-	catalog.Explanation
+	Looks string `json:"auditorLooksFor"`
+	Azure string `json:"onAzure"`
 	// Controls and Checks are ids; the direct ones stand first.
 	Direct     []string `json:"directControls"`
 	Supporting []string `json:"supportingControls"`
@@ -36,7 +37,8 @@ type criterionView struct {
 func criteriaViews(l *catalog.Library) []criterionView {
 	var out []criterionView
 	for _, c := range l.Catalog().Criteria {
-		v := criterionView{Criterion: c, Explanation: l.Explanation(c.Code), Direct: []string{}, Supporting: []string{}, Checks: []string{}}
+		x := l.Explanation(c.Code)
+		v := criterionView{Criterion: c, Looks: x.Looks, Azure: x.Azure, Direct: []string{}, Supporting: []string{}, Checks: []string{}}
 		for _, k := range l.Controls {
 			i := slices.IndexFunc(k.Criteria, func(x catalog.CriterionLink) bool { return x.Code == c.Code })
 			if i < 0 {
@@ -94,7 +96,7 @@ func (c *criteriaListCommand) Run(rc *runContext) error {
 			unchecked++
 		}
 		t.Rows = append(t.Rows, []string{
-			v.Criterion.Code, v.Title, fmt.Sprint(len(v.Direct)), fmt.Sprint(len(v.Supporting)),
+			v.Code, v.Title, fmt.Sprint(len(v.Direct)), fmt.Sprint(len(v.Supporting)),
 			fmt.Sprint(v.Automated), fmt.Sprint(v.Manual), fmt.Sprint(len(v.Checks)),
 		})
 	}
@@ -123,7 +125,7 @@ func (c *criteriaShowCommand) Run(rc *runContext) error {
 		return err
 	}
 	for _, v := range criteriaViews(l) {
-		if strings.EqualFold(v.Criterion.Code, c.Code) {
+		if strings.EqualFold(v.Code, c.Code) {
 			return c.show(rc, criterionEntry(l, &v), v)
 		}
 	}
@@ -131,7 +133,7 @@ func (c *criteriaShowCommand) Run(rc *runContext) error {
 }
 
 func criterionEntry(l *catalog.Library, v *criterionView) *report.Entry {
-	e := &report.Entry{Title: v.Criterion.Code + "  " + v.Title, Subtitle: v.Category}
+	e := &report.Entry{Title: v.Code + "  " + v.Title, Subtitle: v.Category}
 	if v.COSO > 0 {
 		e.Subtitle += fmt.Sprintf(", principle %d of internal control", v.COSO)
 	}
@@ -174,7 +176,7 @@ func (c *criteriaExportCommand) Run(rc *runContext) error {
 			coso = fmt.Sprint(v.COSO)
 		}
 		t.Rows = append(t.Rows, []string{
-			v.Criterion.Code, v.Category, coso, v.Title, oneLine(v.Looks), oneLine(v.Azure),
+			v.Code, v.Category, coso, v.Title, oneLine(v.Looks), oneLine(v.Azure),
 			strings.Join(v.Direct, " "), strings.Join(v.Supporting, " "), strings.Join(v.Checks, " "),
 		})
 	}
