@@ -120,6 +120,9 @@ type AskCoverage struct {
 	// Types are the resource types (canonical spelling) that the question, if
 	// wholly answered, reads completely for the segment's scope.
 	Types []string `json:"types,omitempty"`
+	// Direct says that the resources' own provider was asked, and not an index
+	// that follows it (Request.Direct): it holds when there are no pages, too.
+	Direct bool `json:"direct,omitempty"`
 	// Subjects is how many resources or scopes were to be asked about, Answered
 	// how many of them answered wholly. The others are in Refusals.
 	Subjects int `json:"subjects"`

@@ -37,6 +37,8 @@ type Ask struct {
 	Name string
 	// About says in one plain clause what it reads.
 	About string
+	// Doc is the page that documents the request; empty where there is none.
+	Doc string
 	// Of names the types of the resources or records that are asked about, one
 	// request for each; empty means Root. They are yields of other asks, or a
 	// list of the configuration: "tenant/githubOrganizations" is a subject for

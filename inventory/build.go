@@ -40,6 +40,8 @@ const (
 	Conflicting                   // read more than once with different content
 	Partial                       // a record of which only some members were asked for
 	Uncertain                     // planned, and not known to come to be
+	Direct                        // read from the resource's own provider
+	Doubtful                      // an index shows it, but its provider did not answer
 )
 
 // Resource is one object of the inventory.
@@ -259,6 +261,9 @@ func (w *worker) identify(tape *jsontape.Tape, root jsontape.Value, off int) {
 		w.problem(off, unidentified(root), "export whole objects: `tickmark export-script` prints how")
 		return
 	}
+	if w.page.Request != nil && w.page.Request.Direct {
+		r.Flags |= Direct
+	}
 	if n := root.Lookup(keyName); n.Kind() == jsontape.String {
 		r.Name = n.Str()
 	} else if r.Name == "" {
@@ -344,13 +349,8 @@ func (w *worker) identifyRecord(r *Resource) *kind {
 		}
 		return k
 	}
-	if id == "" {
-		if r.Root.Lookup(keyID).Kind() != jsontape.Absent {
-			return nil
-		}
-		r.ID = r.Type // a singleton
-	} else {
-		r.ID = w.arena.join(r.Type, "/", id)
+	if !w.nameRecord(r, k) {
+		return nil
 	}
 	r.Key = w.arena.lower(r.ID)
 	for _, m := range [...]string{"displayName", "userPrincipalName"} {
@@ -367,6 +367,7 @@ type kind struct {
 	// worker; merge makes the spellings of all workers one.
 	name     string
 	record   bool
+	own      bool // a record whose id alone tells it from all others
 	data     bool // an ARM type without a properties object
 	defaults bool // a record of which an answer carries only some members
 	site     bool
@@ -380,7 +381,7 @@ func (w *worker) kindOf(typ string) *kind {
 	name := strings.Clone(canonicalType(typ, w.canonical))
 	low := strings.ToLower(name)
 	k := &kind{
-		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low],
+		name: name, record: IsRecord(name), own: ownIdentity[low], data: withoutProperties[low], defaults: defaultsOnly[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
 	}
 	if !k.record {
@@ -498,7 +499,7 @@ func (w *worker) children(tape *jsontape.Tape, r *Resource, k *kind) {
 }
 
 func (w *worker) child(tape *jsontape.Tape, parent *Resource, v jsontape.Value, typ string) {
-	c := Resource{Root: v, Type: typ, Segment: parent.Segment, Page: parent.Page, Item: parent.Item, Offset: parent.Offset, Flags: Nested}
+	c := Resource{Root: v, Type: typ, Segment: parent.Segment, Page: parent.Page, Item: parent.Item, Offset: parent.Offset, Flags: Nested | parent.Flags&Direct}
 	if n := v.Lookup(keyName); n.Kind() == jsontape.String {
 		c.Name = n.Str()
 	}

@@ -19,10 +19,12 @@ type hole struct {
 	// arm and records narrow it to one of the two worlds.
 	types        map[string]bool
 	arm, records bool
+	// source, if set, narrows anything to the types of one source.
+	source string
 }
 
 func (h *hole) hits(low, key string) bool {
-	if h.scope != "" && key != "" && !within(key, h.scope) && !within(h.scope, key) {
+	if h.scope != "" && key != "" && !IsRecord(low) && !within(key, h.scope) && !within(h.scope, key) {
 		return false
 	}
 	if h.types != nil {
@@ -35,6 +37,9 @@ func (h *hole) hits(low, key string) bool {
 			}
 		}
 		return false
+	}
+	if h.source != "" {
+		return sourceOf(low) == strings.ToLower(h.source)
 	}
 	record := IsRecord(low)
 	return (!h.arm || !record) && (!h.records || record)
@@ -62,7 +67,7 @@ func (m *merger) blocks(chunks []chunk) {
 		for at < len(chunks) && chunks[at].segment == si {
 			at++
 		}
-		if cov.Missing == tickmark.ReasonNone {
+		if cov.Missing == tickmark.ReasonNone || len(cov.Asks) > 0 {
 			continue
 		}
 		h := hole{reason: cov.Missing, scope: scopeKey(seg.Source, seg.Scope)}
@@ -139,7 +144,11 @@ func (inv *Inventory) CompleteAt(low, key string) (bool, tickmark.Reason) {
 		return true, tickmark.ReasonNone
 	}
 	inv.askOnce.Do(inv.prepare)
-	if !claimed(inv.claims[low], key) && !claimed(inv.claims["*"], key) || inv.elsewhere(key) {
+	if a := inv.about(low); a != nil {
+		if ok, reason := inv.answered(a, low, key); !ok {
+			return false, reason
+		}
+	} else if !claimed(inv.claims[low], key) && !claimed(inv.claims["*"], key) || inv.elsewhere(key) {
 		if inv.planned {
 			return false, tickmark.ReasonPlanTime
 		}
@@ -163,6 +172,14 @@ func (inv *Inventory) Cut(typ string) tickmark.Reason {
 			return inv.holes[i].reason
 		}
 	}
+	for _, q := range inv.questions {
+		if !q.lists(low) && !q.parents(low) {
+			continue
+		}
+		if r := q.missing(low, ""); r != tickmark.ReasonNone {
+			return r
+		}
+	}
 	return tickmark.ReasonNone
 }
 
@@ -172,6 +189,9 @@ func (inv *Inventory) prepare() {
 	inv.claims = map[string][]string{}
 	for i := range inv.Coverage {
 		c := &inv.Coverage[i]
+		if len(c.Asks) > 0 {
+			continue // its questions say it
+		}
 		scope := scopeKey(c.Source, c.Scope)
 		for _, t := range c.Complete {
 			k := strings.ToLower(t)

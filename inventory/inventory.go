@@ -29,6 +29,11 @@ type Inventory struct {
 	ranges  map[string]extent // lower-case type → its resources
 	holes   []hole
 	planned bool // nothing of it exists yet
+	// questions are the asks of a collection; aboutType those that absence of a
+	// type depends on.
+	questions []*question
+	aboutLock sync.RWMutex
+	aboutType map[string]*about
 	// What Complete needs, made on its first call: scopes claimed by type, and
 	// whether any subscription was itself collected.
 	askOnce       sync.Once
@@ -179,5 +184,5 @@ func shellQuote(s string) string {
 
 // whole reports whether the resource's own members were all observed.
 func (r *Resource) whole() bool {
-	return r.Flags&(Summary|Implied|Conflicting|Partial) == 0 && r.Root.Kind() == jsontape.Object
+	return r.Flags&(Summary|Implied|Conflicting|Partial|Doubtful) == 0 && r.Root.Kind() == jsontape.Object
 }

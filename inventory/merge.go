@@ -26,7 +26,9 @@ type merger struct {
 	lines     lineCounter
 
 	redactions []Redaction
-	byType     map[string]int // lower-case type → index in buckets
+	byType     map[string]int  // lower-case type → index in buckets
+	damaged    map[[2]int]bool // segment and page → some item could not be read
+	changed    int             // resources that came or went during the collection
 }
 
 // bucket holds the resources of one type while they are sorted and joined.
@@ -35,11 +37,15 @@ type bucket struct {
 	refs        []*Resource
 	duplicates  int
 	conflicts   []conflict
+	// both are the keys that the provider answered with and an index, too.
+	both map[string]bool
 }
 
 // conflict is a resource of which two copies differ.
 type conflict struct {
 	resource, other *Resource
+	// otherHolds says that the other one is right.
+	otherHolds bool
 }
 
 func (m *merger) merge(chunks []chunk) {
@@ -55,16 +61,19 @@ func (m *merger) merge(chunks []chunk) {
 		g.Go(func() error { b.join(); return nil })
 	}
 	_ = g.Wait() // joining cannot fail
+	m.questions()
+	m.superseded()
 	m.conflicts()
 	m.imply()
 	m.gather()
 	m.blocks(chunks)
+	m.completeTypes()
 }
 
 // group sorts the resources into buckets by type and the problems into the
 // inventory, in the order of the input.
 func (m *merger) group(chunks []chunk) {
-	m.byType = map[string]int{}
+	m.byType, m.damaged = map[string]int{}, map[[2]int]bool{}
 	index := map[string]int{} // spelling → bucket
 	for ci := range chunks {
 		c := &chunks[ci]
@@ -72,6 +81,7 @@ func (m *merger) group(chunks []chunk) {
 		m.inv.Counts.Unread += c.unread
 		m.inv.Counts.SummaryItems += c.summaries
 		if c.unread > 0 {
+			m.damaged[[2]int{c.segment, c.page}] = true
 			m.unread(c)
 		}
 		for i := range c.resources {
@@ -167,13 +177,21 @@ func rank(r *Resource) int {
 	return 3
 }
 
+// later puts what the provider itself answered before what an index says of it.
+func later(r *Resource) int {
+	if r.Is(Direct) {
+		return 0
+	}
+	return 1
+}
+
 // join sorts the bucket by key and makes one resource of several copies.
 func (b *bucket) join() {
 	slices.SortFunc(b.refs, func(x, y *Resource) int {
 		if c := strings.Compare(x.Key, y.Key); c != 0 {
 			return c
 		}
-		return cmp.Or(cmp.Compare(rank(x), rank(y)), place(x, y))
+		return cmp.Or(cmp.Compare(rank(x), rank(y)), later(x)-later(y), place(x, y))
 	})
 	out := b.refs[:0]
 	for i := 0; i < len(b.refs); {
@@ -196,16 +214,22 @@ func (b *bucket) join() {
 func (b *bucket) choose(copies []*Resource) *Resource {
 	best := copies[0]
 	differ := false
+	b.compareSources(copies)
 	for _, c := range copies[1:] {
 		if !c.Is(Nested) {
 			b.duplicates++
+		}
+		if best.Is(Direct) && !c.Is(Direct) {
+			// An index follows the provider: where they differ, it is behind.
+			best.inParent = best.inParent || c.Is(Nested)
+			continue
 		}
 		if rank(copies[0]) == 0 && rank(c) == 1 {
 			// The parent's copy may say less, but it must not say otherwise.
 			best.inParent = true
 			if !differ && !agree(best.Root.Lookup(keyProperties), c.Root.Lookup(keyProperties)) {
 				differ = true
-				b.conflicts = append(b.conflicts, conflict{best, c})
+				b.conflicts = append(b.conflicts, conflict{best, c, false})
 			}
 			continue
 		}
@@ -215,7 +239,7 @@ func (b *bucket) choose(copies []*Resource) *Resource {
 		subset := withoutProperties[b.lower] || c.Is(Partial) && best.Is(Partial)
 		if !sameContent(best.Root, c.Root, subset) {
 			differ = true
-			b.conflicts = append(b.conflicts, conflict{best, c})
+			b.conflicts = append(b.conflicts, conflict{best, c, false})
 			continue
 		}
 		if len(c.Root.Raw()) > len(best.Root.Raw()) {
@@ -229,18 +253,20 @@ func (b *bucket) choose(copies []*Resource) *Resource {
 // there is such a resource.
 func (m *merger) conflicts() {
 	m.strangers()
-	hit := map[string]bool{}
+	hit := map[string]tickmark.Reason{}
+	m.doubts(hit)
 	for i := range m.buckets {
 		b := &m.buckets[i]
 		m.inv.Counts.Duplicates += b.duplicates
 		for _, c := range b.conflicts {
-			hit[c.resource.Key] = true
+			hit[c.resource.Key] = tickmark.ReasonConflicting
 			// What the parent carries is in doubt, too.
 			switch {
+			case c.otherHolds:
 			case c.other.Key == c.resource.Parent:
-				hit[c.other.Key] = true
+				hit[c.other.Key] = tickmark.ReasonConflicting
 			case c.other.Is(Nested) && !c.resource.Is(Nested):
-				hit[c.other.Parent] = true
+				hit[c.other.Parent] = tickmark.ReasonConflicting
 			}
 		}
 	}
@@ -250,11 +276,72 @@ func (m *merger) conflicts() {
 	m.conflictProblems(hit)
 	for i := range m.buckets {
 		for j, r := range m.buckets[i].refs {
-			if hit[r.Key] || r.Is(Nested) && hit[r.Parent] {
+			reason := hit[r.Key]
+			if reason == tickmark.ReasonNone && r.Is(Nested) {
+				reason = hit[r.Parent]
+			}
+			if reason != tickmark.ReasonNone {
 				certain := *r
-				certain.Root = m.certain(r.ID, r.Name, r.Type, tickmark.ReasonConflicting)
-				certain.Flags |= Conflicting
+				certain.Root = m.certain(r.ID, r.Name, r.Type, reason)
+				if certain.Flags |= Doubtful; reason == tickmark.ReasonConflicting {
+					certain.Flags = r.Flags | Conflicting
+				}
 				m.buckets[i].refs[j] = &certain
+			}
+		}
+	}
+}
+
+// compareSources notes that copies came both from the provider and an index.
+func (b *bucket) compareSources(copies []*Resource) {
+	direct, index := false, false
+	for _, c := range copies {
+		if !c.Is(Nested) {
+			direct, index = direct || c.Is(Direct), index || !c.Is(Direct)
+		}
+	}
+	if direct && index {
+		if b.both == nil {
+			b.both = map[string]bool{}
+		}
+		b.both[copies[0].Key] = true
+	}
+}
+
+// find returns the resource with this key, once the bucket is joined.
+func (b *bucket) find(key string) *Resource {
+	k, ok := slices.BinarySearchFunc(b.refs, key, func(r *Resource, key string) int { return strings.Compare(r.Key, key) })
+	if !ok {
+		return nil
+	}
+	return b.refs[k]
+}
+
+// superseded drops the children that only the index's copy of a parent
+// carries: the provider answered for the parent without them.
+func (m *merger) superseded() {
+	for i := range m.buckets {
+		for key := range m.buckets[i].both {
+			if r := m.buckets[i].find(key); r == nil || !r.Is(Direct) {
+				continue
+			}
+			for _, n := range [2][]nest{nestsOf(m.buckets[i].lower), anywhere} {
+				for _, child := range n {
+					at, ok := m.byType[strings.ToLower(child.childType(m.buckets[i].name))]
+					if !ok {
+						continue
+					}
+					b := &m.buckets[at]
+					from, _ := slices.BinarySearchFunc(b.refs, key+"/", func(r *Resource, k string) int { return strings.Compare(r.Key, k) })
+					end := from
+					for end < len(b.refs) && strings.HasPrefix(b.refs[end].Key, key+"/") {
+						end++
+					}
+					kept := slices.DeleteFunc(slices.Clone(b.refs[from:end]), func(r *Resource) bool {
+						return r.Is(Nested) && !r.Is(Direct) && r.Parent == key
+					})
+					b.refs = slices.Concat(b.refs[:from], kept, b.refs[end:])
+				}
 			}
 		}
 	}
@@ -274,28 +361,29 @@ func (m *merger) strangers() {
 		if !ok || !nested {
 			continue
 		}
-		parents := m.buckets[at].refs
+		parents := &m.buckets[at]
 		for _, r := range b.refs {
 			if r.inParent || rank(r) != 0 {
 				continue
 			}
-			k, found := slices.BinarySearchFunc(parents, r.Parent, func(p *Resource, key string) int { return strings.Compare(p.Key, key) })
-			if !found || !parents[k].whole() {
+			parent := parents.find(r.Parent)
+			if parent == nil || !parent.whole() {
 				continue
 			}
-			if a := n.arrayOf(parents[k].Root); a.Kind() == jsontape.Array && !a.IsOpen() {
-				b.conflicts = append(b.conflicts, conflict{r, parents[k]})
+			if a := n.arrayOf(parent.Root); a.Kind() == jsontape.Array && !a.IsOpen() {
+				// What the provider itself says of the parent is right about it.
+				b.conflicts = append(b.conflicts, conflict{r, parent, parent.Is(Direct) && !r.Is(Direct)})
 			}
 		}
 	}
 }
 
 // conflictProblems tells the conflicts in the order of the input.
-func (m *merger) conflictProblems(hit map[string]bool) {
+func (m *merger) conflictProblems(hit map[string]tickmark.Reason) {
 	var all []conflict
 	for i := range m.buckets {
 		for _, c := range m.buckets[i].conflicts {
-			if !c.resource.Is(Nested) || !hit[c.resource.Parent] { // else the parent's problem says it
+			if !c.resource.Is(Nested) || hit[c.resource.Parent] != tickmark.ReasonConflicting { // else the parent's problem says it
 				all = append(all, c)
 			}
 		}

@@ -51,7 +51,8 @@ type segmentBody struct {
 	Pages    int               `json:"pages"`
 	Items    int               `json:"items"`
 	Bytes    int64             `json:"bytes"`
-	Coverage tickmark.Coverage `json:"coverage"`
+	Coverage tickmark.Coverage `json:"coverage"` // without its asks
+	Asks     *tickmark.Digest  `json:"asks,omitempty"`
 }
 
 type blocksBody struct {

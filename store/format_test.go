@@ -50,13 +50,14 @@ func FuzzBlock(f *testing.F) {
 
 // FuzzManifest expands foreign manifests.
 func FuzzManifest(f *testing.F) {
-	base := []tickmark.Digest{{1}, {2}, {3}}
+	base := &manifest{Pages: []recipe{{Name: "p", Items: 3}}, items: [][]tickmark.Digest{{{1}, {2}, {3}}}}
 	m := manifest{Version: 1, Pages: []recipe{{Name: "p", Items: 3}}, items: [][]tickmark.Digest{{{2}, {3}, {9}}}}
 	b, err := m.encode(base)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
+	f.Add([]byte(`{"v":2,"base":null,"depth":0,"pages":[],"copies":[{"at":0,"from":0,"n":1,"observed":[1772344800000000],"ids":["x"]}]}` + "\n"))
 	f.Add([]byte(`{"v":1,"base":null,"depth":0,"pages":[{"items":1,"ops":3}]}` + "\n\x01\xff\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, ops, err := parseManifest(b)
@@ -73,7 +74,9 @@ func FuzzManifest(f *testing.F) {
 func TestManifestRoundTrip(t *testing.T) {
 	digests := rapid.SliceOfN(rapid.Map(rapid.Uint8Range(0, 20), func(n uint8) tickmark.Digest { return tickmark.Digest{n + 1} }), 0, 40)
 	rapid.Check(t, func(t *rapid.T) {
-		base, a, b := digests.Draw(t, "base"), digests.Draw(t, "a"), digests.Draw(t, "b")
+		first := digests.Draw(t, "base")
+		base := &manifest{Pages: []recipe{{Name: "base", Items: len(first)}}, items: [][]tickmark.Digest{first}}
+		a, b := digests.Draw(t, "a"), digests.Draw(t, "b")
 		m := manifest{Version: 1, Pages: []recipe{{Items: len(a)}, {Items: len(b)}}, items: [][]tickmark.Digest{a, b}}
 		raw, err := m.encode(base)
 		if err != nil {
@@ -115,7 +118,7 @@ func TestManifestIsSmall(t *testing.T) {
 	next := slices.Clone(base)
 	next[n/2] = tickmark.Digest{1}
 	m := manifest{Version: 1, Pages: []recipe{r}, items: [][]tickmark.Digest{next}}
-	b, err := m.encode(base)
+	b, err := m.encode(&manifest{Pages: []recipe{r}, items: [][]tickmark.Digest{base}})
 	if err != nil || len(b) > 600 {
 		t.Errorf("one change in %d items takes %d bytes (%v)", n, len(b), err)
 	}
@@ -135,5 +138,44 @@ func TestMigrationNames(t *testing.T) {
 	}
 	if a, b := names(migrationDir(false)), names(migrationDir(true)); !slices.Equal(a, b) || len(a) == 0 {
 		t.Errorf("migrations differ: %v, %v", a, b)
+	}
+}
+
+// TestOldManifest reads a manifest of the version without copies, and one that
+// copies from it.
+func TestOldManifest(t *testing.T) {
+	head := `{"v":1,"base":null,"depth":0,"pages":[{"name":"p","form":"armList","entity":"","columns":[],"observedAt":"","digest":"` +
+		tickmark.Digest{7}.String() + `","bytes":3,"items":1,"envelope":[],"spans":[],"runs":[],"ops":34}]}` + "\n"
+	first := tickmark.Digest{9}
+	old, ops, err := parseManifest(append([]byte(head+"\x01\x01"), first[:]...))
+	if err == nil {
+		err = old.expand(ops, nil)
+	}
+	if err != nil || len(old.Pages) != 1 || old.items[0][0] != first || old.Pages[0].Request != nil {
+		t.Fatalf("%+v, %v", old, err)
+	}
+	d := tickmark.Digest{1}
+	next := &manifest{Version: manifestVersion, Base: &d, Depth: 1, Pages: []recipe{{Name: "new"}, old.Pages[0]}, items: [][]tickmark.Digest{nil, old.items[0]}}
+	next.Pages[1].ObservedAt = "2026-03-01T06:00:00.000001Z"
+	raw, err := next.encode(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, ops, err := parseManifest(raw)
+	if err == nil {
+		if len(back.Pages) != 1 || len(back.Copies) != 1 {
+			t.Errorf("the page is not copied: %s", raw)
+		}
+		err = back.expand(ops, old)
+	}
+	if err != nil || len(back.Pages) != 2 || back.Pages[1].ObservedAt != next.Pages[1].ObservedAt || back.Pages[1].Digest != (tickmark.Digest{7}) || back.items[1][0] != first {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	if err := back.merge(nil); err != nil {
+		t.Error(err)
+	}
+	// The control: a version 1 that copies is none.
+	if _, _, err := parseManifest(bytes.Replace(raw, []byte(`"v":2`), []byte(`"v":1`), 1)); err == nil {
+		t.Error("a manifest of version 1 may copy pages")
 	}
 }

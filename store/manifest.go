@@ -5,6 +5,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 // that at least every sixteenth stands alone.
 const maxDepth = 15
 
+// manifestVersion is the version that is written; 1 had no copies of pages.
+const manifestVersion = 2
+
 // manifest says how the pages of a segment are put together: one line of JSON,
 // then, for each page, operations that give the digests of its items. A copy
 // takes digests from the manifest Base: from the list of all its items, page
@@ -26,9 +30,56 @@ type manifest struct {
 	Version int              `json:"v"`
 	Base    *tickmark.Digest `json:"base"`
 	Depth   int              `json:"depth"`
-	Pages   []recipe         `json:"pages"`
+	// Pages are those that Base has not got; encode and expand take them from
+	// all and put them among the copies.
+	Pages  []recipe `json:"pages"`
+	Copies []copies `json:"copies,omitempty"`
 
 	items [][]tickmark.Digest // per page
+}
+
+// copies are pages that say the same as pages of the manifest Base, items
+// included, read again: N of them, from number From, which come to lie at
+// number At. Observed are their instants in microseconds, the first since 1970,
+// each other since the one before; none if no page has one. IDs are the request
+// ids, or GUIDs their 16 bytes each where all are lower-case GUIDs; neither if no
+// page has one. (A list of many small pages is read every day
+// and hardly changes: all that is new of such a page is when and as which
+// request it was read.)
+type copies struct {
+	At       int      `json:"at"`
+	From     int      `json:"from"`
+	N        int      `json:"n"`
+	Observed []int64  `json:"observed,omitempty"`
+	IDs      []string `json:"ids,omitempty"`
+	GUIDs    []byte   `json:"guids,omitempty"`
+	last     int64    // instant of the last page
+}
+
+// guid returns the 16 bytes of a lower-case GUID.
+func guid(id string) (b [16]byte, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return b, false
+	}
+	if _, err := hex.Decode(b[:], []byte(id[:8]+id[9:13]+id[14:18]+id[19:23]+id[24:])); err != nil {
+		return b, false
+	}
+	return b, guidText(b[:]) == id
+}
+
+func guidText(b []byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// id is the request id of page k of the copies.
+func (c *copies) id(k int) string {
+	switch {
+	case len(c.IDs) > 0:
+		return c.IDs[k]
+	case len(c.GUIDs) > 0:
+		return guidText(c.GUIDs[16*k:])
+	}
+	return ""
 }
 
 // recipe is one page: its items lie between spans of envelope. Spans are the
@@ -40,6 +91,10 @@ type recipe struct {
 	Form       string            `json:"form"`
 	Entity     string            `json:"entity"`
 	Columns    []string          `json:"columns"`
+	Ask        string            `json:"ask,omitempty"`
+	Subject    string            `json:"subject,omitempty"`
+	Identity   string            `json:"identity,omitempty"`
+	Request    *request          `json:"request,omitempty"`
 	ObservedAt string            `json:"observedAt"`
 	Digest     tickmark.Digest   `json:"digest"`
 	Bytes      int64             `json:"bytes"`
@@ -50,29 +105,211 @@ type recipe struct {
 	Ops        int               `json:"ops"` // bytes of its operations
 }
 
+// request is how a page was asked for. Received is left out where it is the
+// page's own digest.
+type request struct {
+	Method     string           `json:"method"`
+	URL        string           `json:"url"`
+	Body       string           `json:"body,omitempty"`
+	APIVersion string           `json:"apiVersion,omitempty"`
+	Status     int              `json:"status"`
+	ID         string           `json:"id,omitempty"`
+	Received   *tickmark.Digest `json:"received,omitempty"`
+	Direct     bool             `json:"direct,omitempty"`
+}
+
+func requestOf(r *tickmark.Request, page tickmark.Digest) *request {
+	if r == nil {
+		return nil
+	}
+	out := &request{
+		Method: clean(r.Method), URL: clean(r.URL), Body: clean(r.Body), APIVersion: clean(r.APIVersion),
+		Status: r.Status, ID: clean(r.ID), Direct: r.Direct,
+	}
+	if d := r.Received; d != page {
+		out.Received = &d
+	}
+	return out
+}
+
+func (r *request) open(page tickmark.Digest) *tickmark.Request {
+	if r == nil {
+		return nil
+	}
+	out := &tickmark.Request{Method: r.Method, URL: r.URL, Body: r.Body, APIVersion: r.APIVersion, Status: r.Status, ID: r.ID, Received: page, Direct: r.Direct}
+	if r.Received != nil {
+		out.Received = *r.Received
+	}
+	return out
+}
+
 const (
 	opCopy   = 0 // uvarint start, uvarint count
 	opInsert = 1 // uvarint count, digests
 )
 
-// encode returns the manifest's bytes; base are the items it may copy.
-func (m *manifest) encode(base []tickmark.Digest) ([]byte, error) {
-	index := make(map[tickmark.Digest]int, len(base))
-	for i, d := range slices.Backward(base) {
+// encode returns the manifest's bytes; base is the manifest Base, if any.
+func (m *manifest) encode(base *manifest) ([]byte, error) {
+	digests := base.all()
+	index := make(map[tickmark.Digest]int, len(digests))
+	for i, d := range slices.Backward(digests) {
 		index[d] = i // the first of equal ones
+	}
+	out := &manifest{Version: m.Version, Base: m.Base, Depth: m.Depth, Pages: []recipe{}}
+	known, err := base.places()
+	if err != nil {
+		return nil, err
 	}
 	var ops []byte
 	for i := range m.Pages {
+		from, ok := -1, false
+		if len(known) > 0 {
+			if from, ok, err = base.place(known, m, i); err != nil {
+				return nil, err
+			}
+		}
+		if ok {
+			out.again(i, from, &m.Pages[i])
+			continue
+		}
 		before := len(ops)
-		ops = appendOps(ops, m.items[i], base, index)
-		m.Pages[i].Ops = len(ops) - before
+		ops = appendOps(ops, m.items[i], digests, index)
+		p := m.Pages[i]
+		p.Ops = len(ops) - before
+		out.Pages = append(out.Pages, p)
 	}
-	head, err := ledger.Encode(m)
+	head, err := ledger.Encode(out)
 	if err != nil {
 		return nil, err
 	}
 	head = append(head, '\n')
 	return append(head, ops...), nil
+}
+
+// lasting is what two readings of an unchanged page have in common.
+func (r recipe) lasting() (tickmark.Digest, error) {
+	r.ObservedAt, r.Ops = "", 0
+	if r.Request != nil {
+		q := *r.Request
+		q.ID = ""
+		r.Request = &q
+	}
+	b, err := ledger.Encode(r)
+	return tickmark.DigestOf(b), err
+}
+
+// places finds the pages of m by what they have in common with a later reading.
+func (m *manifest) places() (map[tickmark.Digest]int, error) {
+	if m == nil {
+		return nil, nil
+	}
+	out := make(map[tickmark.Digest]int, len(m.Pages))
+	for i := len(m.Pages) - 1; i >= 0; i-- {
+		d, err := m.Pages[i].lasting()
+		if err != nil {
+			return nil, err
+		}
+		out[d] = i // the first of equal ones
+	}
+	return out, nil
+}
+
+// place finds page i of next, unchanged, among the pages of m.
+func (m *manifest) place(known map[tickmark.Digest]int, next *manifest, i int) (at int, ok bool, err error) {
+	d, err := next.Pages[i].lasting()
+	if err != nil {
+		return 0, false, err
+	}
+	at, ok = known[d]
+	return at, ok && slices.Equal(m.items[at], next.items[i]), nil
+}
+
+// again notes that page i repeats page from of the base.
+func (m *manifest) again(i, from int, r *recipe) {
+	t, id, clock := int64(0), "", r.ObservedAt != ""
+	if at, err := parseInstant(r.ObservedAt); err == nil && clock {
+		t = at.UnixMicro()
+	}
+	if r.Request != nil {
+		id = r.Request.ID
+	}
+	if n := len(m.Copies); n > 0 {
+		c := &m.Copies[n-1]
+		if c.At+c.N == i && c.From+c.N == from && clock == (len(c.Observed) > 0) && c.idForm() == idForm(id) {
+			c.N++
+			c.append(t, id, clock)
+			return
+		}
+	}
+	c := copies{At: i, From: from, N: 1}
+	c.append(t, id, clock)
+	m.Copies = append(m.Copies, c)
+}
+
+func (c *copies) append(t int64, id string, clock bool) {
+	if clock {
+		c.Observed = append(c.Observed, t-c.last)
+		c.last = t
+	}
+	if b, ok := guid(id); ok {
+		c.GUIDs = append(c.GUIDs, b[:]...)
+	} else if id != "" {
+		c.IDs = append(c.IDs, id)
+	}
+}
+
+// idForm tells the ways in which a request id is kept apart.
+func idForm(id string) int {
+	if _, ok := guid(id); ok {
+		return 2
+	}
+	return min(len(id), 1)
+}
+
+func (c *copies) idForm() int {
+	switch {
+	case len(c.GUIDs) > 0:
+		return 2
+	case len(c.IDs) > 0:
+		return 1
+	}
+	return 0
+}
+
+// merge puts the copies among the pages; before are the pages of the base.
+func (m *manifest) merge(base *manifest) error {
+	if len(m.Copies) == 0 {
+		return nil
+	}
+	var pages []recipe
+	var items [][]tickmark.Digest
+	rest, restItems := m.Pages, m.items
+	for _, c := range m.Copies {
+		own := c.At - len(pages)
+		if base == nil || own < 0 || own > len(rest) || c.N < 1 || c.From < 0 || c.From > len(base.Pages) || c.N > len(base.Pages)-c.From ||
+			len(c.Observed) != 0 && len(c.Observed) != c.N || len(c.IDs) != 0 && len(c.IDs) != c.N || len(c.GUIDs) != 0 && (len(c.GUIDs) != 16*c.N || len(c.IDs) != 0) {
+			return errManifest
+		}
+		pages, items = append(pages, rest[:own]...), append(items, restItems[:own]...)
+		rest, restItems = rest[own:], restItems[own:]
+		var t int64
+		for k := range c.N {
+			r := base.Pages[c.From+k]
+			if r.ObservedAt = ""; len(c.Observed) > 0 {
+				t += c.Observed[k]
+				r.ObservedAt = instant(fromMicros(t))
+			}
+			if r.Request != nil {
+				q := *r.Request
+				q.ID = c.id(k)
+				r.Request = &q
+			}
+			pages, items = append(pages, r), append(items, base.items[c.From+k])
+		}
+	}
+	m.Pages, m.items = append(pages, rest...), append(items, restItems...)
+	m.Copies = nil
+	return nil
 }
 
 // appendOps describes items by runs of base and by digests.
@@ -121,14 +358,16 @@ func parseManifest(b []byte) (*manifest, []byte, error) {
 	if err := d.Decode(m); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
-	if m.Version != 1 || m.Depth < 0 || m.Depth > maxDepth || (m.Base == nil) != (m.Depth == 0) {
+	if m.Version < 1 || m.Version > manifestVersion || m.Version == 1 && m.Copies != nil || m.Depth < 0 || m.Depth > maxDepth || (m.Base == nil) != (m.Depth == 0) {
 		return nil, nil, errManifest
 	}
 	return m, ops, nil
 }
 
-// expand applies the operations to the items of the base.
-func (m *manifest) expand(ops []byte, base []tickmark.Digest) error {
+// expand applies the operations to the items of the base, and adds the pages
+// that are copied from it.
+func (m *manifest) expand(ops []byte, from *manifest) error {
+	base := from.all()
 	m.items = make([][]tickmark.Digest, len(m.Pages))
 	for i, p := range m.Pages {
 		if p.Ops < 0 || p.Ops > len(ops) || p.Items < 0 {
@@ -143,7 +382,7 @@ func (m *manifest) expand(ops []byte, base []tickmark.Digest) error {
 	if len(ops) > 0 {
 		return errManifest
 	}
-	return nil
+	return m.merge(from)
 }
 
 func applyOps(ops []byte, base []tickmark.Digest, want int) ([]tickmark.Digest, error) {
@@ -193,6 +432,9 @@ func applyOps(ops []byte, base []tickmark.Digest, want int) ([]tickmark.Digest, 
 
 // all returns the items of all pages, one after the other.
 func (m *manifest) all() []tickmark.Digest {
+	if m == nil {
+		return nil
+	}
 	n := 0
 	for _, p := range m.items {
 		n += len(p)
@@ -221,13 +463,11 @@ func (b *blobs) manifestAt(d tickmark.Digest, depth int) (*manifest, error) {
 	if m.Depth > depth {
 		return nil, fmt.Errorf("manifest %s: %w: it builds on too many", d, errManifest)
 	}
-	var base []tickmark.Digest
+	var base *manifest
 	if m.Base != nil {
-		below, err := b.manifestAt(*m.Base, m.Depth-1)
-		if err != nil {
+		if base, err = b.manifestAt(*m.Base, m.Depth-1); err != nil {
 			return nil, err
 		}
-		base = below.all()
 	}
 	if err := m.expand(ops, base); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d, err)

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +28,8 @@ type packWriter struct {
 	atoms []tickmark.Digest // of the block being gathered
 	data  [][]byte
 	size  int
+
+	pending sync.WaitGroup // blocks whose data is still to be read
 
 	jobs  chan *blockJob // to the compressors
 	order chan *blockJob // the same, to the writer
@@ -115,7 +118,7 @@ func (w *packWriter) openPack() error {
 }
 
 // add appends a blob that is not stored yet. data is read later: it must not
-// change before finish returns.
+// change before finish or settle returns.
 func (w *packWriter) add(d tickmark.Digest, data []byte) error {
 	if len(data) > maxBlob {
 		return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("a blob of %d bytes is too long", len(data)), Hint: "split the input; the limit is 1 GiB"}
@@ -133,6 +136,14 @@ func (w *packWriter) add(d tickmark.Digest, data []byte) error {
 	return nil
 }
 
+// settle makes the writer independent of the data given so far.
+func (w *packWriter) settle() {
+	for i := range w.data {
+		w.data[i] = bytes.Clone(w.data[i])
+	}
+	w.pending.Wait()
+}
+
 func (w *packWriter) dispatch() error {
 	if len(w.atoms) == 0 {
 		return nil
@@ -140,6 +151,7 @@ func (w *packWriter) dispatch() error {
 	j := &blockJob{atoms: w.atoms, data: w.data, done: make(chan struct{})}
 	n := len(w.atoms)
 	w.atoms, w.data, w.size = make([]tickmark.Digest, 0, n), make([][]byte, 0, n), 0
+	w.pending.Add(1)
 	w.jobs <- j
 	w.order <- j
 	w.mu.Lock()
@@ -153,6 +165,7 @@ func (w *packWriter) compress(enc *zstd.Encoder) {
 		j.block, scratch = encodeBlock(enc, j.atoms, j.data, scratch)
 		j.sum = tickmark.DigestOf(j.block)
 		j.data = nil
+		w.pending.Done()
 		close(j.done)
 	}
 }

@@ -22,10 +22,11 @@ func errItems(page string, i int) error {
 // the items' bytes; both alias the page where they can.
 func takeApart(p *tickmark.Page) (r recipe, envelope []byte, items [][]byte, err error) { //nolint:revive // the parts of one page
 	r = recipe{
-		Name: clean(p.Name), Form: clean(p.Form), Entity: clean(p.Entity), ObservedAt: instant(p.ObservedAt),
+		Name: clean(p.Name), Form: clean(p.Form), Entity: clean(p.Entity), Ask: clean(p.Ask), Subject: clean(p.Subject), Identity: clean(p.Identity), ObservedAt: instant(p.ObservedAt),
 		Digest: tickmark.DigestOf(p.Bytes), Bytes: int64(len(p.Bytes)), Items: len(p.Items),
 		Columns: make([]string, 0, len(p.Columns)), Spans: []int{}, Runs: [][2]int{}, Envelope: []tickmark.Digest{},
 	}
+	r.Request = requestOf(p.Request, r.Digest)
 	if !p.Digest.IsZero() && p.Digest != r.Digest {
 		return r, nil, nil, &tickmark.Error{Code: tickmark.CodeInput, Where: p.Name, What: "changed while it was read", Hint: "run the command again"}
 	}
@@ -147,7 +148,10 @@ func (b *blobs) checkPage(m *manifest, i int) error {
 // page rebuilds page i of m.
 func (b *blobs) page(m *manifest, i int) (tickmark.Page, error) {
 	r := m.Pages[i]
-	p := tickmark.Page{Name: r.Name, Form: r.Form, Entity: r.Entity, Digest: r.Digest, Items: make([]tickmark.Item, 0, r.Items)}
+	p := tickmark.Page{
+		Name: r.Name, Form: r.Form, Entity: r.Entity, Ask: r.Ask, Subject: r.Subject, Identity: r.Identity,
+		Request: r.Request.open(r.Digest), Digest: r.Digest, Items: make([]tickmark.Item, 0, r.Items),
+	}
 	if len(r.Columns) > 0 {
 		p.Columns = r.Columns
 	}

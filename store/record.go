@@ -26,6 +26,7 @@ type recording struct {
 	snap     *tickmark.Snapshot
 	now      time.Time
 	progress Progress
+	release  func(*tickmark.Segment)
 
 	last  snapshotBody // the snapshot before
 	body  snapshotBody
@@ -46,6 +47,14 @@ type recording struct {
 // visible. now is when it is recorded. results may come in any order, but only
 // one for each check and resource.
 func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress) (history.Recorded, error) {
+	return s.RecordReleasing(ctx, snap, pins, results, now, progress, nil)
+}
+
+// RecordReleasing is Record that tells release when the bytes of a segment are
+// stored, so that the memory behind them can be given back: their pages need
+// not all be in memory at once. The results may point into the bytes and come
+// last, so that release must leave them readable, as a mapped file is.
+func (s *Store) RecordReleasing(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress, release func(*tickmark.Segment)) (history.Recorded, error) {
 	if s.key == nil {
 		return history.Recorded{}, errNoKey(s.dir)
 	}
@@ -61,6 +70,7 @@ func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []hist
 	if err != nil {
 		return history.Recorded{}, s.explain(err)
 	}
+	r.release = release
 	rec, err := r.run(pins, results) //nolint:contextcheck // close rolls back after a cancelled context, too
 	if err != nil {
 		r.abandon() //nolint:contextcheck // it must go on after the context was cancelled
@@ -124,7 +134,7 @@ func (s *Store) admit(ctx context.Context, snap *tickmark.Snapshot) error {
 	switch snap.Origin {
 	case "live", "files", "sample":
 	case "trial":
-		return &tickmark.Error{Code: tickmark.CodeUsage, What: "a trial collection cannot be recorded", Hint: "collect again without --trial"}
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "a trial collection cannot be recorded", Hint: "collect again without --try"}
 	default:
 		return &tickmark.Error{Code: tickmark.CodeInternal, What: fmt.Sprintf("snapshot origin %q is not known", snap.Origin)}
 	}
@@ -142,6 +152,10 @@ func (r *recording) run(pins []history.Pin, results iter.Seq[tickmark.Result]) (
 	for i := range r.snap.Segments {
 		if err := r.segment(&r.snap.Segments[i]); err != nil {
 			return history.Recorded{}, err
+		}
+		if r.release != nil {
+			r.packs.settle()
+			r.release(&r.snap.Segments[i])
 		}
 	}
 	for _, p := range pins {
@@ -233,12 +247,15 @@ func (r *recording) blobsOf(digests []tickmark.Digest, data [][]byte) error {
 // segment stores the pages of one segment and its manifest.
 func (r *recording) segment(seg *tickmark.Segment) error {
 	body := segmentBody{Source: clean(seg.Source), Scope: clean(seg.Scope), Pages: len(seg.Pages), Coverage: cleanCoverage(seg.Coverage)}
-	m := &manifest{Version: 1, Pages: make([]recipe, 0, len(seg.Pages))}
+	if err := r.asks(&body, seg.Coverage.Asks); err != nil {
+		return err
+	}
+	m := &manifest{Version: manifestVersion, Pages: make([]recipe, 0, len(seg.Pages))}
 	base, err := r.predecessor(body, m)
 	if err != nil {
 		return err
 	}
-	for _, d := range base {
+	for _, d := range base.all() {
 		r.seen[d] = struct{}{}
 	}
 	for i := range seg.Pages {
@@ -287,7 +304,7 @@ func (r *recording) segment(seg *tickmark.Segment) error {
 
 // predecessor finds the manifest that m may build on: the last one of the same
 // source and scope, unless that is already the last of a long chain.
-func (r *recording) predecessor(body segmentBody, m *manifest) ([]tickmark.Digest, error) {
+func (r *recording) predecessor(body segmentBody, m *manifest) (*manifest, error) {
 	var raw []byte
 	err := r.s.db.QueryRowContext(r.ctx, `SELECT manifest FROM segments WHERE org = $1 AND source = $2 AND scope = $3 AND batch < $4 ORDER BY seq DESC LIMIT 1`,
 		r.s.org, body.Source, body.Scope, r.body.Batch).Scan(&raw)
@@ -309,17 +326,22 @@ func (r *recording) predecessor(body segmentBody, m *manifest) ([]tickmark.Diges
 		return nil, nil
 	}
 	m.Base, m.Depth = &d, before.Depth+1
-	return before.all(), nil
+	return before, nil
 }
 
-func cleanCoverage(c tickmark.Coverage) tickmark.Coverage {
-	c.Source, c.Scope, c.CompleteBy, c.Detail = clean(c.Source), clean(c.Scope), clean(c.CompleteBy), clean(c.Detail)
-	c.Missing = tickmark.Reason(clean(string(c.Missing)))
-	c.Complete = slices.Clone(c.Complete)
-	for i, t := range c.Complete {
-		c.Complete[i] = clean(t)
+// asks stores the account of the questions as a blob: there are as many as
+// there are questions in every segment, and they are alike.
+func (r *recording) asks(body *segmentBody, asks []tickmark.AskCoverage) error {
+	if len(asks) == 0 {
+		return nil
 	}
-	return c
+	b, err := ledger.Encode(cleanAsks(asks))
+	if err != nil {
+		return err
+	}
+	d, err := r.blob(b)
+	body.Asks = &d
+	return err
 }
 
 // stageBlocks stages where the new blocks and atoms lie. Atoms go in sorted,

@@ -114,6 +114,9 @@ func (s *Store) load(ctx context.Context, tx *sql.Tx, e history.Entry) (*history
 			return nil, err
 		}
 		seg := tickmark.Segment{Source: sb.Source, Scope: sb.Scope, Coverage: sb.Coverage, Pages: make([]tickmark.Page, len(m.Pages))}
+		if seg.Coverage.Asks, err = b.asks(&sb); err != nil {
+			return nil, err
+		}
 		for k := range m.Pages {
 			if seg.Pages[k], err = b.page(m, k); err != nil {
 				return nil, fmt.Errorf("page %q: %w", m.Pages[k].Name, err)

@@ -207,6 +207,9 @@ func (v *verification) segment(s *verified, seq int64) error {
 	if err != nil || batch != s.body.Batch || source != body.Source || scope != body.Scope || !bytes.Equal(manifest, body.Manifest[:]) {
 		v.report.Add("row", fmt.Sprintf("segments, seq %d", seq), "the row is gone or differs from its leaf")
 	}
+	if _, err := v.blobs.asks(&body); err != nil {
+		v.report.Add("blob", where, err.Error())
+	}
 	m, err := v.blobs.manifest(body.Manifest)
 	if err != nil {
 		v.report.Add("page", where, "its pages cannot be rebuilt: "+err.Error())

@@ -14,8 +14,7 @@ def damage(where, what):
     if len(DAMAGE) <= 200:
         print(f"DAMAGE {where}: {what}")
 
-def sha(*parts):
-    return hashlib.sha256(b"".join(parts)).digest()
+sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
 
 # --- Ed25519 (RFC 8032), verification only
 P = 2**255 - 19
@@ -206,9 +205,9 @@ def manifest(blobs, digest):
     """Return the pages of a manifest and the digests of each page's items."""
     head, _, ops = blobs[bytes.fromhex(digest)].partition(b"\n")
     m = json.loads(head)
-    base = [d for page in manifest(blobs, m["base"])[1] for d in page] if m["base"] else []
-    lists, at = [], 0
-    for page in m["pages"]:
+    old, old_lists = manifest(blobs, m["base"]) if m["base"] else ([], [])
+    base, pages, lists, at = [d for page in old_lists for d in page], m["pages"], [], 0
+    for page in pages:
         items, end = [], at + page["ops"]
         while at < end:
             op, (n, at) = ops[at], uvarint(ops, at + 1)
@@ -219,7 +218,9 @@ def manifest(blobs, digest):
                 items += [ops[at + 32 * i: at + 32 * i + 32] for i in range(n)]
                 at += 32 * n
         lists.append(items)
-    return m["pages"], lists
+    for c in m.get("copies", ()):
+        pages[c["at"]:c["at"]], lists[c["at"]:c["at"]] = old[c["from"]:c["from"] + c["n"]], old_lists[c["from"]:c["from"] + c["n"]]
+    return pages, lists
 
 def rebuild(blobs, page, items):
     envelope = b"".join(blobs[bytes.fromhex(d)] for d in page["envelope"])
@@ -231,11 +232,8 @@ def rebuild(blobs, page, items):
     return b"".join(b for i, gap in enumerate(gaps) for b in (gap, blobs[items[i]] if i < len(items) else b""))
 
 # --- the tables
-def put(n):
-    return bytes([n & 127 | 128]) + put(n >> 7) if n > 127 else bytes([n])
-
-def text(b):
-    return put(len(b)) + b
+put = lambda n: bytes([n & 127 | 128]) + put(n >> 7) if n > 127 else bytes([n])
+text = lambda b: put(len(b)) + b
 
 def scope_of(resource):
     m = re.match(rb"/subscriptions/([0-9A-Za-z._-]{1,64})(/|\Z)", resource, re.I)
@@ -337,6 +335,8 @@ def check_tables(db, org, leaves, blobs):
                 if what != "segment" or row != (b["batch"], s["source"], s["scope"], bytes.fromhex(s["manifest"])):
                     damage(f"segments, seq {n}", "the row is gone or differs from its leaf")
                     continue
+                if blobs and s.get("asks") and bytes.fromhex(s["asks"]) not in blobs:
+                    damage(f"leaf {n}", "the account of its questions is not stored")
                 for page, items in zip(*manifest(blobs, s["manifest"])) if blobs else ():
                     if sha(rebuild(blobs, page, items)).hex() != page["digest"]:
                         damage(f"leaf {n}, page {page['name']!r}", "rebuilt, it does not have its digest")

@@ -23,8 +23,13 @@ type World struct {
 	// PerPage is how many resources a page holds; PerSegment how many pages a
 	// segment holds.
 	PerPage, PerSegment int
-	at                  time.Time
-	serial              int
+	// Collected gives the snapshots the shape of a collection from a tenant:
+	// pages that answer requests, an account of the questions, and Small more
+	// pages of one item each.
+	Collected bool
+	Small     int
+	at        time.Time
+	serial    int
 }
 
 type resource struct {
@@ -120,6 +125,9 @@ func (w *World) At() time.Time { return w.at }
 
 // Snapshot returns the world as exported files.
 func (w *World) Snapshot() *tickmark.Snapshot {
+	if w.Collected {
+		return w.collected()
+	}
 	s := &tickmark.Snapshot{Origin: "files", ObservedAt: w.at}
 	for at := 0; at < len(w.resources); {
 		seg := tickmark.Segment{Source: "file", Scope: fmt.Sprintf("export-%d.json", len(s.Segments)), Coverage: tickmark.Coverage{Source: "file", Declared: -1}}
@@ -152,6 +160,75 @@ func (w *World) page(n, from, to int) tickmark.Page {
 	p.Bytes = b.Bytes()
 	p.Digest = tickmark.DigestOf(p.Bytes)
 	return p
+}
+
+// collected returns the world as it is collected from a tenant.
+func (w *World) collected() *tickmark.Snapshot {
+	w.Collected = false
+	s := w.Snapshot()
+	w.Collected = true
+	s.Origin = "live"
+	for i := range s.Segments {
+		seg := &s.Segments[i]
+		seg.Source, seg.Scope = "arm", fmt.Sprintf("/subscriptions/%08d", i)
+		seg.Coverage.Source, seg.Coverage.Scope, seg.Coverage.Pages = seg.Source, seg.Scope, len(seg.Pages)
+		rows := 0
+		for k := range seg.Pages {
+			p := &seg.Pages[k]
+			rows += len(p.Items)
+			p.Name, p.Ask = "POST resources "+p.Name, "resources"
+			p.Request = w.request("POST", "https://management.example/providers/Microsoft.ResourceGraph/resources", p.Digest)
+			p.Request.Body, p.Request.APIVersion = fmt.Sprintf(`{"query":"resources","options":{"$skip":%d}}`, k), "2024-04-01"
+			p.ObservedAt = w.at.Add(time.Duration(k) * 700 * time.Millisecond)
+		}
+		seg.Coverage.Asks = []tickmark.AskCoverage{{
+			Name: "resources", Types: types, Subjects: 1, Answered: 1, Requests: len(seg.Pages), Pages: len(seg.Pages), Rows: rows, Unique: rows, Declared: rows, Skew: time.Second,
+		}}
+		if i == 0 {
+			w.small(seg)
+		}
+	}
+	return s
+}
+
+// small adds pages of one item each; about one in ten is empty, and one in
+// twenty refused.
+func (w *World) small(seg *tickmark.Segment) {
+	a := tickmark.AskCoverage{Name: "settings", Types: []string{"Microsoft.Insights/diagnosticSettings"}, Direct: true, Subjects: w.Small, Declared: -1}
+	for i := range min(w.Small, len(w.resources)) {
+		r := &w.resources[i]
+		if i%20 == 7 {
+			a.Refusals = append(a.Refusals, tickmark.Refusal{Scope: r.id, Status: 403, Code: "AuthorizationFailed", Reason: tickmark.ReasonNotPermitted})
+			continue
+		}
+		a.Answered++
+		p := tickmark.Page{Name: "GET " + r.id + "/providers/Microsoft.Insights/diagnosticSettings", Form: "armList", Ask: a.Name, Subject: r.id, Items: []tickmark.Item{}, ObservedAt: w.at.Add(time.Duration(i/25) * time.Second)}
+		p.Bytes = []byte(`{"value":[]}`)
+		if i%10 != 0 {
+			item := fmt.Sprintf(`{"id":"%s/providers/microsoft.insights/diagnosticSettings/audit","type":"Microsoft.Insights/diagnosticSettings","name":"audit","location":null,"kind":null,"tags":null,"properties":{"storageAccountId":null,"serviceBusRuleId":null,"workspaceId":"/subscriptions/1/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/w%d","eventHubAuthorizationRuleId":null,"eventHubName":null,"metrics":[],"logs":[{"category":null,"categoryGroup":"audit","enabled":%t,"retentionPolicy":{"enabled":false,"days":0}}],"logAnalyticsDestinationType":null},"identity":null}`, r.id, r.verdict%7, r.verdict%2 == 0)
+			p.Bytes = fmt.Appendf(nil, `{"value":[%s]}`, item)
+			p.Items = []tickmark.Item{{Off: len(`{"value":[`), Len: len(item)}}
+		}
+		p.Digest = tickmark.DigestOf(p.Bytes)
+		p.Request = w.request("GET", "https://management.example"+p.Name[4:]+"?api-version=2021-05-01-preview", p.Digest)
+		if i%15 == 3 { // something was redacted
+			p.Request.Received = tickmark.DigestOf([]byte(p.Name))
+		}
+		p.Request.Direct = true
+		if i%30 == 4 {
+			p.Identity, p.ObservedAt, p.Request.ID = "name", time.Time{}, ""
+		}
+		a.Pages, a.Rows, a.Requests = a.Pages+1, a.Rows+len(p.Items), a.Requests+1
+		seg.Pages = append(seg.Pages, p)
+	}
+	a.Unique = a.Rows
+	a.Span = &tickmark.Span{From: w.at.AddDate(0, -6, 0), To: w.at, Kept: w.at.AddDate(0, -3, 0), Gaps: []tickmark.Gap{{From: w.at.AddDate(0, -6, 0), To: w.at.AddDate(0, -3, 0), Reason: tickmark.ReasonNotCollected}}}
+	a.Excluded = []tickmark.Refusal{{Scope: "/subscriptions/left-out", Reason: tickmark.ReasonExcluded, Detail: "sandbox"}}
+	seg.Coverage.Asks = append(seg.Coverage.Asks, a)
+}
+
+func (w *World) request(method, url string, received tickmark.Digest) *tickmark.Request {
+	return &tickmark.Request{Method: method, URL: url, Status: 200, ID: w.guid(), Received: received}
 }
 
 // Results returns the verdicts on the world, by check, then resource.

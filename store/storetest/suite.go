@@ -106,6 +106,9 @@ func Run(t *testing.T, fresh func(t *testing.T) *Env) {
 	}{
 		{"found", testFound},
 		{"record_and_load", testRecordAndLoad},
+		{"collection", testCollection},
+		{"release", testRelease},
+		{"second_collection", testSecondCollection},
 		{"long_chain", testLongChain},
 		{"awkward_pages", testAwkwardPages},
 		{"late_snapshot", testLate},

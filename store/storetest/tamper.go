@@ -25,6 +25,7 @@ func Story(t *testing.T, s *store.Store) *World {
 	t.Helper()
 	w := NewWorld(11, 12)
 	w.PerPage, w.PerSegment = 5, 2
+	w.Collected, w.Small = true, 6
 	for i := range 3 {
 		Record(t, s, w)
 		w.Change(6)

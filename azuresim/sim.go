@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package azuresim
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tickmark/tickmark"
+)
+
+// Options steer a simulator.
+type Options struct {
+	// Seed decides everything that is made up: the same seed, the same bytes.
+	Seed uint64
+	// Now is the simulated clock; every time that is served comes from it.
+	Now func() time.Time
+	// Faults are injected beside those of the organisation.
+	Faults []Fault
+	// Quotas switches the services' limits on, measured by Now.
+	Quotas bool
+	// Listen is the address of the first endpoint, the others have the ports
+	// after it; empty takes free ports of loopback.
+	Listen string
+	// PageSize caps the rows of a page below what the service would give, so
+	// that small organisations have several; 0 is the service's own.
+	PageSize int
+	// Errors receives what the servers complain of, such as refused handshakes;
+	// nil drops it.
+	Errors io.Writer
+}
+
+// Sim is a simulated Azure. It is safe for concurrent use.
+type Sim struct {
+	org   *Organisation
+	opts  Options
+	seed  uint64
+	epoch time.Time
+
+	estate
+	directory
+
+	mu       sync.Mutex // guards what follows
+	tokens   map[string]*bearer
+	serial   int
+	journal  journal
+	faults   []*armed
+	overlays []overlay
+	vanished map[string]bool
+	buckets  map[string]*bucket
+	devices  map[string]int
+
+	ca        *authority
+	endpoints map[string]string
+	servers   []*http.Server
+	listeners []net.Listener
+	running   sync.WaitGroup
+	done      chan struct{}
+	closing   sync.Once
+}
+
+// New checks the organisation and prepares it for serving.
+func New(org *Organisation, opts Options) (*Sim, error) {
+	if opts.Now == nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator has no clock", Hint: "set Options.Now"}
+	}
+	s := &Sim{
+		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
+		buckets: map[string]*bucket{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
+	}
+	s.journal.init()
+	s.epoch = opts.Now().UTC().Truncate(time.Second)
+	if e := org.Tenant.Epoch; e != "" {
+		t, err := time.Parse(time.RFC3339, e)
+		if err != nil {
+			return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "the epoch is not a time in RFC 3339", Where: "tenant.epoch", Err: err}
+		}
+		s.epoch = t.UTC()
+	}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	for _, f := range append(append([]Fault{}, org.Faults...), opts.Faults...) {
+		a, err := arm(f)
+		if err != nil {
+			return nil, err
+		}
+		s.faults = append(s.faults, a)
+	}
+	ca, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	s.ca = ca
+	return s, nil
+}
+
+// prepare expands the organisation.
+func (s *Sim) prepare() error {
+	if s.org.Tenant.ID == "" {
+		s.org.Tenant.ID = s.guid("tenant", s.org.Name)
+	}
+	if err := s.prepareDirectory(); err != nil {
+		return err
+	}
+	return s.prepareEstate()
+}
+
+// Now returns the simulated time, in UTC.
+func (s *Sim) Now() time.Time { return s.opts.Now().UTC() }
+
+// Organisation returns what is served.
+func (s *Sim) Organisation() *Organisation { return s.org }
+
+func (s *Sim) domain() string {
+	if len(s.org.Tenant.Domains) == 0 {
+		return "example.com"
+	}
+	return s.org.Tenant.Domains[0]
+}
+
+// Start listens on every host.
+func (s *Sim) Start() error {
+	host, port := "127.0.0.1", 0
+	if s.opts.Listen != "" {
+		h, p, err := net.SplitHostPort(s.opts.Listen)
+		if err == nil {
+			port, err = strconv.Atoi(p)
+		}
+		if err != nil {
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: "the address to listen on is not host:port", Where: s.opts.Listen, Err: err}
+		}
+		host = h
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator serves loopback only", Where: s.opts.Listen, Hint: "listen on 127.0.0.1"}
+	}
+	for _, name := range s.Hosts() {
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			_ = s.Close() // the listeners so far; the error is the first one's
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: "cannot listen", Where: net.JoinHostPort(host, strconv.Itoa(port)), Err: err}
+		}
+		if port != 0 {
+			port++
+		}
+		s.serve(name, l)
+	}
+	return nil
+}
+
+func (s *Sim) serve(name string, l net.Listener) {
+	def := hosts[name]
+	s.endpoints[name] = "https://" + l.Addr().String()
+	complaints := s.opts.Errors
+	if complaints == nil {
+		complaints = io.Discard
+	}
+	srv := &http.Server{
+		Handler:           s.frame(name, def.handler(s)),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate(name)},
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(slog.NewTextHandler(complaints, nil), slog.LevelWarn),
+	}
+	s.servers = append(s.servers, srv)
+	s.listeners = append(s.listeners, l)
+	s.running.Go(func() {
+		if err := srv.ServeTLS(l, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			slog.New(slog.NewTextHandler(complaints, nil)).Warn("serving ended", slog.String("host", name), slog.Any("error", err))
+		}
+	})
+}
+
+// Close ends all connections, stalled ones too, and waits for the servers.
+func (s *Sim) Close() error {
+	var err error
+	s.closing.Do(func() {
+		close(s.done)
+		for _, srv := range s.servers {
+			err = errors.Join(err, srv.Close())
+		}
+		s.running.Wait()
+	})
+	return err
+}
+
+// Hosts lists the hosts' words in order.
+func (s *Sim) Hosts() []string {
+	var out []string
+	for name := range hosts {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// Endpoint returns the base URL of a host ("arm", "graph" …; "login" signs in),
+// without a slash at the end; empty before Start.
+func (s *Sim) Endpoint(host string) string { return s.endpoints[host] }
+
+// Authorities returns the pool with the simulator's certificate authority.
+func (s *Sim) Authorities() *x509.CertPool { return s.ca.pool() }
+
+// Client returns a client that trusts the simulator. The caller closes its idle
+// connections.
+func (s *Sim) Client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.Authorities()}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true,
+	}}
+}
+
+// EndpointsDocument is what EndpointsFile writes: all that another process needs.
+type EndpointsDocument struct {
+	Cloud        string            `json:"cloud"`
+	Microsoft365 string            `json:"microsoft365"`
+	TenantID     string            `json:"tenantId"`
+	Authority    string            `json:"authority"`
+	URLs         map[string]string `json:"urls"`
+	Audiences    map[string]string `json:"audiences"`
+	CAPEM        string            `json:"caPEM"`
+}
+
+// EndpointsDocument returns the endpoints, audiences and certificate authority.
+func (s *Sim) EndpointsDocument() EndpointsDocument {
+	d := EndpointsDocument{
+		Cloud: s.org.Tenant.Cloud, Microsoft365: s.org.Tenant.Microsoft365, TenantID: s.org.Tenant.ID,
+		Authority: s.Endpoint("login"), URLs: map[string]string{}, Audiences: map[string]string{}, CAPEM: string(s.ca.pem),
+	}
+	if d.Cloud == "" {
+		d.Cloud = "public"
+	}
+	if d.Microsoft365 == "" {
+		d.Microsoft365 = "commercial"
+	}
+	for name, url := range s.endpoints {
+		d.URLs[name] = s.advertised(name, url)
+		if a := hosts[name].audiences; len(a) > 0 {
+			d.Audiences[name] = a[0]
+		}
+	}
+	return d
+}
+
+// EndpointsFile writes the endpoints document as JSON.
+func (s *Sim) EndpointsFile(path string) error {
+	b, err := json.MarshalIndent(s.EndpointsDocument(), "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, What: "cannot write the endpoints", Where: path, Err: err}
+	}
+	return nil
+}
+
+// hostDef is how a host is registered: each file of handlers does so in init.
+type hostDef struct {
+	handler func(*Sim) http.Handler
+	// audiences are the resources for which a token is good here; the first is
+	// the one to ask for. Without any, the host asks for no token.
+	audiences []string
+	// open reports whether a request needs no token; nil is none.
+	open func(*http.Request) bool
+	// failure writes the service's form of an error; nil is {"error":{…}}.
+	failure func(code, message string) []byte
+	// empty is the service's form of an empty list; "" is {"value":[]}.
+	empty string
+}
+
+// hosts are the registered hosts by the words of collect.Host.
+var hosts = map[string]hostDef{}
+
+func register(name string, def hostDef) { hosts[name] = def }
+
+// matches reports whether pattern, in which * stands for anything, is text; case
+// does not matter. The empty pattern matches all.
+func matches(pattern, text string) bool {
+	if pattern == "" {
+		return true
+	}
+	pieces := strings.Split(strings.ToLower(pattern), "*")
+	text = strings.ToLower(text)
+	if !strings.HasPrefix(text, pieces[0]) {
+		return false
+	}
+	text = text[len(pieces[0]):]
+	if len(pieces) == 1 {
+		return text == ""
+	}
+	for _, p := range pieces[1 : len(pieces)-1] {
+		i := strings.Index(text, p)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(p):]
+	}
+	return strings.HasSuffix(text, pieces[len(pieces)-1])
+}
+
+func matchesAny(patterns []string, text string) bool {
+	for _, p := range patterns {
+		if matches(p, text) {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}
+
+// errorText is the error form that ARM, Graph and most others share.
+func errorText(code, message string) []byte {
+	return fmt.Appendf(nil, `{"error":{"code":%s,"message":%s}}`, quote(code), quote(message))
+}
