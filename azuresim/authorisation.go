@@ -14,8 +14,10 @@ import (
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var builtInRoles = []RoleDefinition{
 	{Name: "Owner", ID: "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", Description: "Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.", Actions: []string{"*"}},
-	{Name: "Contributor", ID: "b24988ac-6180-42a0-ab88-20f7382dd24c", Description: "Grants full access to manage all resources, but does not allow you to assign roles in Azure RBAC.", Actions: []string{"*"},
-		NotActions: []string{"Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"}},
+	{
+		Name: "Contributor", ID: "b24988ac-6180-42a0-ab88-20f7382dd24c", Description: "Grants full access to manage all resources, but does not allow you to assign roles in Azure RBAC.", Actions: []string{"*"},
+		NotActions: []string{"Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"},
+	},
 	{Name: "Reader", ID: "acdd72a7-3385-48ef-bd42-f606fba81ae7", Description: "View all resources, but does not allow you to make any changes.", Actions: []string{"*/read"}},
 	{Name: "User Access Administrator", ID: "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", Description: "Lets you manage user access to Azure resources.", Actions: []string{"*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"}},
 	{Name: "Role Based Access Control Administrator", ID: "f58310d9-a9f6-439a-9e8d-f62e7b41a168", Description: "Manage access to Azure resources by assigning roles.", Actions: []string{"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read"}},
@@ -61,11 +63,16 @@ func (s *Sim) authorisation() ([]Resource, error) {
 	return out, nil
 }
 
+// marshal returns the JSON of maps, lists and texts, which always have a form.
+func marshal(v any) []byte {
+	b, _ := json.Marshal(v)
+	return b
+}
+
 // record makes a Record of a value that can be marshalled; braces in it stand
 // for themselves.
 func record(v any) *Record {
-	b, _ := json.Marshal(v) // maps of strings and lists have a form
-	return &Record{text: []byte(escapeBraces(string(b))), parts: nil}
+	return &Record{text: []byte(escapeBraces(string(marshal(v))))}
 }
 
 // escapeBraces doubles the braces inside the strings of JSON text.

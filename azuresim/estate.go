@@ -92,6 +92,9 @@ func (s *Sim) prepareEstate() error {
 		return err
 	}
 	s.ranges = append(s.ranges, [2]int32{from, int32(len(s.entries))}) //nolint:gosec // bounded by maxEntries
+	for i := range s.org.Deny {
+		s.org.Deny[i].Path = s.resolveScope(s.org.Deny[i].Path)
+	}
 	return s.attachChanges()
 }
 
@@ -186,23 +189,41 @@ func (s *Sim) compileAll() ([]*template, error) {
 // tables are the Resource Graph tables of types that are not in resources.
 // https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources
 var tables = map[string]string{
-	"microsoft.authorization/roleassignments":                    "authorizationresources",
-	"microsoft.authorization/roledefinitions":                    "authorizationresources",
-	"microsoft.authorization/policyassignments":                  "policyresources",
-	"microsoft.authorization/policydefinitions":                  "policyresources",
-	"microsoft.authorization/policysetdefinitions":               "policyresources",
-	"microsoft.authorization/policyexemptions":                   "policyresources",
-	"microsoft.policyinsights/policystates":                      "policyresources",
-	"microsoft.security/pricings":                                "securityresources",
-	"microsoft.security/assessments":                             "securityresources",
-	"microsoft.security/securescores":                            "securityresources",
-	"microsoft.security/regulatorycompliancestandards":           "securityresources",
-	"microsoft.advisor/recommendations":                          "advisorresources",
-	"microsoft.resourcehealth/events":                            "servicehealthresources",
-	"microsoft.resourcehealth/availabilitystatuses":              "healthresources",
-	"microsoft.maintenance/maintenanceconfigurations":            "maintenanceresources",
-	"microsoft.guestconfiguration/guestconfigurationassignments": "guestconfigurationresources",
-	"microsoft.resources/resourcegroups":                         "resourcecontainers",
+	"microsoft.authorization/roleassignments":                                             "authorizationresources",
+	"microsoft.authorization/roledefinitions":                                             "authorizationresources",
+	"microsoft.authorization/policyassignments":                                           "policyresources",
+	"microsoft.authorization/policydefinitions":                                           "policyresources",
+	"microsoft.authorization/policysetdefinitions":                                        "policyresources",
+	"microsoft.authorization/policyexemptions":                                            "policyresources",
+	"microsoft.policyinsights/policystates":                                               "policyresources",
+	"microsoft.security/pricings":                                                         "securityresources",
+	"microsoft.security/assessments":                                                      "securityresources",
+	"microsoft.security/securescores":                                                     "securityresources",
+	"microsoft.security/regulatorycompliancestandards":                                    "securityresources",
+	"microsoft.advisor/recommendations":                                                   "advisorresources",
+	"microsoft.resourcehealth/events":                                                     "servicehealthresources",
+	"microsoft.resourcehealth/availabilitystatuses":                                       "healthresources",
+	"microsoft.maintenance/maintenanceconfigurations":                                     "maintenanceresources",
+	"microsoft.guestconfiguration/guestconfigurationassignments":                          "guestconfigurationresources",
+	"microsoft.security/assessments/subassessments":                                       "securityresources",
+	"microsoft.security/securescores/securescorecontrols":                                 "securityresources",
+	"microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols":       "securityresources",
+	"microsoft.maintenance/configurationassignments":                                      "maintenanceresources",
+	"microsoft.alertsmanagement/alerts":                                                   "alertsmanagementresources",
+	"microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems": "recoveryservicesresources",
+	"microsoft.recoveryservices/vaults/backuppolicies":                                    "recoveryservicesresources",
+	"microsoft.recoveryservices/vaults/backupjobs":                                        "recoveryservicesresources",
+	"microsoft.dataprotection/backupvaults/backupinstances":                               "recoveryservicesresources",
+	// Children that have a location of their own are resources like others.
+	"microsoft.compute/virtualmachines/extensions":     "resources",
+	"microsoft.sql/servers/databases":                  "resources",
+	"microsoft.sql/servers/elasticpools":               "resources",
+	"microsoft.sql/managedinstances/databases":         "resources",
+	"microsoft.web/sites/slots":                        "resources",
+	"microsoft.network/networkwatchers/flowlogs":       "resources",
+	"microsoft.automation/automationaccounts/runbooks": "resources",
+	"microsoft.cdn/profiles/afdendpoints":              "resources",
+	"microsoft.resources/resourcegroups":               "resourcecontainers",
 }
 
 func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) {

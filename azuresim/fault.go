@@ -96,7 +96,7 @@ type armed struct {
 }
 
 // arm fills a fault's defaults; an id that the catalogue lacks is an error.
-func arm(f Fault) (*armed, error) {
+func (s *Sim) arm(f Fault) (*armed, error) {
 	for i := range catalogue {
 		k := &catalogue[i]
 		if !strings.EqualFold(k.ID, f.ID) {
@@ -113,6 +113,7 @@ func arm(f Fault) (*armed, error) {
 		if a.Count == 0 {
 			a.Count = 1
 		}
+		a.Path = s.resolveScope(a.Path)
 		if a.Host != "" {
 			if _, ok := hosts[a.Host]; !ok {
 				return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("fault %s: there is no host %q", f.ID, a.Host), Where: "faults"}
@@ -241,7 +242,7 @@ func (s *Sim) advertised(host, url string) string {
 func (s *Sim) Inject(faults ...Fault) error {
 	out := make([]*armed, 0, len(faults))
 	for _, f := range faults {
-		a, err := arm(f)
+		a, err := s.arm(f)
 		if err != nil {
 			return err
 		}

@@ -187,6 +187,9 @@ func pagingFaults() []kind {
 			w.base = s.Endpoint("foreign")
 		}),
 	}
+	out = append(out, answerKind("C12/partial", "Log Analytics gives half of the rows, and an error beside them", false, Fault{Host: "logAnalytics", Count: -1}, func(_ *Sim, _ *call, _ *Fault, a *answer) {
+		a.body = halfTable(a.body)
+	}))
 	for i := range out {
 		switch out[i].ID {
 		case "C12/truncated", "C12/token", "C13":
@@ -408,4 +411,24 @@ func network() []kind {
 func (s *Sim) random(parts ...string) *rand.Rand {
 	h := s.hash(parts...)
 	return rand.New(rand.NewChaCha8(h)) //nolint:gosec // made-up events, the same from the same seed
+}
+
+// halfTable drops the second half of the rows of a Log Analytics answer and
+// adds the error that says so.
+func halfTable(body []byte) []byte {
+	i := bytes.Index(body, []byte(`"rows":[`))
+	ms, ok := members(body)
+	if i < 0 || !ok {
+		return body
+	}
+	var tables []struct {
+		Name    string            `json:"name"`
+		Columns json.RawMessage   `json:"columns"`
+		Rows    []json.RawMessage `json:"rows"`
+	}
+	if json.Unmarshal(ms[0].value, &tables) != nil || len(tables) == 0 {
+		return body
+	}
+	tables[0].Rows = tables[0].Rows[:len(tables[0].Rows)/2]
+	return fmt.Appendf(nil, `{"tables":%s%s}`, marshal(tables), partialError)
 }

@@ -172,8 +172,10 @@ type audit struct {
 // audits makes the audit records in [from, to) that have arrived.
 func (s *Sim) audits(from, to time.Time) []audit {
 	kinds := []struct{ activity, category, operation, target string }{
-		{"Update user", "UserManagement", "Update", "User"}, {"Add member to group", "GroupManagement", "Assign", "User"},
-		{"Reset user password", "UserManagement", "Update", "User"}, {"Remove member from group", "GroupManagement", "Unassign", "User"},
+		{"Update user", "UserManagement", "Update", "User"},
+		{"Add member to group", "GroupManagement", "Assign", "User"},
+		{"Reset user password", "UserManagement", "Update", "User"},
+		{"Remove member from group", "GroupManagement", "Unassign", "User"},
 		{"Update application", "ApplicationManagement", "Update", "Application"},
 	}
 	var out []audit

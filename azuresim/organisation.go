@@ -279,14 +279,18 @@ type Denial struct {
 
 // DevOpsOrganisation is an organisation of Azure DevOps.
 type DevOpsOrganisation struct {
-	Name     string              `yaml:"name"`
+	Name string `yaml:"name"`
+	// NoAudit says that auditing was never switched on.
+	NoAudit  bool                `yaml:"noAudit"`
 	Projects []Project           `yaml:"projects"`
 	Records  map[string][]Record `yaml:"records"`
 }
 
 // Project is a project of Azure DevOps.
 type Project struct {
-	Name               string              `yaml:"name"`
+	Name string `yaml:"name"`
+	// Hidden exists but the identity is not shown it.
+	Hidden             bool                `yaml:"hidden"`
 	Visibility         string              `yaml:"visibility"`
 	Repositories       []Repository        `yaml:"repositories"`
 	Pipelines          []Pipeline          `yaml:"pipelines"`
@@ -297,7 +301,9 @@ type Project struct {
 
 // Repository is a Git repository of Azure DevOps or GitHub.
 type Repository struct {
-	Name          string `yaml:"name"`
+	Name string `yaml:"name"`
+	// Hidden exists but the identity is not shown it.
+	Hidden        bool   `yaml:"hidden"`
 	DefaultBranch string `yaml:"defaultBranch"`
 	Visibility    string `yaml:"visibility"`
 	Archived      bool   `yaml:"archived"`
@@ -376,7 +382,9 @@ type Pipeline struct {
 
 // Environment is a deployment target with its approvals.
 type Environment struct {
-	Name         string   `yaml:"name"`
+	Name string `yaml:"name"`
+	// Hidden exists but the identity is not shown it.
+	Hidden       bool     `yaml:"hidden"`
 	Approvers    []string `yaml:"approvers"`
 	MinApprovers int      `yaml:"minApprovers"`
 	SelfApproval bool     `yaml:"selfApproval"`
@@ -385,7 +393,9 @@ type Environment struct {
 
 // ServiceConnection is a stored way from a pipeline to somewhere.
 type ServiceConnection struct {
-	Name         string `yaml:"name"`
+	Name string `yaml:"name"`
+	// Hidden exists but the identity is not shown it.
+	Hidden       bool   `yaml:"hidden"`
 	Type         string `yaml:"type"`
 	Scheme       string `yaml:"scheme"`
 	Subscription string `yaml:"subscription"`

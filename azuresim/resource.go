@@ -26,9 +26,8 @@ func (s *Sim) compileBody(t *template, patch []byte) body {
 			ms = append(ms, member{name, value})
 		}
 	}
-	top := !t.child && strings.Contains(t.full, "/") && (t.At == "" || t.At == "group") && t.table == "resources"
 	put("kind", text(t.Kind))
-	if top || t.Location != "" {
+	if t.table == "resources" || t.Location != "" {
 		put("location", text("{location}"))
 	}
 	put("sku", raw(t.SKU))
@@ -85,8 +84,14 @@ func indexRow(t *template, own []byte) []byte {
 		kind = "microsoft.resources/subscriptions/resourcegroups"
 	}
 	row := []member{
-		{"id", []byte(`"{id}"`)}, {"name", []byte(`"{name}"`)}, {"type", quote(kind)}, {"tenantId", []byte(`"{tenant}"`)},
-		{"kind", get("kind", `""`)}, {"location", get("location", `""`)}, {"resourceGroup", []byte(`"{group}"`)}, {"subscriptionId", []byte(`"{subscription}"`)},
+		{"id", []byte(`"{id}"`)},
+		{"name", []byte(`"{name}"`)},
+		{"type", quote(kind)},
+		{"tenantId", []byte(`"{tenant}"`)},
+		{"kind", get("kind", `""`)},
+		{"location", get("location", `""`)},
+		{"resourceGroup", []byte(`"{group}"`)},
+		{"subscriptionId", []byte(`"{subscription}"`)},
 	}
 	if t.table == "resources" || t.table == "resourcecontainers" {
 		row = append(row, member{"managedBy", get("managedBy", `""`)}, member{"sku", get("sku", "null")}, member{"plan", get("plan", "null")})
@@ -370,10 +375,13 @@ func (s *Sim) resolveScope(scope string) string {
 		return managementGroupID(rest)
 	}
 	if rest, ok := strings.CutPrefix(scope, "subscription/"); ok {
-		name, tail, _ := strings.Cut(rest, "/")
+		name, tail := rest, ""
+		if i := strings.IndexAny(rest, "/*"); i >= 0 { // a path, or a pattern
+			name, tail = rest[:i], rest[i:]
+		}
 		for i := range s.subs {
 			if strings.EqualFold(s.subs[i].Name, name) {
-				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+"/"+tail, "/")
+				return strings.TrimSuffix("/subscriptions/"+s.subs[i].ID+tail, "/")
 			}
 		}
 	}

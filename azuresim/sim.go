@@ -62,6 +62,7 @@ type Sim struct {
 	overlays []overlay
 	vanished map[string]bool
 	buckets  map[string]*bucket
+	results  map[string]*result
 	devices  map[string]int
 
 	ca        *authority
@@ -73,14 +74,15 @@ type Sim struct {
 	closing   sync.Once
 }
 
-// New checks the organisation and prepares it for serving.
+// New checks the organisation and prepares it for serving. It fills what the
+// organisation leaves open, such as ids, and owns it from then on.
 func New(org *Organisation, opts Options) (*Sim, error) {
 	if opts.Now == nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator has no clock", Hint: "set Options.Now"}
 	}
 	s := &Sim{
 		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
-		buckets: map[string]*bucket{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
+		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
 	}
 	s.journal.init()
 	s.epoch = opts.Now().UTC().Truncate(time.Second)
@@ -95,7 +97,7 @@ func New(org *Organisation, opts Options) (*Sim, error) {
 		return nil, err
 	}
 	for _, f := range append(append([]Fault{}, org.Faults...), opts.Faults...) {
-		a, err := arm(f)
+		a, err := s.arm(f)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ package collect
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -48,7 +49,8 @@ type Ask struct {
 	// Where keeps only the subjects for which it is true; nil keeps all.
 	Where func(s *Subject) bool
 	// Batch, if above 0, puts up to that many subjects into one request:
-	// {ids} in Body is the JSON array of their names.
+	// {ids} in Body is the JSON array of their names, {ids.id} of their ids,
+	// {ids.properties.x} of another member; in Query a list with commas.
 	Batch int
 
 	Host   Host
@@ -66,6 +68,9 @@ type Ask struct {
 	Paging     Paging
 	// PageSize is what the request asks for, for the plan.
 	PageSize int
+	// Cap, if above 0, is the number of rows that the source never exceeds for
+	// one subject without saying that there are more: so many are truncated.
+	Cap int
 	// Form and Entity are those of the pages (tickmark.Page).
 	Form   string
 	Entity string
@@ -74,10 +79,13 @@ type Ask struct {
 	// the top-level array for array.
 	List string
 	// Identity is the path of the member that tells the rows for one subject
-	// apart; "" stands for id.
+	// apart; "" stands for id. Several are joined by commas; "#" says that rows
+	// have none and their position tells them apart (PageOne only), "-" that
+	// there is one row for a subject.
 	Identity string
 	// Redact are paths of members whose values are secret for this ask, such as
-	// "variables.*.value"; Options.Redact knows the general ones.
+	// "variables.*.value"; "*" is any member or element, and "!" before a path
+	// excepts it. Options.Redact knows the general ones.
 	Redact []string
 	// Types are what the ask reads completely when it is wholly answered.
 	Types []string
@@ -143,6 +151,7 @@ const (
 	PageBodyToken    Paging = "bodyToken"    // DevOps: continuationToken in the body, sent as continuationToken
 	PageSkip         Paging = "skip"         // DevOps: $top and $skip until a page is short
 	PageLink         Paging = "link"         // GitHub: header Link, rel="next"
+	PageMarker       Paging = "marker"       // Storage: NextMarker of the XML, sent as marker
 )
 
 // Pace names a quota.
@@ -252,6 +261,9 @@ type Options struct {
 	Progress func(Progress)
 	// Actor and Tool are for the provenance.
 	Actor, Tool string
+
+	// tune is set by tests of this package.
+	tune *tuning
 }
 
 // Exclusion is a scope or ask that the operator leaves out or declines.
@@ -295,8 +307,12 @@ type Endpoints struct {
 	URL map[Host]string
 	// Audience is the resource that a token for the host is for.
 	Audience map[Host]string
+	// Authority is where sign-in happens. TenantID is the tenant of a simulator.
+	Authority, TenantID string
 	// Live says that all of these are Microsoft's (or GitHub's) own.
 	Live bool
+	// roots are the authorities of a simulator; nil is the host's own.
+	roots *x509.CertPool
 }
 
 // Credentials give tokens.

@@ -192,18 +192,21 @@ func TestRecordIdentity(t *testing.T) {
 		p.Form, p.Entity, p.Identity = "array", entity, identity
 		return p
 	}
-	exported := page(`{"id":"u1","displayName":"Ann"}`)
+	exported := page(`{"id":"00000000-0000-0000-0000-0000000000u1","displayName":"Ann"}`)
 	exported.Form, exported.Entity = "graphCollection", "graph/users"
 	s := &tickmark.Snapshot{Origin: "live", Segments: []tickmark.Segment{
 		collected("devops", "contoso", []tickmark.AskCoverage{{Name: "prs", Types: []string{"devops/pullRequests"}}},
 			records("devops/pullRequests", "prs", "repo-a", "pullRequestId", `{"pullRequestId":1}`, `{"pullRequestId":2}`),
 			records("devops/pullRequests", "prs", "devops/repositories/repo-b", "pullRequestId", `{"pullRequestId":1}`, `{"title":"no number"}`),
+			records("devops/rules", "rules", "repo-a", "#", `{"type":"a"}`, `{"type":"a"}`),
+			records("devops/summary", "summary", "repo-a", "-", `{"type":"a"}`),
+			records("devops/permissions", "permissions", "repo-a", "user.id,role", `{"user":{"id":3},"role":"admin"}`),
 			records("devops/settings", "settings", "", "", `{"allow":true}`),
 			records("devops/branchPolicies", "policies", "", "", `{"id":7}`),
 			records("devops/repositories", "repos", "project", "", `{"id":"repo-a"}`)),
 		collected("graph", "", []tickmark.AskCoverage{{Name: "members", Types: []string{"graph/groupMembers"}}},
 			records("graph/groupMembers", "members", "g1", "", `{"id":"u1"}`), records("graph/groupMembers", "members", "g2", "", `{"id":"u1"}`),
-			records("graph/users", "users", "", "", `{"id":"u1","displayName":"Ann"}`), records("graph/users", "manager", "u9", "", `{"id":"u2"}`),
+			records("graph/users", "users", "", "", `{"id":"00000000-0000-0000-0000-0000000000u1","displayName":"Ann"}`), records("graph/users", "manager", "u9", "", `{"id":"00000000-0000-0000-0000-0000000000u2"}`),
 			records("graph/securityDefaults", "defaults", "", "", `{"isEnabled":true}`)),
 		{Source: "file", Scope: "users.json", Pages: []tickmark.Page{exported}, Coverage: tickmark.Coverage{Source: "file", Declared: -1}},
 	}}
@@ -215,9 +218,9 @@ func TestRecordIdentity(t *testing.T) {
 		}
 	}
 	want := []string{
-		"devops/branchPolicies/contoso/7", "devops/pullRequests/repo-a/1", "devops/pullRequests/repo-a/2", "devops/pullRequests/repo-b/1",
-		"devops/repositories/repo-a", "devops/settings/contoso", "graph/groupMembers/g1/u1", "graph/groupMembers/g2/u1",
-		"graph/securityDefaults", "graph/users/u1", "graph/users/u2",
+		"devops/branchPolicies/contoso/7", "devops/permissions/repo-a/3+admin", "devops/pullRequests/repo-a/1", "devops/pullRequests/repo-a/2", "devops/pullRequests/repo-b/1",
+		"devops/repositories/repo-a", "devops/rules/repo-a/#0", "devops/rules/repo-a/#1", "devops/settings/contoso", "devops/summary/repo-a", "graph/groupMembers/g1/u1", "graph/groupMembers/g2/u1",
+		"graph/securityDefaults", "graph/users/00000000-0000-0000-0000-0000000000u1", "graph/users/00000000-0000-0000-0000-0000000000u2",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))

@@ -367,7 +367,6 @@ type kind struct {
 	// worker; merge makes the spellings of all workers one.
 	name     string
 	record   bool
-	own      bool // a record whose id alone tells it from all others
 	data     bool // an ARM type without a properties object
 	defaults bool // a record of which an answer carries only some members
 	site     bool
@@ -381,7 +380,7 @@ func (w *worker) kindOf(typ string) *kind {
 	name := strings.Clone(canonicalType(typ, w.canonical))
 	low := strings.ToLower(name)
 	k := &kind{
-		name: name, record: IsRecord(name), own: ownIdentity[low], data: withoutProperties[low], defaults: defaultsOnly[low],
+		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
 	}
 	if !k.record {

@@ -3,6 +3,7 @@
 package inventory
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/tickmark/tickmark/jsontape"
@@ -24,14 +25,29 @@ import (
 
 // ownIdentity are the record types, lower-case, whose ids are unique in a
 // tenant or, being GUIDs or the service's own global numbers, everywhere.
+// Microsoft Graph's entities are so by themselves, where their id is long
+// enough for it.
 var ownIdentity = lowerSet(
-	"graph/users", "graph/groups", "graph/servicePrincipals", "graph/applications", "graph/devices", "graph/directoryObjects",
-	"graph/directoryRoles", "graph/organization", "graph/roleAssignments", "graph/roleDefinitions", "graph/conditionalAccessPolicies",
-	"graph/namedLocations", "graph/roleAssignmentScheduleInstances", "graph/roleEligibilityScheduleInstances",
-	"graph/userRegistrationDetails", "graph/subscribedSkus", "graph/signIns", "graph/directoryAudits",
-	"graph/appRoleAssignments", "graph/oauth2PermissionGrants",
+	"graph/roleDefinitions", "graph/roleAssignments", "graph/organization", "graph/subscribedSkus", "graph/directoryRoles",
 	"devops/projects", "devops/repositories", "github/repositories", "github/users", "power/environments",
 )
+
+// relations are Graph's collections whose items are only named there: the same
+// user is in many groups.
+var relations = lowerSet(
+	"graph/groupMembers", "graph/groupTransitiveMembers", "graph/groupOwners", "graph/applicationOwners", "graph/servicePrincipalOwners",
+)
+
+// longID is the length from which an id of Graph's cannot be a name or number
+// that counts only below its parent: that of a GUID, or of the random part of
+// assignments' ids.
+const longID = 32
+
+// ownID reports whether the id alone tells the record from all others.
+func (k *kind) ownID(id string) bool {
+	low := strings.ToLower(k.name)
+	return ownIdentity[low] || strings.HasPrefix(low, "graph/") && !relations[low] && len(id) >= longID
+}
 
 func lowerSet(types ...string) map[string]bool {
 	set := make(map[string]bool, len(types))
@@ -49,7 +65,7 @@ func (w *worker) nameRecord(r *Resource, k *kind) bool {
 		return false
 	}
 	parent := ""
-	if !k.own || id == "" {
+	if id == "" || !k.ownID(id) {
 		parent = w.parentRecord()
 	}
 	if parent != "" && (id == parent || strings.HasSuffix(parent, "/"+id)) {
@@ -68,27 +84,45 @@ func (w *worker) nameRecord(r *Resource, k *kind) bool {
 	return true
 }
 
-// recordID reads the member that identifies a record; "" if it is not there.
+// The identities that are no members.
+const (
+	identityPlace = "#" // the item's place in its page
+	identityNone  = "-" // there is one item for each subject
+)
+
+// recordID reads what identifies a record; "" if nothing does but its subject.
 func (w *worker) recordID(r *Resource) (string, bool) {
-	id := r.Root.Lookup(keyID)
-	if w.page.Identity != "" {
-		id = r.Root
-		for name := range strings.SplitSeq(w.page.Identity, ".") {
-			id = id.Get(name)
-		}
+	switch w.page.Identity {
+	case "":
+		id, ok := w.idOf(r.Root.Lookup(keyID))
+		return id, ok || r.Root.Lookup(keyID).Kind() == jsontape.Absent
+	case identityNone:
+		return "", true
+	case identityPlace:
+		return identityPlace + strconv.Itoa(w.item), true
 	}
-	switch id.Kind() {
-	case jsontape.Absent:
-		// A page that names the member is a list: without it, none of its items
-		// can be told from the next.
-		return "", w.page.Identity == ""
-	case jsontape.String:
-		return id.Str(), id.Str() != ""
-	case jsontape.Number:
-		if w.page.Ask != "" {
-			return string(id.Raw()), true
+	// Without a member that its page names, an item cannot be told from the next.
+	var ids []string
+	for path := range strings.SplitSeq(w.page.Identity, ",") {
+		v := r.Root
+		for name := range strings.SplitSeq(path, ".") {
+			v = v.Get(name)
 		}
-	case jsontape.Null, jsontape.False, jsontape.True, jsontape.Object, jsontape.Array, jsontape.Unobserved:
+		id, ok := w.idOf(v)
+		if !ok {
+			return "", false
+		}
+		ids = append(ids, id)
+	}
+	return strings.Join(ids, "+"), true
+}
+
+func (w *worker) idOf(v jsontape.Value) (string, bool) {
+	switch {
+	case v.Kind() == jsontape.String:
+		return v.Str(), v.Str() != ""
+	case v.Kind() == jsontape.Number && w.page.Ask != "":
+		return string(v.Raw()), true
 	}
 	return "", false
 }

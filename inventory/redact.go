@@ -197,6 +197,19 @@ func Redact(s *tickmark.Snapshot) []Redaction {
 	return out
 }
 
+// RedactAnswer is Redact for one answer that is not split into items yet: it
+// returns what is kept of it and how many values were replaced. The bytes of an
+// answer without secrets are returned as they are.
+func RedactAnswer(received []byte) (kept []byte, replaced int) {
+	secrets := findSecrets(received, 0, len(received))
+	if len(secrets) == 0 {
+		return received, 0
+	}
+	p := tickmark.Page{Bytes: received}
+	r := replace(&p, secrets)
+	return p.Bytes, len(r.Marks)
+}
+
 // replace rewrites a page with markers for the secrets found in it.
 func replace(p *tickmark.Page, secrets []found) Redaction {
 	slices.SortFunc(secrets, func(a, b found) int { return a.off - b.off })

@@ -68,6 +68,11 @@ func TestRedact(t *testing.T) {
 			if bytes.Contains(p.Bytes, []byte(canary)) {
 				t.Fatalf("the secret is still there: %s", p.Bytes)
 			}
+			if kept, n := inventory.RedactAnswer(received); n != 2 || !bytes.Equal(kept, p.Bytes) {
+				t.Errorf("an answer by itself: %d replaced, %s", n, kept)
+			} else if _, n := inventory.RedactAnswer(kept); n != 0 {
+				t.Error("what is kept is replaced again")
+			}
 			if !bytes.Equal(got[0].Received, received) || got[0].Digest != tickmark.DigestOf(received) || p.Digest != tickmark.DigestOf(p.Bytes) {
 				t.Error("received bytes or digests are wrong")
 			}

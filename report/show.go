@@ -18,7 +18,7 @@ var views = []struct {
 	name     string
 	argument bool
 }{
-	{"check", true}, {"criterion", true}, {"resource", true}, {"types", false}, {"problems", false}, {"unknown", false},
+	{"check", true}, {"criterion", true}, {"resource", true}, {"types", false}, {"coverage", false}, {"problems", false}, {"unknown", false},
 }
 
 func (p *printer) show(a *check.Assessment, view string) error {
@@ -36,7 +36,7 @@ func (p *printer) show(a *check.Assessment, view string) error {
 	})
 	switch {
 	case i < 0:
-		return usage("--show "+visible(name)+": no such view", "want check ID, criterion CODE, resource ID, types, problems or unknown")
+		return usage("--show "+visible(name)+": no such view", "want check ID, criterion CODE, resource ID, types, coverage, problems or unknown")
 	case views[i].argument && argument == "":
 		return usage("--show "+name+": which one?", "add the id: --show "+name+" ID")
 	case !views[i].argument && argument != "":
@@ -51,6 +51,8 @@ func (p *printer) show(a *check.Assessment, view string) error {
 		return p.showResource(a, argument)
 	case "types":
 		p.showTypes(a)
+	case "coverage":
+		p.showCoverage(a.Coverage)
 	case "problems":
 		p.showProblems(a)
 	case "unknown":

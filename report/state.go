@@ -319,6 +319,12 @@ func nextStep(r tickmark.Reason) string {
 		return "give the management groups above the scope"
 	case tickmark.ReasonUnfamiliar:
 		return "have a person read the object; use a newer release"
+	case tickmark.ReasonNotOffered:
+		return "nothing; show by other means how it is covered"
+	case tickmark.ReasonDeclined:
+		return "declared not in use; renew it before it ends"
+	case tickmark.ReasonExcluded:
+		return "collect that scope, too, or keep the reason ready"
 	case tickmark.ReasonNeedsPeople:
 		return "collect people's evidence; no export decides"
 	}

@@ -21,7 +21,7 @@ type TerminalOptions struct {
 	// Width is the number of columns; 0 means 80, and less than 60 is taken as 60.
 	Width int
 	// Show asks for a detail view instead of the summary: "check ID",
-	// "criterion CODE", "resource ID", "types", "problems" or "unknown".
+	// "criterion CODE", "resource ID", "types", "coverage", "problems" or "unknown".
 	// Between the word and its argument a blank, "=" or ":" may stand.
 	Show string
 	// Limit is the number of rows shown per verdict or list in a detail view;

@@ -204,8 +204,8 @@ func (m *manifest) places() (map[tickmark.Digest]int, error) {
 		return nil, nil
 	}
 	out := make(map[tickmark.Digest]int, len(m.Pages))
-	for i := len(m.Pages) - 1; i >= 0; i-- {
-		d, err := m.Pages[i].lasting()
+	for i, p := range slices.Backward(m.Pages) {
+		d, err := p.lasting()
 		if err != nil {
 			return nil, err
 		}
@@ -307,7 +307,7 @@ func (m *manifest) merge(base *manifest) error {
 			pages, items = append(pages, r), append(items, base.items[c.From+k])
 		}
 	}
-	m.Pages, m.items = append(pages, rest...), append(items, restItems...)
+	m.Pages, m.items = slices.Concat(pages, rest), slices.Concat(items, restItems)
 	m.Copies = nil
 	return nil
 }

@@ -26,7 +26,7 @@ type recording struct {
 	snap     *tickmark.Snapshot
 	now      time.Time
 	progress Progress
-	release  func(*tickmark.Segment)
+	release  func(segment int)
 
 	last  snapshotBody // the snapshot before
 	body  snapshotBody
@@ -50,11 +50,13 @@ func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []hist
 	return s.RecordReleasing(ctx, snap, pins, results, now, progress, nil)
 }
 
-// RecordReleasing is Record that tells release when the bytes of a segment are
-// stored, so that the memory behind them can be given back: their pages need
+// RecordReleasing is Record that tells release when the bytes of a segment, by
+// its number, are stored, so that the memory behind them can be given back: their pages need
 // not all be in memory at once. The results may point into the bytes and come
 // last, so that release must leave them readable, as a mapped file is.
-func (s *Store) RecordReleasing(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress, release func(*tickmark.Segment)) (history.Recorded, error) {
+//
+//nolint:revive // Record's arguments and one more
+func (s *Store) RecordReleasing(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress, release func(segment int)) (history.Recorded, error) {
 	if s.key == nil {
 		return history.Recorded{}, errNoKey(s.dir)
 	}
@@ -155,7 +157,7 @@ func (r *recording) run(pins []history.Pin, results iter.Seq[tickmark.Result]) (
 		}
 		if r.release != nil {
 			r.packs.settle()
-			r.release(&r.snap.Segments[i])
+			r.release(i)
 		}
 	}
 	for _, p := range pins {

@@ -122,10 +122,33 @@ func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
 }
 
 // Incomplete reports whether something was not read: a problem, an input that
-// is known to be cut, or resources of which not one could be decided.
+// is known to be cut, a question that was not answered, or resources of which
+// not one could be decided. What a person declined or left out with a reason,
+// and what the cloud does not have, stays unknown but needs nobody's attention.
 func (a *Assessed) Incomplete() bool {
-	return len(a.Problems) > 0 || a.Undecided() ||
-		slices.ContainsFunc(a.Coverage, func(c tickmark.Coverage) bool { return c.Missing != tickmark.ReasonNone })
+	return len(a.Problems) > 0 || a.Undecided() || slices.ContainsFunc(a.Coverage, lacking)
+}
+
+// settled are the reasons for not reading something that were given before.
+func settled(r tickmark.Reason) bool {
+	return r == tickmark.ReasonNone || r == tickmark.ReasonDeclined || r == tickmark.ReasonExcluded || r == tickmark.ReasonNotOffered
+}
+
+// lacking reports whether a segment misses something that it should have.
+func lacking(c tickmark.Coverage) bool {
+	if len(c.Asks) == 0 {
+		return c.Missing != tickmark.ReasonNone
+	}
+	told := false
+	for i := range c.Asks {
+		k := &c.Asks[i]
+		told = told || k.Missing != tickmark.ReasonNone || len(k.Refusals)+len(k.Excluded) > 0
+		if !settled(k.Missing) || slices.ContainsFunc(k.Refusals, func(r tickmark.Refusal) bool { return !settled(r.Reason) }) ||
+			k.Missing == tickmark.ReasonNone && k.Answered+len(k.Refusals)+len(k.Excluded) < k.Subjects {
+			return true
+		}
+	}
+	return !told && c.Missing != tickmark.ReasonNone
 }
 
 // Undecided reports whether there are results and not one of them is decided.

@@ -71,11 +71,21 @@ type Recording struct {
 	// Pins are everything else that the evaluation read: catalogue, aliases,
 	// parameters, instant.
 	Pins []history.Pin
+	// Release, if set, is told when the bytes of a segment are stored.
+	Release func(segment int)
+}
+
+// releaser is a Recorder that need not have all bytes in memory at once.
+type releaser interface {
+	RecordReleasing(ctx context.Context, snap *tickmark.Snapshot, pins []history.Pin, results iter.Seq[tickmark.Result], now time.Time, progress Progress, release func(segment int)) (history.Recorded, error)
 }
 
 // Record stores a recording at the instant now.
 func Record(ctx context.Context, st Recorder, rec Recording, now time.Time, progress Progress) (history.Recorded, error) {
 	pins := append(slices.Clone(rec.Pins), history.Pin{Name: PinEngine, Bytes: []byte(rec.Engine)})
+	if r, ok := st.(releaser); ok && rec.Release != nil {
+		return r.RecordReleasing(ctx, rec.Snapshot, pins, rec.Results, now, progress, rec.Release)
+	}
 	return st.Record(ctx, rec.Snapshot, pins, rec.Results, now, progress)
 }
 

@@ -29,7 +29,7 @@ type assessCommand struct {
 	CSV   bool   `help:"Print CSV, one row per result." xor:"format"`
 	SARIF bool   `help:"Print SARIF 2.1.0." xor:"format"`
 	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
-	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, problems, unknown." placeholder:"WHAT"`
+	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, coverage, problems, unknown." placeholder:"WHAT"`
 	Limit int    `help:"Rows per list in a detail view; --limit=-1 for all." default:"0"`
 
 	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`

@@ -11,6 +11,14 @@ var entityPaths = map[string]string{
 	"conditionalaccess/namedlocations": "namedLocations",
 	"accessreviews/definitions":        "accessReviewScheduleDefinitions",
 	"crosstenantaccesspolicy/default":  "crossTenantAccessPolicyConfigurationDefault",
+	"crosstenantaccesspolicy/partners": "crossTenantAccessPolicyPartners",
+	"definitions/instances":            "accessReviewInstances",
+	"instances/decisions":              "accessReviewDecisions",
+
+	"entitlementmanagement/assignments":        "accessPackageAssignments",
+	"entitlementmanagement/assignmentpolicies": "accessPackageAssignmentPolicies",
+	"lifecycleworkflows/workflows":             "lifecycleWorkflows",
+	"sharepoint/settings":                      "sharepointSettings",
 }
 
 // anyEntity are the segments that hold objects of several kinds, so that only

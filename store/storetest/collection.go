@@ -67,8 +67,9 @@ func testRelease(t *testing.T, e *Env) {
 		}
 	}
 	released := 0
-	_, err := s.RecordReleasing(t.Context(), snap, nil, w.Results(), w.At(), nil, func(seg *tickmark.Segment) {
+	_, err := s.RecordReleasing(t.Context(), snap, nil, w.Results(), w.At(), nil, func(i int) {
 		released++
+		seg := &snap.Segments[i]
 		for k := range seg.Pages {
 			for b := range seg.Pages[k].Bytes {
 				seg.Pages[k].Bytes[b] = 'x'

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package azuresim
+
+// graphSet is a collection or object of Graph's model and how it is served.
+type graphSet struct {
+	path     string // below the version; {} is a key
+	fragment string // of @odata.context; {} is a key
+	typ      string // entity type, for messages
+	single   bool
+	beta     bool // not in v1.0
+	// permissions are groups of application permissions, apart by spaces; of
+	// each group one must be held.
+	permissions []string
+	denied      refusal
+	// plans are service plans, one of which the tenant must have.
+	plans      []string
+	unlicensed refusal
+	// size is the usual page, most the largest that may be asked for.
+	size, most int
+	// directory says that it holds directory objects, which are counted in
+	// advanced queries only.
+	directory bool
+	// members are those that may be selected; nil does not check. shown are
+	// those that are given without $select; nil is all but onlySelected.
+	members, shown, onlySelected []string
+	// filters are members with the operators that are documented for them; must
+	// is one without which the service refuses.
+	filters map[string]string
+	must    string
+	// filtered says that rows have applied the filter already.
+	filtered bool
+	expands  []string
+	quota    string
+	rows     func(g *graphService, q *graphRequest) (graphRows, bool)
+}
+
+var (
+	planP1     = []string{"AAD_PREMIUM", "AAD_PREMIUM_P2"}
+	planP2     = []string{"AAD_PREMIUM_P2", "Entra_Identity_Governance"}
+	planRisk   = []string{"AAD_PREMIUM_P2"}
+	planIntune = []string{"INTUNE_A"}
+)
+
+// The members that the directory has of its objects. Source: the resource types
+// user, group, application and servicePrincipal of Microsoft Graph v1.0.
+var (
+	userShown   = []string{"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id"}
+	userMembers = append([]string{
+		"accountEnabled", "userType", "creationType", "createdDateTime", "externalUserState", "externalUserStateChangeDateTime", "employeeId",
+		"employeeType", "employeeHireDate", "department", "companyName", "onPremisesSyncEnabled", "onPremisesImmutableId", "onPremisesLastSyncDateTime",
+		"lastPasswordChangeDateTime", "passwordPolicies", "assignedLicenses", "usageLocation", "signInActivity",
+	}, userShown...)
+	groupMembers = []string{
+		"id", "displayName", "description", "mail", "mailEnabled", "mailNickname", "securityEnabled", "groupTypes", "isAssignableToRole", "membershipRule",
+		"membershipRuleProcessingState", "visibility", "onPremisesSyncEnabled", "createdDateTime", "assignedLicenses",
+	}
+	applicationMembers = []string{
+		"id", "appId", "displayName", "description", "signInAudience", "createdDateTime", "identifierUris", "publisherDomain", "passwordCredentials",
+		"keyCredentials", "requiredResourceAccess", "appRoles", "api", "web", "spa", "publicClient", "isFallbackPublicClient", "disabledByMicrosoftStatus",
+		"serviceManagementReference", "notes", "tags", "verifiedPublisher",
+	}
+	servicePrincipalMembers = []string{
+		"id", "appId", "displayName", "accountEnabled", "servicePrincipalType", "appOwnerOrganizationId", "appRoleAssignmentRequired", "alternativeNames",
+		"appRoles", "oauth2PermissionScopes", "passwordCredentials", "keyCredentials", "preferredSingleSignOnMode", "signInAudience",
+		"disabledByMicrosoftStatus", "notificationEmailAddresses", "replyUrls", "tags", "verifiedPublisher",
+	}
+)
+
+const (
+	readDirectory = " Directory.Read.All"
+	readGroups    = "GroupMember.Read.All Group.Read.All" + readDirectory
+	readApps      = "Application.Read.All" + readDirectory
+	readRoles     = "RoleManagement.Read.Directory RoleManagement.Read.All" + readDirectory
+	readPolicies  = "Policy.Read.All"
+)
+
+// graphObjects is a collection of directory objects.
+func graphObjects(path, typ, permission string, rows func(*graphService, *graphRequest) (graphRows, bool)) graphSet {
+	return graphSet{path: path, fragment: path, typ: typ, permissions: []string{permission}, denied: graphDenied, size: 100, most: 999, directory: true, rows: rows}
+}
+
+// graphRelated are the directory objects that are related to one: members, owners.
+func graphRelated(path, permission string, rows func(*graphService, *graphRequest) (graphRows, bool)) graphSet {
+	s := graphObjects(path, "directoryObject", permission, rows)
+	s.fragment = "directoryObjects"
+	return s
+}
+
+// graphOther is a collection of anything else.
+func graphOther(path, typ, permission string, refused refusal, rows func(*graphService, *graphRequest) (graphRows, bool)) graphSet {
+	return graphSet{path: path, fragment: path, typ: typ, permissions: []string{permission}, denied: refused, size: 100, most: 999, rows: rows}
+}
+
+func (s graphSet) one() graphSet { s.single = true; return s }
+
+func (s graphSet) needs(f refusal, plans ...string) graphSet {
+	s.plans, s.unlicensed = plans, f
+	return s
+}
+
+func (s graphSet) with(change func(*graphSet)) graphSet { change(&s); return s }
+
+// graphSets is all that is served; a path that is not here does not exist.
+var graphSets []graphSet
+
+func init() {
+	graphSets = append(graphSets, directorySets()...)
+	graphSets = append(graphSets, roleSets()...)
+	graphSets = append(graphSets, policySets()...)
+	graphSets = append(graphSets, applicationSets()...)
+	graphSets = append(graphSets, governanceSets()...)
+	graphSets = append(graphSets, logSets()...)
+	graphSets = append(graphSets, deviceSets()...)
+}
+
+func directorySets() []graphSet {
+	eq := map[string]string{"id": "eq", "userPrincipalName": "eq", "accountEnabled": "eq", "userType": "eq", "displayName": "eq"}
+	return []graphSet{
+		graphOther("organization", "organization", "Organization.Read.All"+readDirectory, graphDenied, (*graphService).organization),
+		graphOther("subscribedSkus", "subscribedSku", "LicenseAssignment.Read.All Organization.Read.All"+readDirectory, graphDenied, (*graphService).subscribedSkus),
+		graphOther("domains", "domain", "Domain.Read.All"+readDirectory, graphDenied, (*graphService).domains),
+		graphObjects("users", "user", "User.Read.All"+readDirectory, (*graphService).userRows).with(func(s *graphSet) {
+			s.members, s.shown, s.filters = userMembers, userShown, eq
+		}),
+		graphObjects("users/{}", "user", "User.Read.All"+readDirectory, (*graphService).userRow).one().with(func(s *graphSet) {
+			s.fragment, s.members, s.shown = "users", userMembers, userShown
+		}),
+		graphOther("reports/authenticationMethods/userRegistrationDetails", "userRegistrationDetails", "AuditLog.Read.All", graphDenied, (*graphService).registrations).
+			needs(unlicensedReport, planP1...).with(func(s *graphSet) {
+			s.quota, s.filters = "reports", map[string]string{"userType": "eq", "isAdmin": "eq", "isMfaCapable": "eq", "isMfaRegistered": "eq"}
+		}),
+		graphObjects("groups", "group", readGroups, (*graphService).groupRows).with(func(s *graphSet) {
+			s.members, s.filters = groupMembers, map[string]string{"id": "eq", "displayName": "eq", "securityEnabled": "eq", "isAssignableToRole": "eq"}
+		}),
+		graphRelated("groups/{}/members", readGroups, (*graphService).groupMemberRows),
+		graphRelated("groups/{}/transitiveMembers", readGroups, (*graphService).groupTransitiveRows),
+		graphRelated("groups/{}/owners", readGroups, (*graphService).groupOwnerRows),
+		graphOther("groupSettings", "groupSetting", "GroupSettings.Read.All"+readDirectory, graphDenied, (*graphService).groupSettings),
+	}
+}
+
+func roleSets() []graphSet {
+	const root = "roleManagement/directory/"
+	pim := func(name, typ, permission string, rows func(*graphService, *graphRequest) (graphRows, bool)) graphSet {
+		return graphOther(root+name, typ, permission+" RoleManagement.Read.Directory RoleManagement.Read.All", deniedPIM, rows).needs(unlicensedPIM, planP2...)
+	}
+	settings := func(name, typ string, rows func(*graphService, *graphRequest) (graphRows, bool)) graphSet {
+		s := graphOther("policies/"+name, typ, "RoleManagementPolicy.Read.Directory RoleManagement.Read.Directory RoleManagement.Read.All", deniedPIM, rows)
+		s.filters, s.must = map[string]string{"scopeId": "eq", "scopeType": "eq"}, "scopeId"
+		return s.needs(unlicensedPIM, planP2...)
+	}
+	return []graphSet{
+		graphObjects("directoryRoles", "directoryRole", readRoles, (*graphService).activeRoles),
+		graphOther(root+"roleDefinitions", "unifiedRoleDefinition", readRoles, graphDenied, (*graphService).roleDefinitions),
+		graphOther(root+"roleAssignments", "unifiedRoleAssignment", readRoles, graphDenied, (*graphService).roleAssignments).with(func(s *graphSet) {
+			s.expands, s.filters = []string{"principal", "roleDefinition"}, map[string]string{"principalId": "eq", "roleDefinitionId": "eq"}
+		}),
+		pim("roleEligibilityScheduleInstances", "unifiedRoleEligibilityScheduleInstance", "RoleEligibilitySchedule.Read.Directory", (*graphService).eligibilities),
+		pim("roleAssignmentScheduleInstances", "unifiedRoleAssignmentScheduleInstance", "RoleAssignmentSchedule.Read.Directory", (*graphService).assignmentInstances),
+		pim("roleAssignmentScheduleRequests", "unifiedRoleAssignmentScheduleRequest", "RoleAssignmentSchedule.Read.Directory", (*graphService).activations),
+		pim("roleEligibilityScheduleRequests", "unifiedRoleEligibilityScheduleRequest", "RoleEligibilitySchedule.Read.Directory", (*graphService).eligibilityRequests),
+		settings("roleManagementPolicies", "unifiedRoleManagementPolicy", (*graphService).roleSettings).with(func(s *graphSet) {
+			s.expands = []string{"rules", "effectiveRules"}
+		}),
+		settings("roleManagementPolicyAssignments", "unifiedRoleManagementPolicyAssignment", (*graphService).roleSettingsAssignments),
+	}
+}
+
+func policySets() []graphSet {
+	return []graphSet{
+		graphOther("identity/conditionalAccess/policies", "conditionalAccessPolicy", readPolicies+" Policy.Read.ConditionalAccess", deniedPolicy, (*graphService).conditionalAccess),
+		graphOther("identity/conditionalAccess/namedLocations", "namedLocation", readPolicies+" Policy.Read.ConditionalAccess", deniedPolicy, (*graphService).namedLocations),
+		graphOther("policies/authenticationStrengthPolicies", "authenticationStrengthPolicy", readPolicies+" Policy.Read.AuthenticationMethod", deniedPolicy, (*graphService).strengths),
+		graphOther("policies/authenticationMethodsPolicy", "authenticationMethodsPolicy", readPolicies+" Policy.Read.AuthenticationMethod", deniedPolicy, (*graphService).methodsPolicy).
+			one().with(func(s *graphSet) { s.fragment = "authenticationMethodsPolicy" }),
+		graphOther("policies/authorizationPolicy", "authorizationPolicy", readPolicies, deniedPolicy, (*graphService).authorizationPolicy).one(),
+		graphOther("policies/adminConsentRequestPolicy", "adminConsentRequestPolicy", readPolicies, deniedPolicy, (*graphService).consentPolicy).one(),
+		graphOther("policies/crossTenantAccessPolicy/default", "crossTenantAccessPolicyConfigurationDefault", readPolicies, deniedPolicy, (*graphService).crossTenantDefault).one(),
+		graphOther("policies/crossTenantAccessPolicy/partners", "crossTenantAccessPolicyConfigurationPartner", readPolicies, deniedPolicy, (*graphService).crossTenantPartners),
+		graphOther("policies/identitySecurityDefaultsEnforcementPolicy", "identitySecurityDefaultsEnforcementPolicy", readPolicies, deniedPolicy, (*graphService).securityDefaults).one(),
+	}
+}
+
+func applicationSets() []graphSet {
+	eq := map[string]string{"id": "eq", "appId": "eq", "displayName": "eq"}
+	return []graphSet{
+		graphObjects("applications", "application", readApps, (*graphService).applicationRows).with(func(s *graphSet) { s.members, s.filters = applicationMembers, eq }),
+		graphRelated("applications/{}/owners", readApps, (*graphService).applicationOwners),
+		graphOther("applications/{}/federatedIdentityCredentials", "federatedIdentityCredential", "Application.Read.All", graphDenied, (*graphService).federated).
+			with(func(s *graphSet) { s.fragment = "applications({})/federatedIdentityCredentials" }),
+		graphObjects("servicePrincipals", "servicePrincipal", readApps, (*graphService).servicePrincipalRows).with(func(s *graphSet) { s.members, s.filters = servicePrincipalMembers, eq }),
+		graphRelated("servicePrincipals/{}/owners", readApps, (*graphService).servicePrincipalOwners),
+		graphObjects("servicePrincipals/{}/appRoleAssignments", "appRoleAssignment", readApps, (*graphService).appRoleAssignments).with(func(s *graphSet) {
+			s.fragment = "servicePrincipals({})/appRoleAssignments"
+		}),
+		graphObjects("servicePrincipals/{}/appRoleAssignedTo", "appRoleAssignment", readApps, (*graphService).appRoleAssignedTo).with(func(s *graphSet) {
+			s.fragment = "servicePrincipals({})/appRoleAssignedTo"
+		}),
+		graphObjects("oauth2PermissionGrants", "oAuth2PermissionGrant", "DelegatedPermissionGrant.Read.All"+readDirectory, (*graphService).delegatedGrants),
+	}
+}
+
+// Access reviews and entitlement management word their refusals in their own
+// way; which codes they give without a licence is unverified.
+func governanceSets() []graphSet {
+	const reviews, packages = "identityGovernance/accessReviews/definitions", "identityGovernance/entitlementManagement/"
+	governed := func(path, typ, permission string, rows func(*graphService, *graphRequest) (graphRows, bool), expands ...string) graphSet {
+		s := graphOther(path, typ, permission, deniedGoverned, rows).needs(unlicensedPIM, planP2...)
+		s.expands = expands
+		return s
+	}
+	return []graphSet{
+		governed(reviews, "accessReviewScheduleDefinition", "AccessReview.Read.All", (*graphService).reviews),
+		governed(reviews+"/{}/instances", "accessReviewInstance", "AccessReview.Read.All", (*graphService).reviewInstances).with(func(s *graphSet) {
+			s.fragment = reviews + "({})/instances"
+		}),
+		governed(reviews+"/{}/instances/{}/decisions", "accessReviewInstanceDecisionItem", "AccessReview.Read.All", (*graphService).reviewDecisions).with(func(s *graphSet) {
+			s.fragment = reviews + "({})/instances({})/decisions"
+		}),
+		governed(packages+"accessPackages", "accessPackage", "EntitlementManagement.Read.All", (*graphService).accessPackages),
+		governed(packages+"assignmentPolicies", "accessPackageAssignmentPolicy", "EntitlementManagement.Read.All", (*graphService).accessPolicies, "accessPackage", "catalog"),
+		governed(packages+"assignments", "accessPackageAssignment", "EntitlementManagement.Read.All", (*graphService).accessAssignments, "target", "accessPackage", "assignmentPolicy"),
+		graphOther("identityGovernance/lifecycleWorkflows/workflows", "workflow", "LifecycleWorkflows.Read.All", deniedGoverned, (*graphService).workflows).
+			needs(unlicensedRisk, "Entra_Identity_Governance"),
+	}
+}
+
+func deviceSets() []graphSet {
+	const management = "deviceManagement/"
+	intune := func(name, typ, permission string, rows func(*graphService, *graphRequest) (graphRows, bool), expands ...string) graphSet {
+		s := graphOther(management+name, typ, permission, deniedIntune, rows).needs(unlicensedIntune, planIntune...)
+		s.size, s.most, s.expands = 1000, 1000, expands
+		return s
+	}
+	const configuration = "DeviceManagementConfiguration.Read.All"
+	return []graphSet{
+		intune("managedDevices", "managedDevice", "DeviceManagementManagedDevices.Read.All", (*graphService).managedDevices),
+		intune("deviceCompliancePolicies", "deviceCompliancePolicy", configuration, (*graphService).compliancePolicies, "assignments"),
+		intune("deviceConfigurations", "deviceConfiguration", configuration, (*graphService).deviceConfigurations, "assignments"),
+		intune("configurationPolicies", "deviceManagementConfigurationPolicy", configuration, (*graphService).configurationPolicies, "assignments").
+			with(func(s *graphSet) { s.beta = true }),
+		graphOther("security/secureScores", "secureScore", "SecurityEvents.Read.All", graphDenied, (*graphService).secureScores),
+		graphOther("security/secureScoreControlProfiles", "secureScoreControlProfile", "SecurityEvents.Read.All", graphDenied, (*graphService).scoreControls),
+		graphOther("admin/sharepoint/settings", "sharepointSettings", "SharePointTenantSettings.Read.All", graphDenied, (*graphService).sharepointSettings).one(),
+		graphOther("security/informationProtection/sensitivityLabels", "sensitivityLabel", "InformationProtectionPolicy.Read.All", graphDenied, (*graphService).labels).
+			with(func(s *graphSet) { s.beta = true }),
+	}
+}

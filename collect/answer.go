@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tickmark/tickmark"
+)
+
+// said is what the body of an error answer tells.
+type said struct {
+	codes   []string // the service's own, outermost first
+	message string
+}
+
+func (s said) code() string {
+	if len(s.codes) == 0 {
+		return ""
+	}
+	return s.codes[0]
+}
+
+// readError reads the error bodies of ARM, Graph, OData, DevOps, GitHub, OAuth
+// and Storage. A body of no known form says nothing.
+func readError(body []byte) said {
+	var s said
+	if len(body) > 1<<20 {
+		return s
+	}
+	var b struct {
+		Error       json.RawMessage `json:"error"`
+		ODataError  json.RawMessage `json:"odata.error"`
+		Code        json.RawMessage `json:"code"`
+		Message     json.RawMessage `json:"message"` // DevOps, GitHub
+		TypeKey     string          `json:"typeKey"` // DevOps
+		Description string          `json:"error_description"`
+	}
+	if json.Unmarshal(body, &b) != nil {
+		return readStorageError(body)
+	}
+	for _, raw := range []json.RawMessage{b.Error, b.ODataError} {
+		s.inner(raw, 0)
+	}
+	s.add(b.TypeKey)
+	s.add(text(b.Code))
+	if s.message == "" {
+		s.message = text(b.Message)
+	}
+	if s.message == "" {
+		s.message = b.Description
+	}
+	s.message = clip(s.message)
+	return s
+}
+
+// inner reads {code, message, details, innerError} and a bare word.
+func (s *said) inner(raw json.RawMessage, depth int) {
+	if len(raw) == 0 || depth > 4 {
+		return
+	}
+	if w := text(raw); w != "" {
+		s.add(w)
+		return
+	}
+	var e struct {
+		Code       json.RawMessage   `json:"code"`
+		Message    json.RawMessage   `json:"message"`
+		Details    []json.RawMessage `json:"details"`
+		InnerError json.RawMessage   `json:"innererror"`
+	}
+	if json.Unmarshal(raw, &e) != nil {
+		return
+	}
+	s.add(text(e.Code))
+	if s.message == "" {
+		s.message = text(e.Message)
+	}
+	if s.message == "" {
+		var m struct {
+			Value string `json:"value"`
+		}
+		if json.Unmarshal(e.Message, &m) == nil {
+			s.message = m.Value
+		}
+	}
+	s.inner(e.InnerError, depth+1)
+	for _, d := range e.Details {
+		s.inner(d, depth+1)
+	}
+}
+
+func (s *said) add(code string) {
+	if code != "" && len(s.codes) < 8 {
+		s.codes = append(s.codes, clip(code))
+	}
+}
+
+func text(raw json.RawMessage) string {
+	var v string
+	if json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	return v
+}
+
+func readStorageError(body []byte) said {
+	var e struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string   `xml:"Code"`
+		Message string   `xml:"Message"`
+	}
+	var s said
+	if xml.Unmarshal(body, &e) == nil {
+		s.add(e.Code)
+		s.message = clip(e.Message)
+	}
+	return s
+}
+
+// meanings are what codes mean where the ask does not say otherwise. The codes
+// are those of the services' error references and of azure-realities 5.
+var meanings = map[string]Meaning{
+	"aadpremiumlicenserequired":                             MeansNoLicence,
+	"authentication_requestfromnonpremiumtenantorb2ctenant": MeansNoLicence,
+	"authentication_requestfromunsupportedusersource":       MeansRefused,
+	"subscriptionnotfound":                                  MeansGone,
+	"resourcegroupnotfound":                                 MeansGone,
+	"resourcenotfound":                                      MeansGone,
+	"parentresourcenotfound":                                MeansGone,
+	"request_resourcenotfound":                              MeansGone,
+	"locationnotavailableforresourcetype":                   MeansNotOffered,
+	"featurenotsupportedincloud":                            MeansNotOffered,
+}
+
+// mean says what an error answer to an ask means; "" if nothing is known.
+func mean(a *Ask, status int, s said) Meaning {
+	for i := range a.Answers {
+		w := &a.Answers[i]
+		if w.Status != 0 && w.Status != status {
+			continue
+		}
+		if w.Code == "" {
+			return w.Means
+		}
+		for _, c := range s.codes {
+			if strings.EqualFold(c, w.Code) {
+				return w.Means
+			}
+		}
+	}
+	for _, c := range s.codes {
+		m, ok := meanings[strings.ToLower(c)]
+		if !ok || m == MeansGone && (a.isRoot() || status != http.StatusNotFound) {
+			continue
+		}
+		return m
+	}
+	return ""
+}
+
+// judge turns an answer that is not 200 into the end of its unit.
+func judge(a *Ask, status int, body []byte) *ending {
+	s := readError(body)
+	e := &ending{Status: status, Code: s.code(), Means: mean(a, status, s)}
+	e.Detail = fmt.Sprintf("the service answered %d %s", status, http.StatusText(status))
+	if s.message != "" {
+		e.Detail += ": " + s.message
+	}
+	switch e.Means {
+	case MeansNone, MeansNoSuch:
+		return e // answered
+	case MeansGone:
+		e.Reason = tickmark.ReasonNotCollected
+		e.Detail = "it disappeared since it was listed; " + e.Detail
+	case MeansNotOffered:
+		e.Reason = tickmark.ReasonNotOffered
+	case MeansNoLicence:
+		e.Reason = tickmark.ReasonNoLicence
+	case MeansRefused:
+		e.Reason = tickmark.ReasonNotPermitted
+	case "":
+		e.Reason = ReasonOf(status, s.code())
+		if status == http.StatusNonAuthoritativeInfo {
+			e.Reason = tickmark.ReasonNotPermitted // DevOps: the sign-in page
+		}
+		for _, c := range s.codes {
+			if r := ReasonOf(0, c); r != tickmark.ReasonNotCollected {
+				e.Reason = r
+				break
+			}
+		}
+	}
+	if e.Reason == tickmark.ReasonNotPermitted && a.Needs.Permission != "" {
+		e.Detail += "; it needs " + a.Needs.Permission
+		if a.Needs.Role != "" {
+			e.Detail += " (" + a.Needs.Role + ")"
+		}
+	}
+	return e
+}

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/tickmark/tickmark"
+)
+
+// SignIn says how the identity proves itself. There is no client secret.
+type SignIn struct {
+	// Kind is managedIdentity, workloadIdentity, certificate, deviceCode,
+	// azureCLI or simulator; empty where only GitHub is read.
+	Kind string
+	// TenantID and ClientID are those of the app registration; of a managed
+	// identity ClientID picks a user-assigned one.
+	TenantID, ClientID string
+	// Certificate is the file (PEM or PKCS #12) with certificate and key.
+	Certificate string
+	// TokenFile is the federated token of a workload identity.
+	TokenFile string
+	// Prompt shows the device code to the person.
+	Prompt func(message string)
+	// GitHub signs in there.
+	GitHub GitHubSignIn
+}
+
+// GitHubSignIn is an App's installation, or else a token.
+type GitHubSignIn struct {
+	AppID, InstallationID string
+	Key                   string // file with the App's private key (PEM)
+	Token                 string // a fine-grained personal access token
+}
+
+// Static is a credential with one fixed header, for tests.
+type Static string
+
+// Token implements Credentials.
+func (s Static) Token(context.Context, Host, string) (header string, expires time.Time, err error) {
+	return string(s), time.Unix(1<<40, 0), nil
+}
+
+// identityCredentials signs in with azidentity, pinned to the endpoints.
+type identityCredentials struct {
+	make   func() (azcore.TokenCredential, error)
+	tenant string
+	github *gitHubApp
+
+	mu   sync.Mutex
+	cred azcore.TokenCredential
+}
+
+// NewCredentials returns credentials for the endpoints. Sign-in happens when
+// the first token is wanted.
+func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
+	if clock == nil {
+		clock = SystemClock{}
+	}
+	tune := defaults()
+	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
+	c := &identityCredentials{tenant: s.TenantID, github: &gitHubApp{SignIn: s.GitHub, base: e.URL[HostGitHub], client: client, clock: clock}}
+	if err := c.github.check(); err != nil {
+		return nil, err
+	}
+	if s.TenantID == "" {
+		c.tenant = e.TenantID
+	}
+	if s.Kind == "simulator" && e.Live {
+		return nil, usage("sign-in", "the simulator's sign-in is not for Microsoft's endpoints", "use certificate, managedIdentity or workloadIdentity")
+	}
+	options := azcore.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.Authority, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
+		Transport: client,
+		Telemetry: policy.TelemetryOptions{ApplicationID: "tickmark"},
+	}
+	var err error
+	c.make, err = maker(s, c.tenant, options, !e.Live)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// maker returns what makes the credential, so that a refused token can be
+// replaced by one of a new credential, which has no old one in its cache.
+// simulated says that the authority is not Microsoft's and vouches for itself.
+func maker(s SignIn, tenant string, o azcore.ClientOptions, simulated bool) (func() (azcore.TokenCredential, error), error) {
+	switch s.Kind {
+	case "":
+		return func() (azcore.TokenCredential, error) {
+			return nil, errors.New("no sign-in is configured for Microsoft's clouds")
+		}, nil
+	case "managedIdentity":
+		return func() (azcore.TokenCredential, error) {
+			opts := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
+			if s.ClientID != "" {
+				opts.ID = azidentity.ClientID(s.ClientID)
+			}
+			opts.Transport = nil // the metadata service answers over plain http on a link-local address
+			return azidentity.NewManagedIdentityCredential(opts)
+		}, nil
+	case "workloadIdentity":
+		return func() (azcore.TokenCredential, error) {
+			return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+				ClientOptions: o, ClientID: s.ClientID, TenantID: tenant, TokenFilePath: s.TokenFile, DisableInstanceDiscovery: simulated,
+			})
+		}, nil
+	case "certificate":
+		certs, key, err := readCertificate(s.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		return func() (azcore.TokenCredential, error) {
+			return azidentity.NewClientCertificateCredential(tenant, s.ClientID, certs, key, &azidentity.ClientCertificateCredentialOptions{
+				ClientOptions: o, DisableInstanceDiscovery: simulated, SendCertificateChain: true,
+			})
+		}, nil
+	case "deviceCode":
+		return func() (azcore.TokenCredential, error) {
+			return azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
+				ClientOptions: o, ClientID: s.ClientID, TenantID: tenant, DisableInstanceDiscovery: simulated,
+				UserPrompt: func(_ context.Context, m azidentity.DeviceCodeMessage) error {
+					if s.Prompt == nil {
+						return errors.New("there is nobody to show the device code to")
+					}
+					s.Prompt(m.Message)
+					return nil
+				},
+			})
+		}, nil
+	case "azureCLI":
+		return func() (azcore.TokenCredential, error) {
+			return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: tenant})
+		}, nil
+	case "simulator":
+		return func() (azcore.TokenCredential, error) {
+			return azidentity.NewClientAssertionCredential(tenant, orElse(s.ClientID, "simulator"),
+				func(context.Context) (string, error) { return simulatedAssertion(), nil },
+				&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
+		}, nil
+	}
+	return nil, usage("sign-in", fmt.Sprintf("there is no sign-in %q", s.Kind), "use managedIdentity, workloadIdentity, certificate, deviceCode or azureCLI")
+}
+
+// simulatedAssertion has the form of a federated token and no value.
+func simulatedAssertion() string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"none"}`)) + "." + part([]byte(`{"aud":"api://AzureADTokenExchange","exp":4102444800}`)) + "." + part([]byte("simulated"))
+}
+
+func readCertificate(file string) ([]*x509.Certificate, crypto.PrivateKey, error) {
+	b, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: file, What: "the certificate cannot be read", Err: err}
+	}
+	certs, key, err := azidentity.ParseCertificates(b, nil)
+	if err != nil {
+		return nil, nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: file, What: "the certificate and its key cannot be used", Hint: "give a PEM or PKCS #12 file with both, without password", Err: err}
+	}
+	return certs, key, nil
+}
+
+// Token implements Credentials.
+func (c *identityCredentials) Token(ctx context.Context, h Host, audience string) (header string, expires time.Time, err error) {
+	if h == HostGitHub {
+		return c.github.token(ctx)
+	}
+	return c.get(ctx, policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true}, audience)
+}
+
+// Refresh implements refresher: claims of a challenge are passed on; else a new
+// credential is made, which has no token in its cache.
+func (c *identityCredentials) Refresh(ctx context.Context, h Host, audience, challenge string) (header string, expires time.Time, err error) {
+	if h == HostGitHub {
+		c.github.forget()
+		return c.github.token(ctx)
+	}
+	o := policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true, Claims: claimsOf(challenge)}
+	if o.Claims == "" {
+		c.mu.Lock()
+		c.cred = nil
+		c.mu.Unlock()
+	}
+	return c.get(ctx, o, audience)
+}
+
+func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOptions, audience string) (header string, expires time.Time, err error) {
+	if audience == "" {
+		return "", time.Time{}, errors.New("the host has no audience")
+	}
+	c.mu.Lock()
+	if c.cred == nil {
+		c.cred, err = c.make()
+	}
+	cred := c.cred
+	c.mu.Unlock()
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	t, err := cred.GetToken(ctx, o)
+	if err != nil {
+		return "", time.Time{}, signInError(err)
+	}
+	return "Bearer " + t.Token, t.ExpiresOn, nil
+}
+
+// signInError keeps the service's code and text, and nothing of the request.
+func signInError(err error) error {
+	var failed *azidentity.AuthenticationFailedError
+	if !errors.As(err, &failed) || failed.RawResponse == nil || failed.RawResponse.Body == nil {
+		return err
+	}
+	b, e := io.ReadAll(io.LimitReader(failed.RawResponse.Body, 1<<16))
+	if e != nil {
+		return err
+	}
+	if s := readError(b); s.code() != "" {
+		return fmt.Errorf("%s: %s", s.code(), s.message)
+	}
+	return err
+}
+
+// claimsOf reads the claims out of a challenge of continuous access evaluation
+// (learn.microsoft.com/entra/identity-platform/claims-challenge).
+func claimsOf(challenge string) string {
+	_, rest, ok := strings.Cut(challenge, `claims="`)
+	if !ok {
+		return ""
+	}
+	raw, _, _ := strings.Cut(rest, `"`)
+	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+		if b, err := enc.DecodeString(raw); err == nil && json.Valid(b) {
+			return string(b)
+		}
+	}
+	return ""
+}
+
+// gitHubApp gets installation tokens
+// (docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app).
+type gitHubApp struct {
+	SignIn GitHubSignIn
+	base   string
+	client *http.Client
+	clock  Clock
+
+	mu      sync.Mutex
+	key     *rsa.PrivateKey
+	header  string
+	expires time.Time
+}
+
+func (g *gitHubApp) check() error {
+	if g.SignIn.AppID == "" {
+		return nil
+	}
+	b, err := os.ReadFile(g.SignIn.Key)
+	if err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be read", Err: err}
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return usage(g.SignIn.Key, "the GitHub App's key is not PEM", "download it from the App's settings")
+	}
+	if g.key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+		k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be used", Err: err}
+		}
+		rk, ok := k.(*rsa.PrivateKey)
+		if !ok {
+			return usage(g.SignIn.Key, "the GitHub App's key is not RSA", "download it from the App's settings")
+		}
+		g.key = rk
+	}
+	return nil
+}
+
+func (g *gitHubApp) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.header = ""
+}
+
+func (g *gitHubApp) token(ctx context.Context) (header string, expires time.Time, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.clock.Now()
+	switch {
+	case g.SignIn.Token != "":
+		return "Bearer " + g.SignIn.Token, now.Add(24 * time.Hour), nil
+	case g.key == nil:
+		return "", time.Time{}, errors.New("no sign-in is configured for GitHub")
+	case g.header != "" && g.expires.Sub(now) > 5*time.Minute:
+		return g.header, g.expires, nil
+	}
+	assertion, err := g.assertion(now)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	to := strings.TrimRight(g.base, "/") + "/app/installations/" + url.PathEscape(g.SignIn.InstallationID) + "/access_tokens"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(nil))
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+assertion)
+	req.Header.Set("Accept", "application/vnd.github+json")
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return "", time.Time{}, fmt.Errorf("GitHub answered %d: %s", resp.StatusCode, readError(b).message)
+	}
+	var t struct {
+		Token     string    `json:"token"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	if err := json.Unmarshal(b, &t); err != nil || t.Token == "" {
+		return "", time.Time{}, errors.New("GitHub answered without a token")
+	}
+	g.header, g.expires = "Bearer "+t.Token, t.ExpiresAt
+	return g.header, g.expires, nil
+}
+
+// assertion is the App's own token, good for some minutes.
+func (g *gitHubApp) assertion(now time.Time) (string, error) {
+	part := base64.RawURLEncoding.EncodeToString
+	claims, err := json.Marshal(map[string]any{"iat": now.Add(-time.Minute).Unix(), "exp": now.Add(8 * time.Minute).Unix(), "iss": g.SignIn.AppID})
+	if err != nil {
+		return "", err
+	}
+	text := part([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + part(claims)
+	sum := sha256.Sum256([]byte(text))
+	sig, err := rsa.SignPKCS1v15(rand.Reader, g.key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", err
+	}
+	return text + "." + part(sig), nil
+}
