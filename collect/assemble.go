@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -260,6 +259,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 	}
 	for _, x := range books {
 		if x[i] != nil {
+			slices.SortFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 			r.span(a, x[i])
 		}
 	}
@@ -286,7 +286,7 @@ func (x *account) add(u *unit) {
 	for s, e := range u.hidden {
 		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
 	}
-	sort.Slice(c.Excluded, func(i, j int) bool { return c.Excluded[i].Scope < c.Excluded[j].Scope })
+	slices.SortFunc(c.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 	c.Excluded = slices.CompactFunc(c.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
 	e := u.end
 	if e == nil {
