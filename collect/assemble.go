@@ -29,6 +29,7 @@ type Collected struct {
 	digest  tickmark.Digest
 	mapping []byte
 	spans   [][][2]int // of the mapping, by segment
+	offsets [][]int    // of each page
 	unmap   func() error
 	spool   *spool
 }
@@ -47,6 +48,15 @@ func (c *Collected) Release(segment int) {
 	for _, s := range c.spans[segment] {
 		forget(c.mapping, s[0], s[1])
 	}
+}
+
+// ReleasePage is Release for one page: a segment can be larger than memory.
+func (c *Collected) ReleasePage(segment, page int) {
+	if segment < 0 || segment >= len(c.offsets) || page < 0 || page >= len(c.offsets[segment]) {
+		return
+	}
+	off := c.offsets[segment][page]
+	forget(c.mapping, off, off+len(c.Snapshot.Segments[segment].Pages[page].Bytes))
 }
 
 // Close unmaps the pages, which must not be used after it. It removes nothing.
@@ -370,6 +380,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	listed := map[string]string{}
 	var open []string
 	var spans [][2]int
+	var offsets []int
 	for i, x := range accounts {
 		if x == nil {
 			continue
@@ -378,6 +389,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 		for _, u := range x.units {
 			for _, p := range u.pages {
 				end := int(p.Off) + p.Len
+				offsets = append(offsets, int(p.Off))
 				seg.Pages = append(seg.Pages, page(a, u, p, c.mapping[p.Off:end:end]))
 				if n := len(spans); n > 0 && spans[n-1][1] == int(p.Off) {
 					spans[n-1][1] = end
@@ -422,6 +434,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	}
 	seg.Coverage = cov
 	c.spans = append(c.spans, spans)
+	c.offsets = append(c.offsets, offsets)
 	return seg
 }
 
