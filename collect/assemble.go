@@ -122,12 +122,18 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 // books adds up the units of a source by scope and ask.
 func (r *runner) books(src *sourceRun) map[string][]*account {
 	scopes := map[string]bool{"": true}
+	src.leftOut = map[string]*Exclusion{}
 	for _, a := range src.asks {
 		for _, u := range a.units {
 			scopes[u.scope] = true
+			for s, x := range u.hidden {
+				scopes[s] = true
+				src.leftOut[s] = x
+			}
 		}
-		for s := range a.leftOut {
+		for s, x := range a.leftOut {
 			scopes[s] = true
+			src.leftOut[s] = x
 		}
 	}
 	books := map[string][]*account{}
@@ -242,10 +248,13 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 		}
 		x.add(u)
 	}
-	for s, e := range a.leftOut {
+	for s, e := range a.src.leftOut {
 		x := books[s][i]
-		if x == nil {
-			x = r.opened(a, i, s, books)
+		if x == nil || a.ask.isRoot() || a.ask.Batch > 0 {
+			if a.leftOut[s] == nil {
+				continue // it says so itself, if it met the scope
+			}
+			x = books[""][i]
 		}
 		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
 	}
