@@ -371,15 +371,21 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		}
 		reports[r.ID] = true
 		for _, c := range r.Cadence {
-			ok := isDate(c.From) && (c.To == "" || isDate(c.To)) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0 && c.Months > 0 || len(c.Dates) > 0)
-			for _, d := range slices.Concat(c.PeriodEnds) {
+			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
+			if len(c.PeriodEnds)+len(c.Dates) == 0 {
+				ok = ok && c.Note != ""
+			}
+			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
 				ok = ok && isDay(d)
+			}
+			if c.Within != "" {
+				ok = ok && c.Within != r.ID && slices.ContainsFunc(l.Reports, func(x ReportProfile) bool { return x.ID == c.Within })
 			}
 			for _, b := range c.Bridge {
 				ok = ok && isDay(b.Issued) && isDay(b.From) && isDay(b.To)
 			}
 			if !ok {
-				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months, and an https source", r.ID, c.From))
+				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or a note why not, and an https source", r.ID, c.From))
 			}
 		}
 	}
@@ -388,6 +394,11 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		if !reports[s.Report] || !slices.Contains(clouds, s.Cloud) || !slices.Contains(environments, s.Environment) || !isDate(s.From) ||
 			s.To != "" && !isDate(s.To) || !isHTTPS(s.Source) || len(s.Services) != len(s.Names) {
 			out = append(out, l.at(key, "scope of report %q from %q: unknown report, cloud or environment, a bad date or source, or names that do not pair with services", s.Report, s.From))
+		}
+		for _, p := range s.Products {
+			if !slices.Contains(products, p) {
+				out = append(out, l.at(key, "scope of report %q: product %q: want one of %v", s.Report, p, products))
+			}
 		}
 		for _, id := range s.Services {
 			if id != "" && !services[id] {

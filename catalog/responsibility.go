@@ -75,7 +75,11 @@ type ReportScope struct {
 	Cloud       string   `yaml:"cloud,omitempty" json:"cloud,omitempty"`             // public, usGovernment, china, germany
 	Environment string   `yaml:"environment,omitempty" json:"environment,omitempty"` // commercial, gcc, gccHigh, dod
 	Categories  []string `yaml:"categories,omitempty" json:"categories,omitempty"`   // empty: not told per service
-	// Services are ids; Names are those as printed, in the same order.
+	// Products are families that the source names as a whole, such as azure:
+	// it does not tell which of their services it means.
+	Products []string `yaml:"products,omitempty" json:"products,omitempty"`
+	// Services are ids, "" where none fits; Names are those as printed, in the
+	// same order.
 	Services []string `yaml:"services" json:"services"`
 	Names    []string `yaml:"names" json:"names"`
 	// From and To bound when the source said so (YYYY-MM-DD); To is empty while
@@ -93,7 +97,7 @@ type ReportProfile struct {
 	Name     string    `yaml:"name" json:"name"`
 	Provider string    `yaml:"provider" json:"provider"`
 	Kind     string    `yaml:"kind" json:"kind"` // soc1, soc2, soc3
-	Type     int       `yaml:"type" json:"type"` // 1 or 2; 0 where it has none (SOC 3)
+	Type     int       `yaml:"type" json:"type"` // 1 or 2; 0 where it has none (SOC 3) or none is told
 	Products []string  `yaml:"products" json:"products"`
 	Access   string    `yaml:"access" json:"access"` // how a customer gets it
 	Cadence  []Cadence `yaml:"cadence" json:"cadence"`
@@ -104,10 +108,14 @@ type Cadence struct {
 	From string `yaml:"from" json:"from"` // since when the rule is known to hold
 	To   string `yaml:"to,omitempty" json:"to,omitempty"`
 	// PeriodEnds are the days (MM-DD) on which periods end; Months how long
-	// each is. A type 1 report has Dates instead.
+	// each is. A type 1 report has Dates (MM-DD) instead. Where no source tells
+	// them, all are empty and Note says so.
 	PeriodEnds []string `yaml:"periodEnds,omitempty" json:"periodEnds,omitempty"`
 	Months     int      `yaml:"months,omitempty" json:"months,omitempty"`
 	Dates      []string `yaml:"dates,omitempty" json:"dates,omitempty"`
+	// Within is the report that covers the product under this regime, which
+	// then has no report of its own.
+	Within string `yaml:"within,omitempty" json:"within,omitempty"`
 	// IssueDays is how long after the period's end a report appears: least and most.
 	IssueDays [2]int `yaml:"issueDays,omitempty" json:"issueDays,omitzero"`
 	// Bridge are the bridge letters: when each appears (MM-DD) and which months

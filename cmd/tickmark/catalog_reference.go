@@ -76,8 +76,11 @@ func (c *servicesShowCommand) Run(rc *runContext) error {
 	e := &report.Entry{Title: s.ID + "  " + s.Name, Subtitle: s.Product + " · " + s.Tier}
 	var reports []string
 	for _, x := range l.Scope {
+		where := cmp.Or(x.Environment, x.Cloud, "all clouds")
 		if i := slices.Index(x.Services, s.ID); i >= 0 {
-			reports = append(reports, fmt.Sprintf("%s, %s: as %q, %s (%s)", x.Report, cmp.Or(x.Environment, x.Cloud, "all clouds"), x.Names[i], between(x.From, x.To), x.Source))
+			reports = append(reports, fmt.Sprintf("%s, %s: as %q, %s (%s)", x.Report, where, x.Names[i], between(x.From, x.To), x.Source))
+		} else if slices.Contains(x.Products, s.Product) {
+			reports = append(reports, fmt.Sprintf("%s, %s: %s as a whole, %s; find the service in the report's own list (%s)", x.Report, where, s.Product, between(x.From, x.To), x.Source))
 		}
 	}
 	e.Sections = []report.Section{
@@ -141,6 +144,8 @@ type servicesUsedCommand struct {
 type usedService struct {
 	foundService
 	Reports []string `json:"reports"`
+	// Families are the reports that name the service's product as a whole.
+	Families []string `json:"families"`
 }
 
 // Run compares an inventory with the scopes of reports.
@@ -157,14 +162,22 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	list := []usedService{}
 	outside := 0
 	for _, f := range found {
-		u := usedService{foundService: f, Reports: []string{}}
+		u := usedService{foundService: f, Reports: []string{}, Families: []string{}}
 		for _, x := range l.Scope {
-			if x.To == "" && (x.Cloud == "" || x.Cloud == c.Cloud) && slices.Contains(x.Services, f.ID) && !slices.Contains(u.Reports, x.Report) {
-				u.Reports = append(u.Reports, x.Report)
+			switch {
+			case x.To != "" || x.Cloud != "" && x.Cloud != c.Cloud:
+			case slices.Contains(x.Services, f.ID):
+				u.Reports = appendNew(u.Reports, x.Report)
+			case slices.Contains(x.Products, f.Product):
+				u.Families = appendNew(u.Families, x.Report)
 			}
 		}
 		by := strings.Join(u.Reports, ", ")
-		if by == "" {
+		switch {
+		case by != "":
+		case len(u.Families) > 0:
+			by = fmt.Sprintf("%s names %s as a whole: find the service in the list of the report in hand", strings.Join(u.Families, ", "), f.Product)
+		default:
 			outside++
 			by = "no report that is known here: look into the report in hand"
 		}
@@ -173,6 +186,13 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	}
 	t.Notes = []string{fmt.Sprintf("%d services used; %d of them are named by no report in the list. The list holds facts with dates, not the reports themselves: what counts is the report in hand, and controls of a service outside it cannot be carved out to the provider.", len(list), outside)}
 	return c.print(rc, t, list)
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
 type servicesReportsCommand struct{ listFlags }
@@ -206,7 +226,11 @@ func (c *servicesReportsCommand) Run(rc *runContext) error {
 			for _, b := range x.Bridge {
 				bridge = append(bridge, fmt.Sprintf("%s (for %s to %s)", b.Issued, b.From, b.To))
 			}
-			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, strings.Join(append(x.PeriodEnds, x.Dates...), " "), months, issue, strings.Join(bridge, ", "), x.Source})
+			ends := cmp.Or(strings.Join(slices.Concat(x.PeriodEnds, x.Dates), " "), "not told")
+			if x.Within != "" {
+				ends += " (within " + x.Within + ")"
+			}
+			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, ends, months, issue, strings.Join(bridge, ", "), x.Source})
 		}
 	}
 	t.Notes = []string{"Providers change these rules: each stands with the date from which its source shows it. A bridge letter is management's word; no auditor stands behind it."}
