@@ -4,6 +4,7 @@ package collect
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -274,3 +275,5 @@ func TestRun(t *testing.T) {
 		}
 	}
 }
+
+func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

@@ -24,6 +24,8 @@ type sourceRun struct {
 	root   *Subject
 	listed []*Subject // of the configuration
 	kinds  map[string]uint16
+	// leftOut are the scopes that were left out, for the coverage.
+	leftOut map[string]*Exclusion
 }
 
 func (s *sourceRun) scopeOf(x *Subject) string {

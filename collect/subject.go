@@ -289,7 +289,7 @@ func (r *runner) admit(a *askRun, l *loader, refs []ref, subjects []*Subject) er
 		}
 	}
 	if a.ask.Batch > 0 {
-		u.batch, u.id = refs, ""
+		u.batch, u.id, u.scope = refs, "", "" // a batch is of the tenant
 		for _, s := range subjects {
 			u.ids = append(u.ids, s.ID)
 		}

@@ -195,11 +195,10 @@ func (t *transport) send(ctx context.Context, r *request) (*answer, error) {
 			continue
 		case a.status >= 300 && a.status < 400 && a.status != http.StatusNotModified:
 			to, err := u.Parse(a.header.Get("Location"))
-			if err == nil {
-				err = t.pin(r.host, to)
-			}
-			if err == nil && origin(to) != origin(u) && t.tune.on("redirect") {
-				err = fmt.Errorf("%s is another origin", origin(to))
+			if err == nil && t.tune.on("redirect") {
+				if err = t.pin(r.host, to); err == nil && origin(to) != origin(u) {
+					err = fmt.Errorf("%s is another origin", origin(to))
+				}
 			}
 			if err != nil || hop >= 3 || r.method != http.MethodGet {
 				reason := tickmark.ReasonNotCollected
@@ -348,7 +347,7 @@ func (w *watch) end() { w.timer.Stop() }
 func (w *watch) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	if n > 0 {
-		w.start()
+		w.timer.Reset(w.after)
 	}
 	return n, err
 }

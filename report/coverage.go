@@ -145,3 +145,14 @@ func (p *printer) ask(s *askSum, wide int) {
 		p.wrap(4, when+"; "+plural(s.gaps, "gap", "gaps")+" of which the log says nothing")
 	}
 }
+
+// Open names the questions that were not wholly answered.
+func Open(coverage []tickmark.Coverage) []string {
+	var out []string
+	for _, s := range sums(coverage) {
+		if !s.whole() {
+			out = append(out, s.source+"/"+s.name)
+		}
+	}
+	return out
+}

@@ -252,3 +252,27 @@ func (s *Store) recordedAt(ctx context.Context, seq int64) (int64, error) {
 	l, err := ledger.ParseLeaf(raw)
 	return l.RecordedAt.UnixMicro(), err
 }
+
+// Counts returns how many resources of each type have an open result: what the
+// latest snapshot judged. It is for estimates.
+func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	err := s.inView(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT r.type, COUNT(*) FROM resources r
+			WHERE r.org = $1 AND EXISTS (SELECT 1 FROM intervals i WHERE i.org = r.org AND i.resource_id = r.id AND i.known_to IS NULL) GROUP BY r.type`, s.org)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // an error shows in what is read
+		for rows.Next() {
+			var typ []byte
+			var n int
+			if err := rows.Scan(&typ, &n); err != nil {
+				return err
+			}
+			counts[string(typ)] = n
+		}
+		return rows.Err()
+	})
+	return counts, err
+}

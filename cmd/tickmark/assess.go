@@ -39,6 +39,8 @@ type assessCommand struct {
 	templateFlags   `group:"deployment"`
 	initiativeFlags `group:"initiative"`
 
+	Snapshot string `help:"Assess a recorded snapshot again, from its stored bytes: its id, latest or previous." placeholder:"ID"`
+
 	Record bool `help:"Store the snapshot and the results as evidence in the data directory."`
 	dataFlags
 }
@@ -51,6 +53,9 @@ func (c *assessCommand) Run(rc *runContext) error {
 	}
 	if c.given() || c.check() != nil {
 		return c.planned(rc, now)
+	}
+	if c.Snapshot != "" {
+		return c.recorded(rc, now)
 	}
 	if c.Record { // a directory that cannot be written is told before the work
 		if err := c.with(rc, func(*store.Store) error { return nil }); err != nil {
@@ -84,6 +89,27 @@ func (c *assessCommand) Run(rc *runContext) error {
 		return err
 	}
 	return c.status(rc, a)
+}
+
+// recorded assesses a snapshot of the data directory by the catalogue and
+// instant of today; what was recorded with it stays as it is.
+func (c *assessCommand) recorded(rc *runContext, now time.Time) error {
+	if len(c.Paths) > 0 || c.Record || len(c.Complete) > 0 {
+		return &tickmark.Error{
+			Code: tickmark.CodeUsage, What: "a recorded snapshot is assessed alone, as it was recorded", Where: "--snapshot",
+			Hint: "leave out paths, --complete and --record; tickmark reperform compares with what was recorded",
+		}
+	}
+	return c.with(rc, func(s *store.Store) error {
+		a, err := work.AssessRecorded(rc.Context, s, c.Snapshot, work.AssessOptions{Now: now, Engine: engineVersion()})
+		if err != nil {
+			return err
+		}
+		if err := c.deliver(rc, a, locator(a)); err != nil {
+			return err
+		}
+		return c.status(rc, a)
+	})
 }
 
 // warnComplete says which types of --complete mean nothing here, most likely
@@ -231,6 +257,9 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s; and %d more (--show problems)\n", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
 	case a.Undecided():
 		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one result could be decided (--show unknown says why)")
+	case len(report.Open(a.Coverage)) > 0:
+		open := report.Open(a.Coverage)
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %d questions were not wholly answered: %s (--show coverage says why)\n", len(open), strings.Join(open[:min(3, len(open))], ", "))
 	default:
 		fmt.Fprintln(rc.Err, "tickmark: incomplete: an input is known to be cut (--show types says which)")
 	}

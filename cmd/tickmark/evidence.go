@@ -29,7 +29,7 @@ type evidenceCommands struct {
 
 // dataFlags say where the evidence is.
 type dataFlags struct {
-	Dir string `name:"dir" short:"d" default:"." env:"TICKMARK_DIR" placeholder:"DIR" help:"The data directory."`
+	Dir string `name:"dir" aliases:"data" short:"d" default:"." env:"TICKMARK_DIR" placeholder:"DIR" help:"The data directory."`
 	DB  string `name:"db" env:"TICKMARK_DB" placeholder:"URL" help:"PostgreSQL instead of the data directory's own SQLite: postgres://…"`
 }
 

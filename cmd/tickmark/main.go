@@ -29,6 +29,7 @@ type commands struct {
 	ExportScript exportScriptCommand `cmd:"" help:"Print a read-only shell script that exports what assess reads."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 
+	collectCommands
 	evidenceCommands
 	policyCommands
 	catalogCommands

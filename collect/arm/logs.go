@@ -55,7 +55,8 @@ func logAsks() []collect.Ask {
 		days := t.ask("log-"+t.name+"-days", "the days on which a workspace has "+t.about+", with first and last record and their number",
 			between+" | summarize First = min(TimeGenerated), Last = max(TimeGenerated), Count = count()"+t.days+
 				" by Day = bin(TimeGenerated, 1d) | order by Day asc")
-		days.Entity, days.Identity = "arm/logDays"+t.table, "Day"
+		// A request that begins at noon has the second half of its first day.
+		days.Entity, days.Identity = "arm/logDays"+t.table, "Day,First"
 		days.Types = []string{days.Entity}
 		days.Window = &collect.Window{Field: "Day", Span: 31 * day}
 		asks = append(asks, days)

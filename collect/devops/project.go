@@ -54,7 +54,7 @@ var completed = is("status", "completed")
 func changeAsks() []collect.Ask {
 	requests := inProject("pull-requests", "pull requests closed in the period, with reviewers and votes", "git/pull-requests/get-pull-requests-by-project",
 		"git/pullrequests", "devops/pullRequests")
-	requests.Query = "searchCriteria.status=all&searchCriteria.queryTimeRangeType=closed&searchCriteria.minTime={from}&searchCriteria.maxTime={to}"
+	requests.Query = "searchCriteria.status=all&searchCriteria.queryTimeRangeType=closed&searchCriteria.minTime={from}&searchCriteria.maxTime={to}&$top=100"
 	requests.Paging, requests.PageSize, requests.Identity, requests.Proof = collect.PageSkip, 100, "pullRequestId", "sees-repositories"
 	requests.Window = &collect.Window{Field: "closedDate", Overlap: time.Hour}
 
@@ -62,7 +62,7 @@ func changeAsks() []collect.Ask {
 		Name: "pushes", About: "pushes in the period: what reached a branch without a pull request",
 		Of: []string{"devops/repositories"}, Where: func(s *collect.Subject) bool { return !truth(s, "isDisabled") },
 		Doc: ref + "git/pushes/list", Path: "/{^^name}/{^id}/_apis/git/repositories/{id}/pushes",
-		Query:  "searchCriteria.fromDate={from}&searchCriteria.toDate={to}&searchCriteria.includeRefUpdates=true",
+		Query:  "searchCriteria.fromDate={from}&searchCriteria.toDate={to}&searchCriteria.includeRefUpdates=true&$top=100",
 		Paging: collect.PageSkip, PageSize: 100, Identity: "pushId",
 		Entity: "devops/pushes", Types: []string{"devops/pushes"}, Proof: "sees-repositories",
 		Window: &collect.Window{Field: "date", Overlap: time.Hour},
@@ -71,7 +71,7 @@ func changeAsks() []collect.Ask {
 
 	policies := ofRequest("pull-request-policies", "how each policy judged the pull request", "policy/evaluations/list", "", "devops/policyEvaluations")
 	policies.Path, policies.APIVersion = "/{^^name}/{^id}/_apis/policy/evaluations", "7.1-preview.1"
-	policies.Query = "artifactId=vstfs:///CodeReview/CodeReviewId/{^id}/{pullRequestId}"
+	policies.Query = "artifactId=vstfs:///CodeReview/CodeReviewId/{^id}/{pullRequestId}&$top=100"
 	policies.Paging, policies.PageSize, policies.Identity = collect.PageSkip, 100, "evaluationId"
 
 	threads := ofRequest("pull-request-threads", "when each vote was given (threads of the system) and which comments were resolved",

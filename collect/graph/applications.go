@@ -35,32 +35,30 @@ func applications() []question {
 	principals := counted(list("service-principals", "the applications and managed identities that can sign in", "/v1.0/servicePrincipals",
 		"graph/servicePrincipals", "Application.Read.All"), servicePrincipalMembers)
 	principals.Redact = credentialSecrets
-	granted := of(query(list("app-role-assignments", "the application permissions that each service principal holds",
-		"/v1.0/servicePrincipals/{id}/appRoleAssignments", "graph/appRoleAssignments", "Application.Read.All"), "$top=999"),
+	granted := of(counted(list("app-role-assignments", "the application permissions that each service principal holds",
+		"/v1.0/servicePrincipals/{id}/appRoleAssignments", "graph/appRoleAssignments", "Application.Read.All"), ""),
 		"graph/servicePrincipals", nil)
-	granted.PageSize = 999
-	holders := of(query(list("app-role-assigned-to", "who holds permissions of Microsoft Graph, and who is let into applications that ask for it",
-		"/v1.0/servicePrincipals/{id}/appRoleAssignedTo", "graph/appRoleAssignedTo", "Application.Read.All"), "$top=999"),
+	holders := of(counted(list("app-role-assigned-to", "who holds permissions of Microsoft Graph, and who is let into applications that ask for it",
+		"/v1.0/servicePrincipals/{id}/appRoleAssignedTo", "graph/appRoleAssignedTo", "Application.Read.All"), ""),
 		"graph/servicePrincipals", isGuarded)
-	holders.PageSize = 999
 	return []question{
 		{Ask: apps, doc: "application-list", note: "150 requests a minute when keyCredentials are selected (documented at the resource)"},
-		{Ask: of(query(list("application-owners", "who owns each app registration", "/v1.0/applications/{id}/owners", "graph/applicationOwners",
-			"Application.Read.All"), "$select="+principalMembers), "graph/applications", nil), doc: "application-list-owners"},
+		{Ask: of(counted(list("application-owners", "who owns each app registration", "/v1.0/applications/{id}/owners", "graph/applicationOwners",
+			"Application.Read.All"), principalMembers), "graph/applications", nil), doc: "application-list-owners"},
 		{Ask: of(list("federated-credentials", "the outside identities that each app registration trusts",
 			"/v1.0/applications/{id}/federatedIdentityCredentials", "graph/federatedIdentityCredentials", "Application.Read.All"),
 			"graph/applications", nil), doc: "application-list-federatedidentitycredentials"},
 		{Ask: principals, doc: "serviceprincipal-list"},
 		{
-			Ask: of(query(list("service-principal-owners", "who owns each service principal of an application", "/v1.0/servicePrincipals/{id}/owners",
-				"graph/servicePrincipalOwners", "Application.Read.All"), "$select="+principalMembers), "graph/servicePrincipals", isApplication),
+			Ask: of(counted(list("service-principal-owners", "who owns each service principal of an application", "/v1.0/servicePrincipals/{id}/owners",
+				"graph/servicePrincipalOwners", "Application.Read.All"), principalMembers), "graph/servicePrincipals", isApplication),
 			doc: "serviceprincipal-list-owners", note: "the type holds the owners of service principals of the kind Application only",
 		},
 		{Ask: granted, doc: "serviceprincipal-list-approleassignments"},
 		{Ask: holders, doc: "serviceprincipal-list-approleassignedto", note: "the type holds the assignments of Microsoft Graph and of applications that require one"},
 		{
-			Ask: list("delegated-grants", "the permissions that applications hold in the name of users", "/v1.0/oauth2PermissionGrants",
-				"graph/oauth2PermissionGrants", "DelegatedPermissionGrant.Read.All"), doc: "oauth2permissiongrant-list",
+			Ask: counted(list("delegated-grants", "the permissions that applications hold in the name of users", "/v1.0/oauth2PermissionGrants",
+				"graph/oauth2PermissionGrants", "DelegatedPermissionGrant.Read.All"), ""), doc: "oauth2permissiongrant-list",
 			note: "older versions of the page name Directory.Read.All as the least permission",
 		},
 	}

@@ -87,11 +87,14 @@ func single(name, about, path, entity, permission string) collect.Ask {
 	return a
 }
 
-// counted makes a collection of directory objects declare its total, which is
-// how a lost page is found out. Counting is an advanced query: it needs the
+// counted makes a collection of directory objects, or a relation of one, declare
+// its total, which is how a lost page is found out. Counting is an advanced query: it needs the
 // header. (learn.microsoft.com/graph/aad-advanced-queries)
 func counted(a collect.Ask, selected string) collect.Ask {
-	a.Query = "$select=" + selected + "&$count=true&$top=999"
+	a.Query = "$count=true&$top=999"
+	if selected != "" {
+		a.Query = "$select=" + selected + "&" + a.Query
+	}
 	a.PageSize = 999
 	a.Header = map[string]string{"ConsistencyLevel": "eventual"}
 	return a

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/report"
+	"github.com/tickmark/tickmark/store"
+	"github.com/tickmark/tickmark/work"
+)
+
+// collectCommands read a tenant, and what comes before.
+type collectCommands struct {
+	Collect     collectCommand     `cmd:"" help:"Read a tenant, judge it and record it as evidence."`
+	Doctor      doctorCommand      `cmd:"" help:"Check sign-in, permissions, licences, clock and disk, and say what each unlocks."`
+	Permissions permissionsCommand `cmd:"" help:"Print the script that gives the least privilege for reading."`
+}
+
+// collectCommand is tickmark collect.
+type collectCommand struct {
+	cloudFlags
+	dataFlags
+	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
+	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
+	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
+
+	Plan  bool   `help:"Print what it would cost and stop."`
+	Try   bool   `help:"Read Azure as whoever is signed in with az, even if that may write. Assessed, and never evidence."`
+	Spool string `placeholder:"FOLDER" help:"Where pages are kept until they are recorded, and where an interrupted collection goes on; default: in the data directory." type:"path"`
+
+	JSON            bool   `help:"Print JSON (doc/spec/assessment.md)."`
+	HTML            string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
+	Show            string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
+	Limit           int    `help:"Rows per list; --limit=-1 for all." default:"0"`
+	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
+	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
+}
+
+// Help is the long description.
+func (c *collectCommand) Help() string {
+	return `It only reads. Requests go to the hosts of the chosen cloud and to no other. Secret values
+are replaced before anything is written. Interrupted by Ctrl-C or a crash, the same command
+goes on where it was. What was refused, throttled or cut is unknown in the result, never a pass.`
+}
+
+// Run collects.
+func (c *collectCommand) Run(rc *runContext) error {
+	s, err := c.setup(rc, c.Try)
+	if err != nil {
+		return err
+	}
+	if s.options.From, err = day("--from", c.From); err != nil {
+		return err
+	}
+	if s.options.To, err = day("--to", c.To); err != nil {
+		return err
+	}
+	if c.Plan {
+		return c.plan(rc, s)
+	}
+	if !c.Try { // a directory that cannot be written is told before the work
+		if err := c.with(rc, func(st *store.Store) error { return admits(st, &s.options) }); err != nil {
+			return err
+		}
+	}
+	if s.options.Dir, err = c.spool(s); err != nil {
+		return err
+	}
+	if !c.Try {
+		if err := c.refuseWriters(rc, s); err != nil {
+			return err
+		}
+	}
+	return c.collect(rc, s)
+}
+
+// admits says early that a sample does not go among evidence.
+func admits(st *store.Store, o *collect.Options) error {
+	if !o.Endpoints.Live && !st.Sample() {
+		return usageError("--endpoints", "what is read from there is a sample, and the data directory holds evidence", "make another directory with: tickmark init --sample DIR")
+	}
+	return nil
+}
+
+func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
+	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		if w.Accepted != "" {
+			fmt.Fprintf(rc.Err, "%s: the identity can write, or may (%s); accepted: %s\n", w.Source, printable(w.Why), printable(w.Accepted))
+		}
+	}
+	return work.RefuseWriters(all)
+}
+
+// collect reads, judges, shows and records.
+func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
+	people, err := openPeople(c.Pseudonymise, c.Dir)
+	if err != nil {
+		return err
+	}
+	c.brief(rc, s)
+	meter := newMeter(rc)
+	s.options.Progress = meter.tell
+	got, err := work.Collect(rc.Context, work.CollectOptions{
+		Sources: s.sources, Collect: s.options, Trial: c.Try, Accepted: s.accepted,
+		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
+	})
+	meter.end()
+	if perr := people.save(); perr != nil {
+		return perr
+	}
+	if err != nil {
+		return c.interrupted(rc, s, err)
+	}
+	defer func() {
+		if e := got.Run.Close(); err == nil && e != nil {
+			err = e
+		}
+	}()
+	if got.Run.Resumed.Pages > 0 {
+		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
+	}
+	view := assessCommand{JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	if !c.JSON && c.Show == "" {
+		if err := report.Coverage(rc.Out, got.Coverage, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Limit: c.Limit}); err != nil {
+			return err
+		}
+		fmt.Fprintln(rc.Out)
+	}
+	if err := view.deliver(rc, got.Assessed, locator(got.Assessed)); err != nil {
+		return err
+	}
+	if err := c.keep(rc, s, got); err != nil {
+		return err
+	}
+	return view.status(rc, got.Assessed)
+}
+
+// keep records the collection, and removes the spool once it is durable.
+func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected) error {
+	if c.Try {
+		fmt.Fprintln(rc.Err, "trial: nothing was recorded")
+	} else {
+		rec, err := got.Recording()
+		if err != nil {
+			return err
+		}
+		err = c.with(rc, func(st *store.Store) error {
+			out, err := work.Record(rc.Context, st, rec, rc.Now(), rc.progress())
+			if err == nil {
+				fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", out.Entry.ID, out.Entry.Items, out.Entry.Results, out.NewBytes, out.StoredBytes)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(s.options.Dir); err != nil {
+		fmt.Fprintf(rc.Err, "tickmark: the spool cannot be removed: %v\n", err)
+	}
+	return nil
+}
+
+// interrupted says how to go on.
+func (c *collectCommand) interrupted(rc *runContext, s *cloudSetup, err error) error {
+	if !errors.Is(err, context.Canceled) && rc.Context.Err() == nil {
+		return err
+	}
+	fmt.Fprintf(rc.Err, "tickmark: interrupted; what was read is kept in %s\n  run the same command again: it goes on where it was\n", s.options.Dir)
+	return statusError(tickmark.ExitIncomplete)
+}
+
+// spool is the working folder: in the data directory, or for a trial in the
+// user's cache; one for each tenant and set of sources.
+func (c *collectCommand) spool(s *cloudSetup) (string, error) {
+	dir := c.Spool
+	if dir == "" {
+		base := filepath.Join(c.Dir, "collecting")
+		if c.Try {
+			cache, err := os.UserCacheDir()
+			if err != nil {
+				cache = os.TempDir()
+			}
+			base = filepath.Join(cache, "tickmark", "collecting")
+		}
+		h := sha256.New()
+		_, _ = fmt.Fprintln(h, string(s.options.Root), s.options.Endpoints.Cloud, s.options.Endpoints.URL, s.options.Only, c.Try)
+		for i := range s.sources {
+			_, _ = fmt.Fprintln(h, s.sources[i].Name)
+		}
+		dir = filepath.Join(base, hex.EncodeToString(h.Sum(nil))[:12])
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", &tickmark.Error{Code: tickmark.CodeUsage, Where: dir, What: "the working folder cannot be made", Hint: "--spool FOLDER puts it elsewhere", Err: err}
+	}
+	return dir, nil
+}
+
+// brief says before the first request what is about to happen.
+func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
+	p, err := collect.PlanRun(s.sources, s.options, c.counts(rc))
+	if err != nil {
+		return // Run says it
+	}
+	about := ""
+	if p.Estimated {
+		about = "at least "
+	}
+	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
+	for _, name := range planSources(p) {
+		calls, time := sumOf(p, name)
+		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(time))
+	}
+	if len(s.left) > 0 {
+		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
+	}
+}
+
+func planSources(p collect.Plan) []string {
+	var names []string
+	for _, l := range p.Lines {
+		if !slices.Contains(names, l.Source) {
+			names = append(names, l.Source)
+		}
+	}
+	return names
+}
+
+func sumOf(p collect.Plan, source string) (calls int, slowest time.Duration) {
+	by := map[collect.Pace]time.Duration{}
+	for _, l := range p.Lines {
+		if l.Source == source {
+			calls += l.Calls
+			by[l.Pace] += l.Time
+		}
+	}
+	for _, d := range by {
+		slowest = max(slowest, d)
+	}
+	return calls, slowest
+}
+
+// roughly prints a time as a person would say it.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "under a second"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
+}
+
+// counts are the numbers of resources by type in the snapshot recorded last.
+func (c *collectCommand) counts(rc *runContext) collect.Counts {
+	if c.Try {
+		return nil
+	}
+	var known collect.Counts
+	_ = c.with(rc, func(st *store.Store) error { // a plan without numbers says so
+		counts, err := st.Counts(rc.Context)
+		known = counts
+		return err
+	})
+	return known
+}
+
+// plan prints what a collection costs.
+func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
+	p, err := collect.PlanRun(s.sources, s.options, c.counts(rc))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(rc, p)
+	}
+	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "subjects\tcalls\ttime\t  question")
+	for _, l := range p.Lines {
+		subjects, calls, note := fmt.Sprint(l.Subjects), fmt.Sprint(l.Calls), ""
+		if l.Subjects < 0 {
+			subjects = "?"
+		}
+		if l.Estimated {
+			calls = "≥ " + calls
+		}
+		if l.Skipped != tickmark.ReasonNone {
+			subjects, calls, note = "-", "-", " ("+string(l.Skipped)+": "+l.Note+")"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t  %s/%s%s\n", subjects, calls, roughly(l.Time), l.Source, l.Ask, printable(note))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	about := ""
+	if p.Estimated {
+		about = "at least "
+	}
+	fmt.Fprintf(rc.Out, "\n%s%d calls, %s%s at the services' real limits; quotas draw side by side\n", about, p.Calls, about, roughly(p.Time))
+	return nil
+}
+
+// day reads a date, or an instant.
+func day(flag, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usageError(flag+" "+s, "not a date", "write it like 2026-06-30")
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// Writer is a source whose identity can write, or of which it is not known
+// that it cannot.
+type Writer struct {
+	Source string `json:"source"`
+	// Why says what it can do, or why that is not known.
+	Why string `json:"why"`
+	// Accepted is the reason for which a person accepted it; empty: nobody did.
+	Accepted string `json:"accepted,omitempty"`
+}
+
+// Writers finds out at which of the sources the identity can write. What cannot
+// be found out counts as can.
+func Writers(ctx context.Context, sources []collect.Source, o collect.Options, accepted map[string]string) ([]Writer, error) {
+	var out []Writer
+	for i := range sources {
+		name := sources[i].Name
+		why := ""
+		switch name {
+		case "arm":
+			var err error
+			if why, err = armWriter(ctx, o); err != nil {
+				return nil, err
+			}
+		case "graph":
+			why = graphWriter(ctx, o)
+		default:
+			why = "what the identity may do there cannot be asked; give it read rights only"
+		}
+		if why != "" {
+			out = append(out, Writer{Source: name, Why: why, Accepted: accepted[name]})
+		}
+	}
+	return out, nil
+}
+
+// RefuseWriters is an error for the writers that nobody accepted.
+func RefuseWriters(all []Writer) error {
+	for _, w := range all {
+		if w.Accepted == "" {
+			return &tickmark.Error{
+				Code: tickmark.CodeUsage, Where: w.Source, What: "the identity can write, or may: " + w.Why,
+				Hint: fmt.Sprintf("use one that can only read (tickmark permissions prints how to make it), or take the risk by name:\n--accept-writer '%s=why this is acceptable'", w.Source),
+			}
+		}
+	}
+	return nil
+}
+
+// harmless are the ARM actions that read although their names end otherwise:
+// queries that are sent as POST.
+// Source: Azure resource provider operations, Microsoft.PolicyInsights and
+// Microsoft.OperationalInsights.
+var harmless = map[string]bool{
+	"microsoft.policyinsights/policystates/summarize/action":          true,
+	"microsoft.policyinsights/policystates/queryresults/action":       true,
+	"microsoft.operationalinsights/workspaces/analytics/query/action": true,
+	"microsoft.operationalinsights/workspaces/search/action":          true,
+}
+
+const typePermission = "arm/permissions"
+
+// accessSource asks what the identity may do in each subscription.
+// Source: Permissions - List For Scope, Azure authorization REST API.
+func accessSource() collect.Source {
+	return collect.Source{Name: "arm", Title: "Azure Resource Manager", Asks: []collect.Ask{
+		{
+			Name: "subscriptions", About: "the subscriptions that the identity sees", Host: collect.HostARM, Path: "/subscriptions", APIVersion: "2022-12-01",
+			Form: "armList", Paging: collect.PageNextLink, Types: []string{"Microsoft.Resources/subscriptions"}, Pace: collect.PaceARM,
+			Needs: collect.Need{Permission: "Microsoft.Resources/subscriptions/read", Role: "Reader"},
+		},
+		{
+			Name: "permissions", About: "what the identity may do in a subscription", Of: []string{"Microsoft.Resources/subscriptions"},
+			Host: collect.HostARM, Path: "{id}/providers/Microsoft.Authorization/permissions", APIVersion: "2022-04-01",
+			Form: "armList", Entity: typePermission, Identity: "#", Types: []string{typePermission}, Pace: collect.PaceARM,
+			Needs: collect.Need{Permission: "Microsoft.Authorization/permissions/read", Role: "Reader"},
+		},
+	}}
+}
+
+// armWriter says what the identity can write in Azure Resource Manager.
+func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
+	dir, err := os.MkdirTemp(o.Dir, "access-")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); err == nil {
+			err = e
+		}
+	}()
+	o.Dir, o.Only, o.Progress = dir, nil, nil
+	run, err := collect.Run(ctx, []collect.Source{accessSource()}, o)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if e := run.Close(); err == nil {
+			err = e
+		}
+	}()
+	for i := range run.Snapshot.Segments {
+		seg := &run.Snapshot.Segments[i]
+		for k := range seg.Pages {
+			if p := &seg.Pages[k]; p.Ask == "permissions" {
+				if what := mayWrite(p); what != "" {
+					return what + " in " + p.Subject, nil
+				}
+			}
+		}
+		for k := range seg.Coverage.Asks {
+			if a := &seg.Coverage.Asks[k]; a.Missing != tickmark.ReasonNone || len(a.Refusals) > 0 {
+				detail := a.Detail
+				if len(a.Refusals) > 0 {
+					detail = strings.TrimSpace(a.Refusals[0].Code + " " + a.Refusals[0].Detail)
+				}
+				return "what it may do was not answered (" + a.Name + ": " + detail + ")", nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// mayWrite names an action in a page of permissions that can change something.
+func mayWrite(p *tickmark.Page) string {
+	for _, it := range p.Items {
+		tape, err := jsontape.Parse(p.Bytes[it.Off:it.Off+it.Len], jsontape.Options{})
+		if err != nil {
+			return "permissions that cannot be read"
+		}
+		for _, m := range [2][2]string{{"actions", "notActions"}, {"dataActions", "notDataActions"}} {
+			var not []string
+			for v := range tape.Root().Get(m[1]).Elems() {
+				not = append(not, strings.ToLower(v.Str()))
+			}
+			for v := range tape.Root().Get(m[0]).Elems() {
+				a := strings.ToLower(v.Str())
+				if a == "" {
+					return "permissions that cannot be read"
+				}
+				if !readsOnly(a) && !slices.Contains(not, "*") && !slices.Contains(not, a) {
+					return v.Str()
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func readsOnly(action string) bool {
+	return action == "*/read" || strings.HasSuffix(action, "/read") || harmless[action]
+}
+
+// readingRoles are the directory roles, by template, that an application may
+// have without being able to write.
+// Source: Microsoft Entra built-in roles (template ids).
+var readingRoles = map[string]string{
+	"f2ef992c-3afb-46b9-b7cf-a126ee74c451": "Global Reader",
+	"5d6b6bb7-de71-4623-b4af-96380a352509": "Security Reader",
+	"88d8e3e3-8f55-4a1e-953a-9b9898b8876b": "Directory Readers",
+	"4a5d8f65-41da-4de4-8968-e035b65339cf": "Reports Reader",
+	// In the tokens of every application, and of every member (unverified: seen
+	// in tokens, not found in the documentation).
+	"0997a1d0-0d1d-4acb-b408-d5ca73121e90": "",
+	"b79fbf4d-3ef9-4689-8143-76b194e85509": "",
+}
+
+// graphWriter says what the identity can write by Microsoft Graph, from the
+// claims of its own token: roles of an application, scopes of a person.
+func graphWriter(ctx context.Context, o collect.Options) string {
+	header, _, err := o.Credentials.Token(ctx, collect.HostGraph, o.Endpoints.Audience[collect.HostGraph])
+	if err != nil {
+		return "it cannot sign in: " + err.Error()
+	}
+	return tokenWrites(header)
+}
+
+func tokenWrites(header string) string {
+	_, token, _ := strings.Cut(header, " ")
+	parts := strings.Split(token, ".")
+	const opaque = "its token does not say what it may do"
+	if len(parts) != 3 {
+		return opaque
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return opaque
+	}
+	var claims struct {
+		Kind  string   `json:"idtyp"`
+		Roles []string `json:"roles"`
+		Scope string   `json:"scp"`
+		Wids  []string `json:"wids"`
+	}
+	if err := json.Unmarshal(raw, &claims); err != nil {
+		return opaque
+	}
+	app := claims.Kind == "app" || claims.Scope == "" && len(claims.Roles) > 0
+	if !app && claims.Scope == "" {
+		return opaque
+	}
+	for _, p := range append(claims.Roles, strings.Fields(claims.Scope)...) {
+		if !readPermission(p) {
+			return p
+		}
+	}
+	if app {
+		for _, w := range claims.Wids {
+			if _, ok := readingRoles[strings.ToLower(w)]; !ok {
+				return "the directory role " + w
+			}
+		}
+	}
+	return ""
+}
+
+// readPermission reports whether a permission of Microsoft Graph only reads:
+// RESOURCE.Read…, as all that read are named, or one of sign-in itself.
+func readPermission(p string) bool {
+	switch p {
+	case "openid", "profile", "email", "offline_access":
+		return true
+	}
+	parts := strings.Split(p[strings.LastIndexByte(p, '/')+1:], ".")
+	return len(parts) > 1 && strings.HasPrefix(parts[1], "Read") && !strings.Contains(p, "Write") && !strings.Contains(p, "Manage.")
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/inventory"
+)
+
+// ReachState is how far the identity gets with a question.
+type ReachState string
+
+// The states, from the best to the worst.
+const (
+	ReachReadable ReachState = "readable"
+	ReachNothing  ReachState = "nothing there" // there was nothing to ask about
+	ReachAbsent   ReachState = "not offered"
+	ReachDeclined ReachState = "declined" // or left out
+	ReachLicence  ReachState = "licence missing"
+	ReachRole     ReachState = "role missing"
+	ReachFailed   ReachState = "not answered"
+)
+
+// ReachStates lists the states in the order of tables.
+func ReachStates() []ReachState {
+	return []ReachState{ReachReadable, ReachRole, ReachLicence, ReachDeclined, ReachFailed, ReachAbsent, ReachNothing}
+}
+
+// reachOrder ranks the states from the best to the worst.
+var reachOrder = []ReachState{ReachReadable, ReachNothing, ReachAbsent, ReachDeclined, ReachLicence, ReachRole, ReachFailed}
+
+// AskReach is one question: how far the identity gets, and what it needs.
+type AskReach struct {
+	Source     string          `json:"source"`
+	Ask        string          `json:"ask"`
+	State      ReachState      `json:"state"`
+	Reason     tickmark.Reason `json:"reason,omitempty"`
+	Detail     string          `json:"detail,omitempty"`
+	Permission string          `json:"permission,omitempty"`
+	Role       string          `json:"role,omitempty"`
+	Licence    []string        `json:"licence,omitempty"`
+	Host       collect.Host    `json:"host"`
+	Types      []string        `json:"types,omitempty"`
+}
+
+// Unlocked are the checks and criteria that depend on questions in one state.
+type Unlocked struct {
+	Asks     int      `json:"asks"`
+	Checks   []string `json:"checks"`
+	Criteria []string `json:"criteria"`
+}
+
+// ReachTable says, by source and state, what can be read and what that unlocks.
+type ReachTable struct {
+	Asks []AskReach `json:"asks"`
+	// Cells are by source, then state.
+	Cells map[string]map[ReachState]*Unlocked `json:"cells"`
+	// Files are the checks that look at what no source lists: exported files.
+	Files []string `json:"files"`
+}
+
+// Reach makes the table of what probing found.
+func Reach(sources []collect.Source, found []collect.Reach, cat *catalog.Catalog) *ReachTable {
+	t := &ReachTable{Cells: map[string]map[ReachState]*Unlocked{}}
+	index := map[[2]string]*collect.Ask{}
+	for i := range sources {
+		for k := range sources[i].Asks {
+			index[[2]string{sources[i].Name, sources[i].Asks[k].Name}] = &sources[i].Asks[k]
+		}
+	}
+	listing := map[string][]int{} // type → asks
+	for _, f := range found {
+		a := index[[2]string{f.Source, f.Ask}]
+		if a == nil {
+			continue
+		}
+		r := AskReach{
+			Source: f.Source, Ask: f.Ask, State: stateOf(f), Reason: f.Reason, Detail: strings.TrimSpace(f.Code + " " + f.Detail),
+			Permission: a.Needs.Permission, Role: a.Needs.Role, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
+		}
+		for _, typ := range a.Types {
+			k := inventory.TypeKey(typ)
+			listing[k] = append(listing[k], len(t.Asks))
+		}
+		t.Asks = append(t.Asks, r)
+		t.cell(f.Source, r.State).Asks++
+	}
+	t.unlock(listing, cat)
+	return t
+}
+
+func stateOf(f collect.Reach) ReachState {
+	switch f.Reason {
+	case tickmark.ReasonNone, tickmark.ReasonTruncated:
+		return ReachReadable
+	case tickmark.ReasonNotPermitted:
+		return ReachRole
+	case tickmark.ReasonNoLicence:
+		return ReachLicence
+	case tickmark.ReasonDeclined, tickmark.ReasonExcluded:
+		return ReachDeclined
+	case tickmark.ReasonNotOffered:
+		return ReachAbsent
+	case tickmark.ReasonNotCollected:
+		if !f.Put {
+			return ReachNothing
+		}
+	}
+	return ReachFailed
+}
+
+func (t *ReachTable) cell(source string, s ReachState) *Unlocked {
+	if t.Cells[source] == nil {
+		t.Cells[source] = map[ReachState]*Unlocked{}
+	}
+	if t.Cells[source][s] == nil {
+		t.Cells[source][s] = &Unlocked{Checks: []string{}, Criteria: []string{}}
+	}
+	return t.Cells[source][s]
+}
+
+// unlock gives every check to the question that limits it: of all that list the
+// types that it judges or looks up, the one that gets least far.
+func (t *ReachTable) unlock(listing map[string][]int, cat *catalog.Catalog) {
+	for i := range cat.Checks {
+		k := cat.Checks[i]
+		worst, fed := -1, true
+		for _, typ := range slices.Concat(k.Types, k.Needs) {
+			asks := listing[inventory.TypeKey(typ)]
+			fed = fed && len(asks) > 0
+			for _, a := range asks {
+				if worst < 0 || rankOf(t.Asks[a].State) > rankOf(t.Asks[worst].State) {
+					worst = a
+				}
+			}
+		}
+		if worst < 0 || !fed {
+			t.Files = append(t.Files, k.ID)
+			continue
+		}
+		u := t.cell(t.Asks[worst].Source, t.Asks[worst].State)
+		u.Checks = append(u.Checks, k.ID)
+		for _, l := range k.Criteria {
+			if !slices.Contains(u.Criteria, l.Code) {
+				u.Criteria = append(u.Criteria, l.Code)
+			}
+		}
+		slices.Sort(u.Criteria)
+	}
+}
+
+func rankOf(s ReachState) int { return slices.Index(reachOrder, s) }
+
+// Retention is how long a log can still be read.
+type Retention struct {
+	Source string `json:"source"`
+	Ask    string `json:"ask"`
+	About  string `json:"about"`
+	// Keeps is how long the source keeps it, 0 where that is not known.
+	Keeps time.Duration `json:"keeps"`
+	// Exported is the first day that a workspace has; zero if none was found.
+	Exported time.Time `json:"exported,omitzero"`
+	// Unknown says why it is not known whether it is exported.
+	Unknown tickmark.Reason `json:"unknown,omitempty"`
+	// Lost is the day on which the source loses the first day of the period;
+	// zero if it keeps it, or an export has it.
+	Lost time.Time `json:"lost,omitzero"`
+}
+
+// exports name, for a log, the question that finds its days in a workspace.
+var exports = map[string]string{
+	"graph/sign-ins":                   "log-sign-ins-days",
+	"graph/sign-ins-non-interactive":   "log-sign-ins-background-days",
+	"graph/sign-ins-service-principal": "log-sign-ins-services-days",
+	"graph/sign-ins-managed-identity":  "log-sign-ins-managed-days",
+	"graph/directory-audits":           "log-audit-logs-days",
+	"arm/activity-log":                 "log-azure-activity-days",
+}
+
+// RetentionClock reads, for each log that its source does not keep for ever,
+// since when a workspace has it, and says when the first day of the period is
+// lost at the source. licensed are the service plans of the tenant.
+func RetentionClock(ctx context.Context, sources []collect.Source, o collect.Options, licensed []string, from time.Time) ([]Retention, error) {
+	var out []Retention
+	var only []string
+	for i := range sources {
+		for k := range sources[i].Asks {
+			a := &sources[i].Asks[k]
+			if a.Window == nil || a.Window.Keeps == 0 {
+				continue
+			}
+			r := Retention{Source: sources[i].Name, Ask: a.Name, About: a.About, Keeps: a.Window.Keeps}
+			for plan, keeps := range a.Window.Extended {
+				if slices.ContainsFunc(licensed, func(l string) bool { return strings.EqualFold(l, plan) }) {
+					r.Keeps = max(r.Keeps, keeps)
+				}
+			}
+			if e := exports[r.Source+"/"+r.Ask]; e != "" {
+				only = append(only, "arm/"+e)
+				r.Unknown = tickmark.ReasonNotCollected
+			}
+			out = append(out, r)
+		}
+	}
+	if arm := slices.IndexFunc(sources, func(s collect.Source) bool { return s.Name == "arm" }); arm >= 0 && len(only) > 0 {
+		if err := exported(ctx, sources[arm:arm+1], o, only, from, out); err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		r := &out[i]
+		if lost := from.Add(r.Keeps); r.Exported.IsZero() || r.Exported.After(from) {
+			r.Lost = lost
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Retention) int { return cmp.Or(a.Lost.Compare(b.Lost), strings.Compare(a.Source, b.Source)) })
+	return out, nil
+}
+
+// exported asks the workspaces for the days that they have.
+func exported(ctx context.Context, arm []collect.Source, o collect.Options, only []string, from time.Time, out []Retention) (err error) {
+	dir, err := os.MkdirTemp(o.Dir, "retention-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); err == nil {
+			err = e
+		}
+	}()
+	o.Dir, o.Only, o.From, o.Progress = dir, only, from, nil
+	run, err := collect.Run(ctx, arm, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := run.Close(); err == nil {
+			err = e
+		}
+	}()
+	for i := range out {
+		want := exports[out[i].Source+"/"+out[i].Ask]
+		for s := range run.Snapshot.Segments {
+			for k := range run.Snapshot.Segments[s].Coverage.Asks {
+				a := &run.Snapshot.Segments[s].Coverage.Asks[k]
+				if a.Name != want || want == "" {
+					continue
+				}
+				if out[i].Unknown = a.Missing; a.Missing == tickmark.ReasonNone && len(a.Refusals) > 0 {
+					out[i].Unknown = a.Refusals[0].Reason
+				}
+				if sp := a.Span; sp != nil && !sp.First.IsZero() && (out[i].Exported.IsZero() || sp.First.Before(out[i].Exported)) {
+					out[i].Exported = sp.First
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Plans reads the service plans of the tenant's licences.
+func Plans(ctx context.Context, sources []collect.Source, o collect.Options) (plans []string, err error) {
+	g := slices.IndexFunc(sources, func(s collect.Source) bool { return s.Name == "graph" })
+	if g < 0 {
+		return nil, nil
+	}
+	dir, err := os.MkdirTemp(o.Dir, "licences-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); err == nil {
+			err = e
+		}
+	}()
+	o.Dir, o.Only, o.Progress = dir, []string{"graph/subscribed-skus"}, nil
+	run, err := collect.Run(ctx, sources[g:g+1], o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if e := run.Close(); err == nil {
+			err = e
+		}
+	}()
+	inv, err := inventory.Build(ctx, run.Snapshot, inventory.Options{Workers: 1})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range inv.OfType("graph/subscribedSkus") {
+		if s := r.Root.Get("capabilityStatus").Str(); s != "Enabled" && s != "Warning" {
+			continue
+		}
+		for p := range r.Root.Get("servicePlans").Elems() {
+			plans = append(plans, strings.Clone(p.Get("servicePlanName").Str()))
+		}
+	}
+	slices.Sort(plans)
+	return slices.Compact(plans), nil
+}
