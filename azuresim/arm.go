@@ -245,7 +245,7 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 
 // isPlain reports whether a type lives in resource groups, or below a resource:
 // lists of a subscription and of a group show it wherever it is.
-func (t *template) isPlain() bool { return t.child || t.At == "" || t.At == "group" }
+func (t *template) isPlain() bool { return t.child || t.root && (t.At == "" || t.At == "group") }
 
 // inScope reports whether a scope is the other one or below it; both are lower
 // case. The empty scope is the tenant.
@@ -425,6 +425,8 @@ func (s *Sim) armSpecial(q *armRequest) bool {
 		s.policyStates(q, last)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.insights/eventtypes/management/values") && q.sub >= 0:
 		s.activityLog(q)
+	case get && len(seg) == 9 && last == "tables" && strings.Contains(q.lower, "/providers/microsoft.operationalinsights/workspaces/"):
+		return s.workspaceTables(q)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.authorization/permissions"):
 		s.permissions(q)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.insights/diagnosticsettings"):

@@ -41,6 +41,7 @@ type template struct {
 	lower   string
 	table   string
 	child   bool // below a parent, of its type
+	root    bool // below no parent
 	name    []part
 	group   []part
 	place   []part
@@ -233,7 +234,7 @@ func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) 
 	if r.Type == "" || r.Name == "" && r.Type != groupType {
 		return nil, bad("a resource needs a type and a name")
 	}
-	t := &template{Resource: r, full: r.Type, number: len(s.templates)}
+	t := &template{Resource: r, full: r.Type, number: len(s.templates), root: parent == nil}
 	s.templates = append(s.templates, t)
 	if parent != nil && !strings.Contains(r.Type, ".") {
 		t.full, t.child = parent.full+"/"+r.Type, true

@@ -156,6 +156,11 @@ func compareValues(op string, a, b any) bool {
 
 // order compares times as times, numbers as numbers and the rest as text.
 func order(a, b any) int {
+	x, isText := a.(string)
+	y, both := b.(string)
+	if isText && both && !(stamped(x) && stamped(y)) {
+		return cmp.Compare(x, y)
+	}
 	if x, ok := timeOf(a); ok {
 		if y, ok := timeOf(b); ok {
 			return x.Compare(y)
@@ -168,6 +173,9 @@ func order(a, b any) int {
 	}
 	return cmp.Compare(textOf(a), textOf(b))
 }
+
+// stamped reports whether text may be a time: it begins with a year.
+func stamped(t string) bool { return len(t) >= 10 && t[4] == '-' && t[7] == '-' }
 
 // table is the result of a query: columns in order, one slice for each row.
 type table struct {
