@@ -105,6 +105,7 @@ func (r *runner) collect() (*Collected, error) {
 			s.Segments = append(s.Segments, seg)
 		}
 		s.Problems = append(s.Problems, src.problems()...)
+		s.Problems = append(s.Problems, src.differences(books, c.mapping)...)
 	}
 	s.ObservedAt = r.observed(s)
 	c.Snapshot, c.digest = s, tickmark.Digest(h.Sum(nil))
