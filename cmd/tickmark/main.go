@@ -32,6 +32,7 @@ type commands struct {
 	collectCommands
 	evidenceCommands
 	policyCommands
+	catalogCommands
 }
 
 // runContext is what a command may use of the world.
