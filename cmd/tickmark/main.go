@@ -32,6 +32,7 @@ type commands struct {
 	collectCommands
 	evidenceCommands
 	policyCommands
+	simCommands
 }
 
 // runContext is what a command may use of the world.
