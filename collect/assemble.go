@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -30,6 +29,7 @@ type Collected struct {
 	digest  tickmark.Digest
 	mapping []byte
 	spans   [][][2]int // of the mapping, by segment
+	offsets [][]int    // of each page
 	unmap   func() error
 	spool   *spool
 }
@@ -48,6 +48,15 @@ func (c *Collected) Release(segment int) {
 	for _, s := range c.spans[segment] {
 		forget(c.mapping, s[0], s[1])
 	}
+}
+
+// ReleasePage is Release for one page: a segment can be larger than memory.
+func (c *Collected) ReleasePage(segment, page int) {
+	if segment < 0 || segment >= len(c.offsets) || page < 0 || page >= len(c.offsets[segment]) {
+		return
+	}
+	off := c.offsets[segment][page]
+	forget(c.mapping, off, off+len(c.Snapshot.Segments[segment].Pages[page].Bytes))
 }
 
 // Close unmaps the pages, which must not be used after it. It removes nothing.
@@ -96,6 +105,7 @@ func (r *runner) collect() (*Collected, error) {
 			s.Segments = append(s.Segments, seg)
 		}
 		s.Problems = append(s.Problems, src.problems()...)
+		s.Problems = append(s.Problems, src.differences(books, c.mapping)...)
 	}
 	s.ObservedAt = r.observed(s)
 	c.Snapshot, c.digest = s, tickmark.Digest(h.Sum(nil))
@@ -260,6 +270,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 	}
 	for _, x := range books {
 		if x[i] != nil {
+			slices.SortFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 			r.span(a, x[i])
 		}
 	}
@@ -286,7 +297,7 @@ func (x *account) add(u *unit) {
 	for s, e := range u.hidden {
 		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
 	}
-	sort.Slice(c.Excluded, func(i, j int) bool { return c.Excluded[i].Scope < c.Excluded[j].Scope })
+	slices.SortFunc(c.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 	c.Excluded = slices.CompactFunc(c.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
 	e := u.end
 	if e == nil {
@@ -370,6 +381,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	listed := map[string]string{}
 	var open []string
 	var spans [][2]int
+	var offsets []int
 	for i, x := range accounts {
 		if x == nil {
 			continue
@@ -378,6 +390,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 		for _, u := range x.units {
 			for _, p := range u.pages {
 				end := int(p.Off) + p.Len
+				offsets = append(offsets, int(p.Off))
 				seg.Pages = append(seg.Pages, page(a, u, p, c.mapping[p.Off:end:end]))
 				if n := len(spans); n > 0 && spans[n-1][1] == int(p.Off) {
 					spans[n-1][1] = end
@@ -422,6 +435,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	}
 	seg.Coverage = cov
 	c.spans = append(c.spans, spans)
+	c.offsets = append(c.offsets, offsets)
 	return seg
 }
 

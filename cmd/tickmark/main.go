@@ -33,6 +33,7 @@ type commands struct {
 	evidenceCommands
 	policyCommands
 	simCommands
+	catalogCommands
 }
 
 // runContext is what a command may use of the world.
