@@ -35,7 +35,7 @@ func (s *sourceRun) scopeOf(x *Subject) string {
 	return s.src.Scope(x)
 }
 
-// kind is the number of a row's type, 0 where no ask is of it.
+// kind is the number of a row's type, 0 where no ask names it.
 func (s *sourceRun) kind(a *Ask, row jsontape.Value) uint16 {
 	if a.Entity != "" {
 		if k := s.kinds[strings.ToLower(a.Entity)]; k != 0 {
@@ -266,7 +266,7 @@ func (r *runner) prepare(sources []Source) error {
 			s.asks = append(s.asks, &askRun{
 				src: s, ask: a, path: parseTemplate(a.Path), query: parseTemplate(a.Query), body: parseTemplate(a.Body),
 			})
-			for _, t := range a.Of {
+			for _, t := range slices.Concat(a.Of, a.Types) {
 				if low := strings.ToLower(t); s.kinds[low] == 0 {
 					s.kinds[low] = uint16(len(s.kinds) + 1) //nolint:gosec // a source has few types
 				}

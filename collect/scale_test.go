@@ -26,8 +26,8 @@ type bulk struct {
 }
 
 func (b *bulk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path == "/query":
+	switch r.URL.Path {
+	case "/query":
 		var q struct {
 			Options struct {
 				Token string `json:"$skipToken"`
@@ -86,7 +86,7 @@ func bulkVictim(dir string) int {
 	tune.quotas = unpaced()
 	c, err := Run(context.Background(), []Source{bulkSource(true)}, Options{Dir: filepath.Join(dir, "run"), Credentials: Static("Bearer x"), Endpoints: e, tune: &tune})
 	if err != nil {
-		fmt.Println(err) //nolint:forbidigo // this is a process
+		fmt.Println(err)
 		return 2
 	}
 	n := 0
@@ -109,7 +109,7 @@ func bulkVictim(dir string) int {
 			}
 		}
 	}
-	fmt.Printf("items %d requests %d peak %s\n", n, c.Requests, peak) //nolint:forbidigo // this is a process
+	fmt.Printf("items %d requests %d peak %s\n", n, c.Requests, peak)
 	return 0
 }
 

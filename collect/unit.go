@@ -23,7 +23,8 @@ type unit struct {
 	key   key
 	at    ref
 	batch []ref
-	id    string
+	id    string   // of the subject
+	path  string   // the same, with what it lies below
 	ids   []string // of a batch
 	scope string
 	pace  string
@@ -52,7 +53,8 @@ type pageRec struct {
 	*pageEntry
 	unit    *unit
 	items   []tickmark.Item
-	kinds   []uint16 // beside items; 0 is a type that no ask is of; nil is all 0
+	kinds   []uint16 // beside items; 0 is a type that no ask names; nil is all 0
+	ids     []uint64 // of the items whose kind is not 0, hashed
 	columns []string
 	content tickmark.Digest // of the rows: the same when tokens around them differ
 	proof   bool            // Shows says that the identity sees
@@ -219,6 +221,10 @@ type result struct {
 	err    error
 }
 
+// patience is how often a service may ask for the same short wait; after that
+// it is left alone for longer than it asks.
+const patience = 8
+
 // step sends one request of a unit and takes the answer.
 func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 	res := result{unit: u}
@@ -255,6 +261,9 @@ func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 		u.throttles++
 		if !told {
 			res.snooze = r.tune.backoff(u.throttles - 1)
+		}
+		if n := u.throttles - patience; n > 0 {
+			res.snooze = max(res.snooze, min(time.Second<<min(n, 6), time.Minute))
 		}
 		res.kind, res.wait, res.late = stepLater, res.snooze, true
 		res.quota = false // the wait says more

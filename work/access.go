@@ -32,7 +32,7 @@ func Writers(ctx context.Context, sources []collect.Source, o collect.Options, a
 	var out []Writer
 	for i := range sources {
 		name := sources[i].Name
-		why := ""
+		var why string
 		switch name {
 		case "arm":
 			var err error

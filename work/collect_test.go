@@ -298,7 +298,11 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	cat := judgeCatalog(t)
-	table := work.Reach(sources, found, cat)
+	plans, err := work.Plans(t.Context(), sources, r.opts)
+	if err != nil || !slices.Equal(plans, []string{"AAD_PREMIUM", "AAD_PREMIUM_P2"}) {
+		t.Errorf("plans %v, %v", plans, err)
+	}
+	table := work.Reach(sources, found, plans, cat)
 	total := len(table.Files)
 	for _, states := range table.Cells {
 		for _, u := range states {
@@ -327,7 +331,7 @@ func TestReach(t *testing.T) {
 			found[i].Reason = tickmark.ReasonNotPermitted
 		}
 	}
-	worse := work.Reach(sources, found, cat)
+	worse := work.Reach(sources, found, plans, cat)
 	if u := worse.Cells["arm"][work.ReachRole]; u == nil || len(u.Checks) == 0 || len(u.Criteria) == 0 || readable(worse) >= readable(table) {
 		t.Errorf("a refused list changes nothing: %d, then %d", readable(table), readable(worse))
 	}

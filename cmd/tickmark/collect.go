@@ -225,8 +225,8 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 	}
 	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
 	for _, name := range planSources(p) {
-		calls, time := sumOf(p, name)
-		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(time))
+		calls, takes := sumOf(p, name)
+		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(takes))
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))

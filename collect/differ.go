@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+// differences compares the asks that list the same type. A resource that one
+// lists and another, which was wholly answered, does not, came or went while
+// they were read, or was lost.
+func (s *sourceRun) differences(books map[string][]*account, pages []byte) []tickmark.Problem {
+	whole := make([]bool, len(s.asks))
+	for i, a := range s.asks {
+		whole[i] = a.skip == nil && identified(a.ask) && a.ask.Identity == "" && a.ask.Entity == "" && !a.ask.Part && !strings.Contains(a.ask.Query, "$filter")
+		for _, accounts := range books {
+			if x := accounts[i]; x != nil && (x.cov.Missing != tickmark.ReasonNone || len(x.cov.Refusals)+len(x.cov.Excluded) > 0) {
+				whole[i] = false
+			}
+		}
+	}
+	var out []tickmark.Problem
+	for i, b := range s.asks {
+		for _, typ := range b.ask.Types {
+			if !whole[i] || typ == "*" {
+				continue
+			}
+			k := s.kinds[strings.ToLower(typ)]
+			var has map[uint64]bool
+			for j, a := range s.asks {
+				if i == j || a.ask.Entity != "" || !listsAll(a.ask, typ) {
+					continue
+				}
+				if has == nil {
+					has = b.idsOf(k)
+				}
+				if p := lacks(a, b, k, has, pages); p != nil {
+					out = append(out, *p)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func listsAll(a *Ask, typ string) bool {
+	return slices.ContainsFunc(a.Types, func(t string) bool { return t == "*" || strings.EqualFold(t, typ) })
+}
+
+func (a *askRun) idsOf(k uint16) map[uint64]bool {
+	ids := map[uint64]bool{}
+	a.each(k, func(_ *pageRec, _ int, id uint64) { ids[id] = true })
+	return ids
+}
+
+// each gives the rows of a kind.
+func (a *askRun) each(k uint16, do func(p *pageRec, item int, id uint64)) {
+	for _, u := range a.units {
+		for _, p := range u.pages {
+			n := 0
+			for i, kind := range p.kinds {
+				if kind == k {
+					do(p, i, p.ids[n])
+				}
+				if kind != 0 {
+					n++
+				}
+			}
+		}
+	}
+}
+
+// lacks says what a lists and b does not.
+func lacks(a, b *askRun, k uint16, has map[uint64]bool, pages []byte) *tickmark.Problem {
+	n := 0
+	var names []string
+	a.each(k, func(p *pageRec, item int, id uint64) {
+		if has[id] {
+			return
+		}
+		if n++; n > 3 {
+			return
+		}
+		at := int(p.Off) + p.items[item].Off
+		if tape, err := jsontape.Parse(pages[at:at+p.items[item].Len], jsontape.Options{}); err == nil {
+			names = append(names, strings.Clone(tape.Root().Get("id").Str()))
+		}
+	})
+	if n == 0 {
+		return nil
+	}
+	return &tickmark.Problem{
+		Input: b.src.src.Name + "/" + b.ask.Name, Object: names[0], Byte: -1, Reason: tickmark.ReasonConflicting,
+		What: fmt.Sprintf("two lists differ: %d that %s lists are not here (%s)", n, a.ask.Name, strings.Join(names, ", ")),
+		Hint: "the population changed while it was collected, or an answer was not whole: collect again",
+	}
+}
