@@ -3,12 +3,15 @@
 package catalog_test
 
 import (
-	"bufio"
+	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/tickmark/tickmark/catalog"
 )
@@ -340,15 +343,14 @@ func TestGlossary(t *testing.T) {
 	for _, x := range l.Glossary {
 		means[x.Term] = x.Means
 	}
-	f, err := os.Open("../doc/terms.md")
+	b, err := os.ReadFile("../doc/terms.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	row := regexp.MustCompile(`^\| \*(.+?)\* \| (.+) \|$`)
 	n := 0
-	for s := bufio.NewScanner(f); s.Scan(); {
-		m := row.FindStringSubmatch(s.Text())
+	for line := range strings.Lines(string(b)) {
+		m := row.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
 		}
@@ -359,5 +361,65 @@ func TestGlossary(t *testing.T) {
 	}
 	if n < 50 {
 		t.Errorf("only %d words were found in doc/terms.md", n)
+	}
+}
+
+// TestReferenceRefuses spoils one place of the reference data at a time: the
+// error names file and line.
+func TestReferenceRefuses(t *testing.T) {
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound := fstest.MapFS{}
+	err = fs.WalkDir(os.DirFS("."), "services", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		sound[name] = &fstest.MapFile{Data: b}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without the controls nothing loads; what is wanted must not be among
+	// what is said of the sound files already.
+	_, err = catalog.LoadLibrary(sound, c)
+	before := fmt.Sprint(err)
+	for _, tc := range []struct{ file, old, new, want string }{
+		{"areas.yaml", "criteria: [CC6.4]", "criteria: [CC6.9]", `criterion "CC6.9" does not exist`},
+		{"areas.yaml", "id: capacity", "id: room", `says nothing of area "room"`},
+		{"profiles.yaml", "      capacity:\n", "      size:\n", `says nothing of area "capacity"`},
+		{"profiles.yaml", "controls: [vulnerability-patching, endpoints-workloads]", "controls: []", "shared needs the controls"},
+		{"profiles.yaml", "controls: [vulnerability-patching, endpoints-workloads]", "controls: [patching]", `control "patching" does not exist`},
+		{"profiles.yaml", "checks: [vm-patching", "checks: [vm-patched", `check "vm-patched" does not exist`},
+		{"azure.yaml", "profile: iaas-compute", "profile: iaas", `profile "iaas"`},
+		{"azure.yaml", "tier: iaas", "tier: metal", `tier "metal"`},
+		{"azure.yaml", "https://learn", "http://learn", "is not an https address"},
+		{"azure.yaml", "id: aks", "id: storage", "want an id of its own"},
+		{"microsoft365.yaml", "id: entra-id\n", "id: entra\n", `service "entra-id" does not exist`},
+		{"scope.yaml", `from: "2022-04-19"`, `from: "April 2022"`, "a bad date"},
+		{"scope.yaml", "    services:\n      - purview-compliance-manager\n", "    services:\n", "do not pair"},
+		{"scope.yaml", "products: [azure", "products: [aws", `product "aws"`},
+		{"scope.yaml", "environment: gccHigh", "environment: moon", "unknown report, cloud or environment"},
+		{"reports.yaml", "within: azure-soc2", "within: nowhere", "cadence from"},
+		{"reports.yaml", `to: "2019-12-18"`, `to: "2018-12-18"`, "cadence from"},
+		{"reports.yaml", "months: 12", "months: 0", "cadence from"},
+		{"reports.yaml", `periodEnds: ["03-31"`, `periodEnds: ["31-03"`, "cadence from"},
+		{"reports.yaml", `issued: "01-31"`, `issued: "31 January"`, "cadence from"},
+	} {
+		name := "services/" + tc.file
+		text := string(sound[name].Data)
+		spoilt := strings.Replace(text, tc.old, tc.new, 1)
+		if spoilt == text {
+			t.Fatalf("%s does not hold %q", name, tc.old)
+		}
+		files := maps.Clone(sound)
+		files[name] = &fstest.MapFile{Data: []byte(spoilt)}
+		_, err := catalog.LoadLibrary(files, c)
+		if got := fmt.Sprint(err); strings.Contains(before, tc.want) || !strings.Contains(got, tc.want) {
+			t.Errorf("%s, %s: want %q, got %.600s", tc.file, tc.new, tc.want, got)
+		}
 	}
 }
