@@ -154,6 +154,10 @@ func mean(a *Ask, status int, s said) Meaning {
 				return w.Means
 			}
 		}
+		// GitHub has no codes: the message is what there is.
+		if len(s.codes) == 0 && strings.EqualFold(s.message, w.Code) {
+			return w.Means
+		}
 	}
 	for _, c := range s.codes {
 		m, ok := meanings[strings.ToLower(c)]
