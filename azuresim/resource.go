@@ -234,10 +234,11 @@ func (s *Sim) varsOf(i int32) vars {
 		v.group = v.name
 		v.id = v.parent + "/resourceGroups/" + v.name
 	case t.child:
-		v.id = v.parent + "/" + t.Type + "/" + v.name
+		v.id = v.parent + alternate(strings.Split(t.Type, "/"), v.name)
 	default:
 		v.id = join(v.parent, t.full, v.name)
 	}
+	v.name = v.name[strings.LastIndexByte(v.name, '/')+1:]
 	return v
 }
 
@@ -259,12 +260,18 @@ func (s *Sim) scopeOf(t *template, v *vars) string {
 
 // join makes the id of a resource below a scope: types and names alternate.
 func join(scope, full, name string) string {
-	types, names := strings.Split(full, "/"), strings.Split(name, "/")
-	id := scope + "/providers/" + types[0]
-	for i := 1; i < len(types); i++ {
-		id += "/" + types[i]
-		if j := i - 1; j < len(names) {
-			id += "/" + names[j]
+	types := strings.Split(full, "/")
+	return scope + "/providers/" + types[0] + alternate(types[1:], name)
+}
+
+// alternate puts types and the parts of a name by turns.
+func alternate(types []string, name string) string {
+	names := strings.SplitN(name, "/", len(types))
+	id := ""
+	for i, t := range types {
+		id += "/" + t
+		if i < len(names) {
+			id += "/" + names[i]
 		}
 	}
 	return id
