@@ -40,7 +40,7 @@ func (s *Sim) prepareDirectory() error {
 				continue
 			}
 			n = strings.ToLower(n)
-			if old, ok := s.principals[n]; ok && old.ID != p.ID {
+			if old, ok := s.principals[n]; ok && old != p {
 				return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("two principals are called %q", n), Where: "people, groups, applications, identities"}
 			}
 			s.principals[n] = p
