@@ -149,9 +149,6 @@ func (s *Sim) licensed(plans ...string) bool {
 	return false
 }
 
-// records returns the entities given for a key of records, rendered.
-func (s *Sim) records(key string) [][]byte { return s.rendered(s.org.Records[key]) }
-
 // rendered fills the placeholders of records; {n} counts from 1.
 func (s *Sim) rendered(rs []Record) [][]byte {
 	out := make([][]byte, len(rs))

@@ -274,7 +274,7 @@ func (s *Sim) fail(w http.ResponseWriter, r *http.Request, status int, code, mes
 }
 
 // writeJSON writes v, which can be marshalled, as the answer.
-func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) { //nolint:unparam // the other half of write
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -462,7 +462,7 @@ func (s *Sim) nextLink(r *http.Request, w window, parameter string) string {
 		return ""
 	}
 	q := make([]string, 0, 4)
-	for _, p := range strings.Split(r.URL.RawQuery, "&") {
+	for p := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		name, _, _ := strings.Cut(p, "=")
 		if u, err := url.QueryUnescape(name); p != "" && (err != nil || !strings.EqualFold(u, parameter)) {
 			q = append(q, p)

@@ -114,9 +114,11 @@ func bearerFor(t *testing.T, s *Sim, c *http.Client, host string) string {
 	return out.Token
 }
 
-// ask sends a request with a token for the host and returns status and body.
-func ask(t *testing.T, s *Sim, c *http.Client, host, method, path, body string) (int, []byte) {
+// ask sends a request ("GET /path") with a token for the host and returns status
+// and body.
+func ask(t *testing.T, s *Sim, c *http.Client, host, request, body string) (int, []byte) {
 	t.Helper()
+	method, path, _ := strings.Cut(request, " ")
 	req, err := http.NewRequestWithContext(t.Context(), method, s.Endpoint(host)+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +145,7 @@ func TestFrame(t *testing.T) {
 		t.Fatalf("%d subscriptions, %d entries", len(s.subs), len(s.entries))
 	}
 	v := s.varsOf(0)
-	status, body := ask(t, s, c, "arm", http.MethodGet, v.id+"?api-version=2023-01-01", "")
+	status, body := ask(t, s, c, "arm", "GET "+v.id+"?api-version=2023-01-01", "")
 	if status != http.StatusOK || !json.Valid(body) || !strings.Contains(string(body), v.name) || !strings.Contains(string(body), "{literal") {
 		t.Fatalf("GET %s: %d %s", v.id, status, body)
 	}
@@ -234,7 +236,7 @@ func TestOfficialClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := pipe.Do(req)
+		resp, err := pipe.Do(req) //nolint:bodyclose // runtime.Payload closes it
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			cancel()
@@ -331,7 +333,7 @@ changes:
 		t.Errorf("the changed resource: %s", b)
 	}
 	query := func(q string) (rows [][]any) {
-		_, b := ask(t, s, c, "logAnalytics", http.MethodPost, "/v1/workspaces/aaaaaaaa-0000-4000-8000-000000000001/query", string(marshal(map[string]any{"query": q})))
+		_, b := ask(t, s, c, "logAnalytics", "POST /v1/workspaces/aaaaaaaa-0000-4000-8000-000000000001/query", string(marshal(map[string]any{"query": q})))
 		var out struct {
 			Tables []struct {
 				Columns []struct{ Name, Type string }
@@ -359,7 +361,7 @@ changes:
 	if err := s.Inject(Fault{ID: "C12/partial"}); err != nil {
 		t.Fatal(err)
 	}
-	_, b := ask(t, s, c, "logAnalytics", http.MethodPost, "/v1/workspaces/aaaaaaaa-0000-4000-8000-000000000001/query", `{"query":"SigninLogs | where TimeGenerated >= ago(10d)"}`)
+	_, b := ask(t, s, c, "logAnalytics", "POST /v1/workspaces/aaaaaaaa-0000-4000-8000-000000000001/query", `{"query":"SigninLogs | where TimeGenerated >= ago(10d)"}`)
 	if !json.Valid(b) || !bytes.Contains(b, []byte(`"PartialError"`)) || len(b) < 200 {
 		t.Errorf("C12/partial: %.300s", b)
 	}

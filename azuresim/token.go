@@ -64,7 +64,7 @@ func (t *bearer) isFor(audiences []string) bool {
 const lifetime = time.Hour
 
 // mint gives out a token for an audience.
-func (s *Sim) mint(audience, client string, life time.Duration) (string, time.Time) {
+func (s *Sim) mint(audience, client string, life time.Duration) (string, time.Time) { //nolint:unparam // tests want tokens that end sooner
 	now := s.Now()
 	id := s.identity(client)
 	claims := map[string]any{
@@ -215,7 +215,7 @@ func (s *Sim) idToken(client string) string {
 // audienceOf is the resource of the first scope that names one:
 // https://host/.default.
 func audienceOf(scope string) string {
-	for _, f := range strings.Fields(scope) {
+	for f := range strings.FieldsSeq(scope) {
 		if i := strings.LastIndexByte(f, '/'); i > 0 && !strings.HasSuffix(f, "://") {
 			return strings.TrimSuffix(f[:i], "/")
 		}
