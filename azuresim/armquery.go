@@ -263,10 +263,7 @@ func (s *Sim) resultOf(body *argRequest) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := q.overIndex(rows)
-	if err != nil {
-		return nil, err
-	}
+	res := q.overIndex(rows)
 	res.at = s.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,7 +278,7 @@ func (s *Sim) resultOf(body *argRequest) (*result, error) {
 }
 
 // overIndex applies the operators; while rows stay as they are, no JSON is made.
-func (q *query) overIndex(rows []argRow) (*result, error) {
+func (q *query) overIndex(rows []argRow) *result {
 	res := &result{}
 	for i, op := range q.ops {
 		switch op.word {
@@ -307,22 +304,19 @@ func (q *query) overIndex(rows []argRow) (*result, error) {
 			for j := range rows {
 				all[j] = &rows[j]
 			}
-			t, err := q.run(i, all, indexColumns)
-			if err != nil {
-				return nil, err
-			}
+			t := q.run(i, all, indexColumns)
 			for _, later := range q.ops[i:] {
 				res.limited = res.limited || later.word == "take"
 			}
 			res.made = &t
-			return res, nil
+			return res
 		}
 	}
 	for i := range rows {
 		rows[i].vars, rows[i].value = nil, nil // made again for the page
 	}
 	res.rows = rows
-	return res, nil
+	return res
 }
 
 // indexTables are the tables that exist; others are an error of the query.

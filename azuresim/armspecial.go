@@ -275,7 +275,7 @@ func (s *Sim) statesOf(rows []map[string]any, sub int, scope string, narrowed bo
 func (s *Sim) policyID(kind, name string) string {
 	for i := range s.entries {
 		if s.templates[s.entries[i].tmpl].lower == kind {
-			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) { //nolint:gosec // bounded by maxEntries
+			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) {
 				return strings.ToLower(v.id)
 			}
 		}
