@@ -110,6 +110,10 @@ type Ask struct {
 	Shows func(answer jsontape.Value) bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
+	// Part says that the rows are only some of those that there are of its Types
+	// for the source: inherited, above or below a scope. Lists of the same type
+	// are compared with each other, but not with a part.
+	Part bool
 	// NotOffered are the clouds and Microsoft 365 environments without it.
 	NotOffered []string
 }

@@ -17,7 +17,7 @@ import (
 func (s *sourceRun) differences(books map[string][]*account, pages []byte) []tickmark.Problem {
 	whole := make([]bool, len(s.asks))
 	for i, a := range s.asks {
-		whole[i] = a.skip == nil && identified(a.ask) && a.ask.Identity == "" && a.ask.Entity == ""
+		whole[i] = a.skip == nil && identified(a.ask) && a.ask.Identity == "" && a.ask.Entity == "" && !a.ask.Part && !strings.Contains(a.ask.Query, "$filter")
 		for _, accounts := range books {
 			if x := accounts[i]; x != nil && (x.cov.Missing != tickmark.ReasonNone || len(x.cov.Refusals)+len(x.cov.Excluded) > 0) {
 				whole[i] = false

@@ -48,6 +48,12 @@ func subscriptionAsks() []collect.Ask {
 		list("automation-accounts", "Automation accounts", "Microsoft.Automation/automationAccounts", "2023-11-01", "automation/automation-account/list"),
 		list("managed-identities", "user-assigned managed identities", "Microsoft.ManagedIdentity/userAssignedIdentities", "2023-01-31", "managedidentity/user-assigned-identities/list-by-subscription"),
 		list("guest-configuration", "machine configuration assignments with their state", "Microsoft.GuestConfiguration/guestConfigurationAssignments", "2022-01-25", "guestconfiguration/guest-configuration-assignments/subscription-list"),
+		list("cognitive-accounts", "Azure AI services accounts, OpenAI among them", "Microsoft.CognitiveServices/accounts", "2023-05-01", "aiservices/accountmanagement/accounts/list"),
+		list("search-services", "AI Search services", "Microsoft.Search/searchServices", "2023-11-01", "searchmanagement/services/list-by-subscription"),
+		list("machine-learning-workspaces", "Machine Learning workspaces", "Microsoft.MachineLearningServices/workspaces", "2024-04-01", "azureml/workspaces/list-by-subscription"),
+		list("databricks-workspaces", "Databricks workspaces", "Microsoft.Databricks/workspaces", "2024-05-01", "databricks/workspaces/list-by-subscription"),
+		list("iot-hubs", "IoT hubs", "Microsoft.Devices/IotHubs", "2023-06-30", "iothub/iot-hub-resource/list-by-subscription"),
+		list("service-fabric-clusters", "Service Fabric clusters", "Microsoft.ServiceFabric/clusters", "2021-06-01", "servicefabric/clusters/list"),
 		list("maintenance-configurations", "schedules of updates", "Microsoft.Maintenance/maintenanceConfigurations", "2023-04-01", "maintenance/maintenance-configurations/list"),
 	)
 }
@@ -57,6 +63,7 @@ func defenderAsks() []collect.Ask {
 	asks := each(
 		list("defender-plans", "the plans of Defender for Cloud with their extensions", "Microsoft.Security/pricings", "2024-01-01", "defenderforcloud/pricings/list"),
 		list("security-contacts", "whom Defender for Cloud notifies", "Microsoft.Security/securityContacts", "2023-12-01-preview", "defenderforcloud/security-contacts/list"),
+		list("security-settings", "whether Defender for Endpoint and Defender for Cloud Apps are connected", "Microsoft.Security/settings", "2022-05-01", "defenderforcloud/settings/list"),
 		list("auto-provisioning", "whether agents are put on machines by themselves", "Microsoft.Security/autoProvisioningSettings", "2017-08-01-preview", "defenderforcloud/auto-provisioning-settings/list"),
 		list("assessments", "recommendations of Defender for Cloud and their state for each resource", "Microsoft.Security/assessments", "2020-01-01", "defenderforcloud/assessments/list"),
 		list("security-alerts", "security alerts", "Microsoft.Security/locations/alerts", "2022-01-01", "defenderforcloud/alerts/list"),
@@ -66,8 +73,9 @@ func defenderAsks() []collect.Ask {
 	for i := range asks {
 		asks[i].Needs.Role = roleSecurityReader
 	}
-	asks[4].Path = "{id}/providers/Microsoft.Security/alerts"
-	asks[4].Needs.Permission = "Microsoft.Security/alerts/read"
+	const alerts = 5
+	asks[alerts].Path = "{id}/providers/Microsoft.Security/alerts"
+	asks[alerts].Needs.Permission = "Microsoft.Security/alerts/read"
 	controls := below("Microsoft.Security/regulatoryComplianceStandards", "2019-01-01-preview",
 		list("compliance-controls", "the controls of each standard and their state",
 			"Microsoft.Security/regulatoryComplianceStandards/regulatoryComplianceControls", "", "defenderforcloud/regulatory-compliance-controls/list"))
