@@ -100,31 +100,63 @@ power:
     - {name: Sandbox, type: Sandbox}
 `
 
-// atSubscription are the types that stand on a subscription.
-var atSubscription = map[string]bool{
-	"Microsoft.Security/pricings": true, "Microsoft.Security/securityContacts": true,
-	"Microsoft.Authorization/roleAssignmentScheduleInstances": true, "Microsoft.Authorization/roleEligibilityScheduleInstances": true,
-	"Microsoft.Authorization/locks": true, "Microsoft.Authorization/policyAssignments": true, "Microsoft.Authorization/policyDefinitions": true,
-	"Microsoft.Security/assessments": true, "Microsoft.Security/secureScores": true,
-}
-
-// made are the types that the rest of the organisation gives.
-var made = map[string]bool{
-	"microsoft.resources/subscriptions": true, "microsoft.authorization/roleassignments": true, "microsoft.authorization/roledefinitions": true,
-}
-
-// shaped is a resource template in the making.
+// shaped is a resource template in the making, below its parent.
 type shaped struct {
-	typ, name string
-	text      map[string]json.RawMessage
-	fails     []map[string]any
-	kids      []*shaped
+	typ, name, group string
+	text             map[string]json.RawMessage
+	fails            []map[string]any
+	kids             []*shaped
+	extension        bool
 }
 
-// shapes reads the shapes of Azure's types and the failing cases of each.
-func shapes(tb testing.TB) map[string]*shaped {
+// between are what lies between the shapes, and what questions about the shapes
+// read besides.
+var between = []string{
+	"Microsoft.RecoveryServices/vaults/rsv-base/backupconfig/vaultconfig", "Microsoft.RecoveryServices/vaults/rsv-base/backupPolicies/daily",
+	"Microsoft.Storage/storageAccounts/stbase/fileServices/default", "Microsoft.Storage/storageAccounts/stbase/blobServices/default/containers/data",
+	"Microsoft.ContainerService/managedClusters/aks-base/agentPools/pool", "Microsoft.Automation/automationAccounts/aa-base/runbooks/rotate",
+	"Microsoft.ManagedIdentity/userAssignedIdentities/id-base", "Microsoft.Insights/actionGroups/ag-base", "Microsoft.Insights/metricAlerts/cpu",
+	"Microsoft.Web/sites/app-base/config/authsettingsV2", "Microsoft.Web/sites/app-base/config/logs",
+	"Microsoft.OperationalInsights/workspaces/log-base/tables/AzureActivity", "Microsoft.OperationalInsights/workspaces/log-base/tables/AuditLogs",
+	"Microsoft.OperationalInsights/workspaces/log-base/tables/SecurityAlert", "Microsoft.OperationalInsights/workspaces/log-base/tables/SigninLogs",
+}
+
+// upon are what is set on the subscriptions.
+var upon = []string{
+	"Microsoft.Authorization/locks/keep", "Microsoft.Authorization/policyAssignments/baseline", "Microsoft.Authorization/policyDefinitions/own-rule",
+	"Microsoft.Authorization/roleEligibilityScheduleInstances/00000000-0000-0000-0000-00000000a0f9",
+	"Microsoft.Security/assessments/00000000-0000-0000-0000-00000000a0fa", "Microsoft.Security/secureScores/ascScore",
+}
+
+// place returns the node of a resource id, making it and those above it.
+func (s *shaped) place(id string) *shaped {
+	at, group := s, ""
+	if i := strings.Index(strings.ToLower(id), "/resourcegroups/"); i >= 0 {
+		group, _, _ = strings.Cut(id[i+len("/resourcegroups/"):], "/")
+	}
+	_, below, _ := strings.Cut(id, "/providers/")
+	for n, part := range strings.Split(below, "/providers/") {
+		seg := strings.Split(part, "/")
+		typ := seg[0]
+		for i := 1; i+1 < len(seg); i += 2 {
+			typ += "/" + seg[i]
+			extension := n > 0 && i == 1
+			k := slices.IndexFunc(at.kids, func(k *shaped) bool { return strings.EqualFold(k.typ, typ) && k.name == seg[i+1] && k.group == group })
+			if k < 0 {
+				at.kids = append(at.kids, &shaped{typ: typ, name: seg[i+1], group: group, extension: extension})
+				k = len(at.kids) - 1
+			}
+			at = at.kids[k]
+		}
+	}
+	return at
+}
+
+// shapes reads the shapes of what lies in a subscription, with the failing
+// cases of the checks of each.
+func shapes(tb testing.TB) *shaped {
 	tb.Helper()
-	out := map[string]*shaped{}
+	root, byType := &shaped{}, map[string]*shaped{}
 	files, err := filepath.Glob("../catalog/testdata/shapes/Microsoft.*.json")
 	if err != nil || len(files) < 20 {
 		tb.Fatalf("%d shapes, %v", len(files), err)
@@ -134,16 +166,20 @@ func shapes(tb testing.TB) map[string]*shaped {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		s := &shaped{}
-		if err := json.Unmarshal(b, &s.text); err != nil {
+		text := map[string]json.RawMessage{}
+		if err := json.Unmarshal(b, &text); err != nil {
 			tb.Fatal(err)
 		}
-		_ = json.Unmarshal(s.text["type"], &s.typ) // a shape has both
-		_ = json.Unmarshal(s.text["name"], &s.name)
-		if s.name == "" {
-			tb.Fatalf("%s: no name", f)
+		var id, typ string
+		_ = json.Unmarshal(text["id"], &id) // a shape has both
+		_ = json.Unmarshal(text["type"], &typ)
+		switch low := strings.ToLower(typ); {
+		case !strings.HasPrefix(id, "/subscriptions/"), !strings.Contains(id, "/providers/"), low == "microsoft.authorization/roleassignments", low == "microsoft.authorization/roledefinitions":
+			continue // the rest of the organisation gives them
 		}
-		out[s.typ] = s
+		n := root.place(id)
+		n.text, n.typ = text, typ
+		byType[strings.ToLower(typ)] = n
 	}
 	files, _ = filepath.Glob("../catalog/testdata/fixtures/*.yaml")
 	for _, f := range files {
@@ -163,83 +199,20 @@ func shapes(tb testing.TB) map[string]*shaped {
 			tb.Fatalf("%s: %v", f, err)
 		}
 		for _, c := range doc.Cases {
-			if s := out[doc.Base]; s != nil && c.Kind == "fail" && len(c.Patch) > 0 && len(c.Related) == 0 {
+			if n := byType[strings.ToLower(doc.Base)]; n != nil && c.Kind == "fail" && len(c.Patch) > 0 && len(c.Related) == 0 {
 				delete(c.Patch, "name")
-				s.fails = append(s.fails, c.Patch)
+				n.fails = append(n.fails, c.Patch)
 				break
 			}
 		}
 	}
-	return out
-}
-
-// plain makes a template without properties worth a name.
-func plain(typ, name string) *shaped {
-	return &shaped{typ: typ, name: name, text: map[string]json.RawMessage{"properties": []byte(`{"note":"made"}`)}}
-}
-
-// complete adds what lies between the shapes, and what questions below them read.
-func complete(all map[string]*shaped) {
-	for _, p := range []*shaped{
-		plain("Microsoft.RecoveryServices/vaults/backupFabrics", "Azure"),
-		plain("Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers", "IaasVMContainer;iaasvmcontainerv2;rg-base;vm-base"),
-		plain("Microsoft.RecoveryServices/vaults/backupconfig", "vaultconfig"),
-		plain("Microsoft.RecoveryServices/vaults/backupPolicies", "daily"),
-		plain("Microsoft.Storage/storageAccounts/fileServices", "default"),
-		plain("Microsoft.Storage/storageAccounts/blobServices/containers", "data"),
-		plain("Microsoft.ContainerService/managedClusters/agentPools", "pool"),
-		plain("Microsoft.Automation/automationAccounts", "aa-base"),
-		plain("Microsoft.Automation/automationAccounts/runbooks", "rotate"),
-		plain("Microsoft.ManagedIdentity/userAssignedIdentities", "id-base"),
-		plain("Microsoft.Insights/actionGroups", "ag-base"),
-		plain("Microsoft.Insights/metricAlerts", "cpu"),
-		plain("Microsoft.Authorization/locks", "keep"),
-		plain("Microsoft.Authorization/policyAssignments", "baseline"),
-		plain("Microsoft.Authorization/policyDefinitions", "own-rule"),
-		plain("Microsoft.Authorization/roleEligibilityScheduleInstances", "00000000-0000-0000-0000-00000000a0f9"),
-		plain("Microsoft.Security/assessments", "00000000-0000-0000-0000-00000000a0fa"),
-		plain("Microsoft.Security/secureScores", "ascScore"),
-	} {
-		if all[p.typ] == nil {
-			all[p.typ] = p
-		}
+	for _, id := range between {
+		root.place("/resourceGroups/rg-base/providers/" + id)
 	}
-	web := all["Microsoft.Web/sites"]
-	web.kids = append(web.kids, plain("Microsoft.Web/sites/config", "authsettingsV2"), plain("Microsoft.Web/sites/config", "logs"))
-	logs := all["Microsoft.OperationalInsights/workspaces"]
-	for _, t := range []string{"AzureActivity", "AuditLogs", "SecurityAlert", "SigninLogs", "AADServicePrincipalSignInLogs"} {
-		logs.kids = append(logs.kids, plain(logs.typ+"/tables", t))
+	for _, id := range upon {
+		root.place("/providers/" + id)
 	}
-}
-
-// tree puts each shape below its parent, and returns those without one.
-func tree(all map[string]*shaped) []*shaped {
-	complete(all)
-	var roots []*shaped
-	for _, typ := range slices.Sorted(maps.Keys(all)) {
-		s := all[typ]
-		if made[strings.ToLower(typ)] {
-			continue
-		}
-		if typ == "Microsoft.Insights/diagnosticSettings" {
-			vault := all["Microsoft.KeyVault/vaults"]
-			vault.kids = append(vault.kids, s)
-			continue
-		}
-		up := typ
-		for strings.Count(up, "/") > 1 {
-			up = up[:strings.LastIndexByte(up, '/')]
-			if p := all[up]; p != nil && strings.Count(typ, "/") == strings.Count(up, "/")+1 {
-				p.kids = append(p.kids, s)
-				up = ""
-				break
-			}
-		}
-		if up != "" {
-			roots = append(roots, s)
-		}
-	}
-	return roots
+	return root
 }
 
 // mergePatch merges b into a, as RFC 7386 does, but keeps null.
@@ -260,21 +233,26 @@ func mergePatch(a, b map[string]any) map[string]any {
 func (s *shaped) yaml(tb testing.TB, w *bytes.Buffer, parent *shaped, indent string) {
 	tb.Helper()
 	typ := s.typ
-	if parent != nil && strings.HasPrefix(typ, parent.typ+"/") {
-		typ = typ[len(parent.typ)+1:]
+	if parent != nil && !s.extension {
+		typ = typ[strings.LastIndexByte(typ, '/')+1:]
 	}
 	fmt.Fprintf(w, "%s- type: %s\n%s  name: %q\n", indent, typ, indent, s.name)
 	switch {
-	case atSubscription[typ]:
+	case parent != nil:
+	case s.group == "":
 		fmt.Fprintf(w, "%s  at: subscription\n", indent)
-	case parent == nil:
-		fmt.Fprintf(w, "%s  group: rg-base\n", indent)
+	default:
+		fmt.Fprintf(w, "%s  group: %s\n", indent, s.group)
 	}
-	if parent != nil && typ == s.typ { // an extension: some have it and some do not
+	if s.extension { // some have it and some do not
 		fmt.Fprintf(w, "%s  subscriptions: [one]\n", indent)
 	}
+	text := s.text
+	if text == nil {
+		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom"}`)}
+	}
 	for _, m := range []string{"kind", "sku", "identity", "properties"} {
-		if v := s.text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
+		if v := text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
 			var flat bytes.Buffer
 			if err := json.Compact(&flat, v); err != nil {
 				tb.Fatal(err)
@@ -307,7 +285,7 @@ func estateText(tb testing.TB) []byte {
 	var b bytes.Buffer
 	b.WriteString(estate)
 	b.WriteString("resources:\n")
-	for _, s := range tree(shapes(tb)) {
+	for _, s := range shapes(tb).kids {
 		s.yaml(tb, &b, nil, "  ")
 	}
 	// Enough of one type that Resource Graph and lists have several pages.
