@@ -261,6 +261,9 @@ func (c *adoCall) skip(all []any) {
 }
 
 func (c *adoCall) page(rows []any) {
+	if rows == nil {
+		rows = []any{} // a list without rows is not null
+	}
 	c.s.writeJSON(c.w, c.r, http.StatusOK, obj{"count": len(rows), "value": rows})
 }
 
@@ -319,14 +322,18 @@ func (c *adoCall) evaluate() {
 	c.one(obj{"alwaysAllowAdministrators": false, "evaluations": ask.Evaluations})
 }
 
-// guarded are the lists that a security namespace guards: host and address.
-var guarded = map[string][2]string{
-	"2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87": {"devops", "git/repositories"},
-	"33344d9c-fc72-4d6f-aba5-fa317101a7e9": {"devops", "build/builds"},
-	"c788c23e-1b46-4162-8f5e-d7585343b5de": {"devopsRelease", "release/definitions"},
-	"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": {"devops", "pipelines/environments"},
-	"b7e84409-6553-448a-bbb2-af228e07cbeb": {"devops", "distributedtask/variablegroups"},
-	"49b48001-ca20-4adc-8111-5b60c903a50c": {"devops", "serviceendpoint/endpoints"},
+// guarded are the lists that a security namespace guards: host and addresses.
+// The first is that of which single objects can be hidden.
+var guarded = map[string]struct {
+	host  string
+	lists []string
+}{
+	"2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87": {"devops", []string{"git/repositories", "git/pullrequests", "git/repositories/*/pushes", "policy/configurations"}},
+	"33344d9c-fc72-4d6f-aba5-fa317101a7e9": {"devops", []string{"build/builds", "build/definitions"}},
+	"c788c23e-1b46-4162-8f5e-d7585343b5de": {"devopsRelease", []string{"release/definitions", "release/releases", "release/deployments"}},
+	"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": {"devops", []string{"pipelines/environments"}},
+	"b7e84409-6553-448a-bbb2-af228e07cbeb": {"devops", []string{"distributedtask/variablegroups"}},
+	"49b48001-ca20-4adc-8111-5b60c903a50c": {"devops", []string{"serviceendpoint/endpoints"}},
 }
 
 func (c *adoCall) allowed(namespace, token string) bool {
@@ -349,10 +356,15 @@ func (c *adoCall) allowed(namespace, token string) bool {
 			p = q
 		}
 	}
-	if !ok || p == nil || p.Hidden || p.hiddenBelow(g[1]) {
+	if !ok || p == nil || p.Hidden || p.hiddenBelow(g.lists[0]) {
 		return false
 	}
-	return !c.s.hides(g[0], org+"/"+p.id+"/_apis/"+g[1], org+"/"+p.Name+"/_apis/"+g[1])
+	for _, l := range g.lists {
+		if c.s.hides(g.host, org+"/"+p.id+"/_apis/"+l, org+"/"+p.Name+"/_apis/"+l) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *adoCall) listProjects() {

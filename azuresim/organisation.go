@@ -2,6 +2,18 @@
 
 package azuresim
 
+import _ "embed" // the default organisation
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// DefaultYAML is the text of the organisation that Default returns: an invented
+// software company with good settings and bad ones, to start from.
+func DefaultYAML() []byte { return append([]byte{}, defaultYAML...) }
+
+// Default returns the organisation that is served when none is given.
+func Default() (*Organisation, error) { return Parse("default.yaml", defaultYAML) }
+
 // Organisation is what the simulator serves: a company's tenant as data. Its
 // YAML form is specified in doc/spec/sim.md; unknown keys are errors.
 type Organisation struct {

@@ -140,3 +140,24 @@ func TestFrame(t *testing.T) {
 		t.Errorf("log: %+v", l)
 	}
 }
+
+func TestDefault(t *testing.T) {
+	org, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(org, Options{Seed: 1, Now: newClock().now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for i := range s.entries {
+		if s.templates[s.entries[i].tmpl].table == "resources" {
+			n++
+		}
+	}
+	t.Logf("%d subscriptions, %d entries, %d resources, %d people", len(s.subs), len(s.entries), n, len(s.people))
+	if len(s.subs) != 3 || n < 40 || len(s.people) != 28 {
+		t.Errorf("%d subscriptions, %d resources, %d people", len(s.subs), n, len(s.people))
+	}
+}

@@ -379,6 +379,9 @@ func (s *Sim) fill(p *part, v *vars) string {
 	case "sub":
 		return v.sub
 	case "subscription":
+		if p.arg != "" {
+			return subscriptionOf(s.resolveScope("subscription/"+p.arg) + "/")
+		}
 		return v.subID
 	case "tenant":
 		return s.org.Tenant.ID

@@ -451,6 +451,11 @@ func (l *Library) validateWords() []error {
 				out = append(out, problem(k.File, nil, fmt.Sprintf("service %q does not exist", s), "services/*.yaml lists them"))
 			}
 		}
+		for _, a := range k.CSOC {
+			if !slices.ContainsFunc(l.Areas, func(x Area) bool { return x.ID == a }) {
+				out = append(out, problem(k.File, nil, fmt.Sprintf("csoc %q is not an area of control", a), "services/areas.yaml lists them"))
+			}
+		}
 		for _, s := range k.Requires {
 			if l.Service(s) == nil && !questions[s] {
 				out = append(out, problem(k.File, nil, fmt.Sprintf("requires %q, which is neither a service nor a question", s), ""))

@@ -49,6 +49,9 @@ func (c *Catalog) validateRule(s *source) []error {
 		bad(then, "effect %q: want one of %v", effect, effects)
 	}
 	c.fields(s, cond, k.Types, &problems)
+	if applies := child(s.root, "applies"); applies != nil {
+		c.fields(s, applies, k.Types, &problems)
+	}
 	details := child(then, "details")
 	switch {
 	case effect == "audit" && (details != nil || len(k.Needs) > 0):
@@ -126,7 +129,7 @@ func parameterUses(s *source) map[string]bool {
 		return nil
 	}
 	uses := map[string]bool{}
-	rule := strings.ToLower(string(s.check.Rule))
+	rule := strings.ToLower(string(s.check.Rule) + string(s.check.Applies))
 	for _, v := range m.Values {
 		name := v.Key.String()
 		uses[name] = child(v.Value, "defaultValue") != nil &&

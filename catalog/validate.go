@@ -113,6 +113,7 @@ func readCheck(f file) (*source, error) {
 	}
 	var body struct {
 		Check      `yaml:",inline"`
+		Applies    ast.Node `yaml:"applies"`
 		Rule       ast.Node `yaml:"rule"`
 		Parameters ast.Node `yaml:"parameters"`
 	}
@@ -126,7 +127,7 @@ func readCheck(f file) (*source, error) {
 	for _, part := range []struct {
 		node ast.Node
 		to   *[]byte
-	}{{body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}} {
+	}{{body.Applies, &s.check.Applies}, {body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}} {
 		if part.node == nil {
 			continue
 		}
@@ -141,8 +142,8 @@ func readCheck(f file) (*source, error) {
 
 var (
 	idForm    = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	sources   = []string{"arm", "graph"}
-	logs      = []string{"activityLog", "directoryAudit"}
+	sources   = []string{"arm", "graph", "devops", "github", "power", "m365"}
+	logs      = []string{"activityLog", "directoryAudit", "devopsAudit", "githubAudit", "unifiedAudit"}
 	links     = []string{"direct", "supporting"}
 	effects   = []string{"audit", "auditIfNotExists"}
 	maxTitle  = 100

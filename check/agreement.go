@@ -123,7 +123,7 @@ func Agree(ctx context.Context, inv *inventory.Inventory, aliases *policy.Catalo
 			return nil, err
 		}
 		a.Assignments++
-		x, err := bind(&r, lib)
+		x, err := bindAssignment(&r, lib)
 		if err != nil {
 			a.Unbound[r.ID] = err.Error()
 			continue
@@ -147,7 +147,7 @@ func (a *Agreement) Rate() (float64, bool) {
 	return float64(a.Agree) / float64(a.Compared), true
 }
 
-func bind(r *inventory.Resource, lib *policy.Library) (*policy.Assigned, error) {
+func bindAssignment(r *inventory.Resource, lib *policy.Library) (*policy.Assigned, error) {
 	if r.Is(inventory.Summary) || r.Is(inventory.Conflicting) || r.Is(inventory.Implied) {
 		return nil, fmt.Errorf("the assignment was not read whole")
 	}

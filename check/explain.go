@@ -20,6 +20,16 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 	res := &r.res[w.resource]
 	prog := x.policy.For(res.Type)
 	e := explainer{r: r, ev: ev, prog: prog, res: res, item: &r.inv.Resources[w.resource]}
+	if about := e.outside(x); about != nil {
+		out.Why = e.leaf(about, false)
+		out.Why.Condition = strings.Replace(out.Why.Condition, "if.allOf[1]", "applies", 1)
+		if w.verdict == tickmark.NotApplicable {
+			out.Why.Message = "the check does not apply: " + sentence(out.Why, about)
+		} else {
+			out.Why.Message = "unknown whether the check applies: " + e.unknown(reason)
+		}
+		return out
+	}
 	switch {
 	case w.verdict == tickmark.NotApplicable:
 		out.Why = e.leaf(ev.Trace(prog, res), false)
@@ -30,6 +40,19 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.condition(w.verdict, reason)
 	}
 	return out
+}
+
+// outside returns the trace of the check's own applicability if that is not met
+// or not known, else nil.
+func (e *explainer) outside(x *rule) *policy.Trace {
+	if x.applies == nil {
+		return nil
+	}
+	prog := x.applies.For(e.res.Type)
+	if v, _ := Verdict(e.ev.Evaluate(prog, e.res)); v == tickmark.Fail {
+		return nil
+	}
+	return e.ev.Trace(prog, e.res)
 }
 
 type explainer struct {

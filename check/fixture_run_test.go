@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,13 +21,21 @@ import (
 // page makes a page of one object, as an export would give it.
 func page(t *testing.T, typ string, object map[string]any) tickmark.Page {
 	t.Helper()
+	read, _ := object[recordKey].(map[string]any)
+	object = maps.Clone(object)
+	delete(object, recordKey)
 	data, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := tickmark.Page{Name: typ, Form: "armObject", Bytes: data, Digest: tickmark.DigestOf(data), Items: []tickmark.Item{{Off: 0, Len: len(data)}}}
-	if strings.HasPrefix(typ, "graph/") {
+	if inventory.IsRecord(typ) {
 		p.Form, p.Entity = "graphEntity", typ
+	}
+	if read != nil {
+		p.Ask = "fixture"
+		p.Subject, _ = read["subject"].(string)
+		p.Identity, _ = read["identity"].(string)
 	}
 	return p
 }
@@ -107,7 +116,14 @@ func resultOf(t *testing.T, rules *check.Rules, f fixture, c *fixtureCase) (tick
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, _ := c.object(t, f)["id"].(string)
+	object := c.object(t, f)
+	id, _ := object["id"].(string)
+	if inventory.IsRecord(c.base(f)) {
+		id = ""
+		if read, ok := object[recordKey].(map[string]any); ok {
+			id, _ = read["id"].(string)
+		}
+	}
 	index := -1
 	for i, s := range a.Checks {
 		if s.Check.ID == f.Check {
@@ -116,7 +132,7 @@ func resultOf(t *testing.T, rules *check.Rules, f fixture, c *fixtureCase) (tick
 	}
 	var found []tickmark.Result
 	for r := range a.Results.Select(func(k int, _ tickmark.Verdict) bool { return k == index }) {
-		if id == "" || strings.EqualFold(r.Resource, id) || strings.HasPrefix(r.Type, "graph/") {
+		if id == "" || strings.EqualFold(r.Resource, id) {
 			found = append(found, r)
 		}
 	}

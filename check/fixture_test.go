@@ -18,6 +18,7 @@ import (
 	"github.com/tickmark/tickmark/armexpr"
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/check"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/jsontape"
 	"github.com/tickmark/tickmark/policy"
 )
@@ -127,8 +128,13 @@ func mergePatch(target, patch any) any {
 	return object
 }
 
-// resource parses an object of type typ and hides the paths. Records of Graph do
-// not name their type, and single ones have no id.
+// recordKey is the member of a shape that says what a page says of a record:
+// {subject, identity}, and the id that the inventory makes of them. It is not a
+// part of the object.
+const recordKey = "$record"
+
+// resource parses an object of type typ and hides the paths. Records do not name
+// their type, and single ones have no id.
 func resource(t *testing.T, typ string, object map[string]any, hide []string) *policy.Resource {
 	t.Helper()
 	data, err := json.Marshal(object)
@@ -167,9 +173,14 @@ func parsed(t *testing.T, typ string, data []byte, hide []string) *policy.Resour
 		}
 	}
 	r := policy.NewResource(tape.Root())
-	if strings.HasPrefix(typ, "graph/") {
+	if inventory.IsRecord(typ) {
 		r.Type = typ
-		r.ID = typ + "/" + r.ID
+		if r.ID = typ + "/" + r.ID; tape.Root().Get(recordKey).Kind() == jsontape.Object {
+			r.ID = tape.Root().Get(recordKey).Get("id").Str()
+		}
+	}
+	if r.Name == "" {
+		r.Name = r.ID[strings.LastIndexByte(r.ID, '/')+1:]
 	}
 	if r.ID == "" || r.Type == "" {
 		t.Fatalf("the object has no id or type: %s", data)
@@ -195,7 +206,7 @@ func (w *world) Related(q policy.Query) policy.Related {
 		id := strings.ToLower(r.ID)
 		switch {
 		case !strings.EqualFold(r.Type, q.Type):
-		case strings.HasPrefix(r.Type, "graph/"):
+		case inventory.IsRecord(r.Type):
 			out.Resources = append(out.Resources, r)
 		case q.Under != "" && !strings.HasPrefix(id, strings.ToLower(q.Under)+"/"):
 		case q.Subscription != "" && !strings.EqualFold(policy.SubscriptionOf(r.ID), q.Subscription):
@@ -226,10 +237,22 @@ func newEngine(t *testing.T) *engine {
 	return &engine{c, aliases}
 }
 
-func (e *engine) bind(t *testing.T, k *catalog.Check, parameters map[string]any) *policy.Policy {
+// compiled is a check's rule and, if it has one, its own applicability.
+type compiled struct{ rule, applies *policy.Policy }
+
+func (e *engine) bind(t *testing.T, k *catalog.Check, parameters map[string]any) compiled {
+	t.Helper()
+	c := compiled{rule: e.compile(t, k, k.Rule, parameters)}
+	if k.Applies != nil {
+		c.applies = e.compile(t, k, check.Applicability(k), parameters)
+	}
+	return c
+}
+
+func (e *engine) compile(t *testing.T, k *catalog.Check, rule []byte, parameters map[string]any) *policy.Policy {
 	t.Helper()
 	src := []byte(`{"mode":"All","policyRule":`)
-	src = append(src, k.Rule...)
+	src = append(src, rule...)
 	if k.Parameters != nil {
 		src = append(append(src, `,"parameters":`...), k.Parameters...)
 	}
@@ -258,7 +281,17 @@ func (e *engine) bind(t *testing.T, k *catalog.Check, parameters map[string]any)
 }
 
 // outcome evaluates one case and returns verdict and reason in our words.
-func outcome(p *policy.Policy, r *policy.Resource, w *world, now time.Time) (verdict, reason string) {
+func outcome(c compiled, r *policy.Resource, w *world, now time.Time) (verdict, reason string) {
+	if c.applies != nil {
+		switch v, reason := outcome(compiled{rule: c.applies}, r, w, now); v {
+		case "fail": // the check is about it
+		case "pass":
+			return "notApplicable", ""
+		default:
+			return v, reason
+		}
+	}
+	p := c.rule
 	e := policy.Evaluator{Env: &policy.Env{Now: now, Inventory: w}}
 	o := e.Evaluate(p.For(r.Type), r)
 	switch o.State {
@@ -352,8 +385,8 @@ func TestHiding(t *testing.T) {
 			continue
 		}
 		t.Run(f.Check, func(t *testing.T) {
-			if p := e.bind(t, k, nil); p.Clock() != k.Clock {
-				t.Errorf("the rule depends on the clock: %v, the check says %v", p.Clock(), k.Clock)
+			if p := e.bind(t, k, nil); p.rule.Clock() != k.Clock {
+				t.Errorf("the rule depends on the clock: %v, the check says %v", p.rule.Clock(), k.Clock)
 			}
 			for _, c := range f.Cases {
 				if c.want() != "pass" && c.want() != "fail" {
@@ -405,7 +438,7 @@ func TestHiding(t *testing.T) {
 func content(object map[string]any) []string {
 	var out []string
 	for k, v := range object {
-		if k != "id" && k != "name" && k != "type" && !strings.ContainsAny(k, ".[@") {
+		if k != "id" && k != "name" && k != "type" && k != recordKey && !strings.ContainsAny(k, ".[@") {
 			out = append(out, paths(v, k)...)
 		}
 	}

@@ -20,7 +20,7 @@ func removals(t *testing.T, object map[string]any) map[string][]byte {
 		switch v := v.(type) {
 		case map[string]any:
 			for _, k := range slices.Sorted(maps.Keys(v)) {
-				if at == "" && (k == "id" || k == "name" || k == "type") {
+				if at == "" && (k == "id" || k == "name" || k == "type" || k == recordKey) {
 					continue
 				}
 				old := v[k]

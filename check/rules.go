@@ -27,6 +27,8 @@ type Rules struct {
 type rule struct {
 	check  *catalog.Check
 	policy *policy.Policy
+	// applies is true for the resources that the check is about; nil: for all.
+	applies *policy.Policy
 }
 
 // Aliases makes the policy package's alias catalogue from the embedded tables;
@@ -54,17 +56,43 @@ func Compile(c *catalog.Catalog) (*Rules, error) {
 	out := &Rules{Catalog: c, Canonical: canonical(c)}
 	var errs []error
 	for _, ch := range c.Checks {
-		p, err := compileOne(ch, aliases)
+		r, err := compileOne(ch, aliases)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("check %s: %w", ch.ID, err))
 			continue
 		}
-		out.rules = append(out.rules, rule{ch, p})
+		out.rules = append(out.rules, r)
 	}
 	return out, errors.Join(errs...)
 }
 
-func compileOne(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, error) {
+func compileOne(ch *catalog.Check, aliases *policy.Catalog) (rule, error) {
+	p, err := bind(ch, ch.Rule, aliases)
+	if err != nil || ch.Applies == nil {
+		return rule{ch, p, nil}, err
+	}
+	applies, err := bind(ch, Applicability(ch), aliases)
+	return rule{ch, p, applies}, err
+}
+
+// Applicability returns the condition of the check's applies as a rule: a
+// resource that it finds non-compliant is one that the check is about.
+func Applicability(ch *catalog.Check) []byte {
+	var b bytes.Buffer
+	b.WriteString(`{"if":{"allOf":[{"field":"type","in":[`)
+	for i, t := range ch.Types {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q", t)
+	}
+	b.WriteString(`]},`)
+	b.Write(ch.Applies)
+	b.WriteString(`]},"then":{"effect":"audit"}}`)
+	return b.Bytes()
+}
+
+func bind(ch *catalog.Check, condition []byte, aliases *policy.Catalog) (*policy.Policy, error) {
 	var b bytes.Buffer
 	b.WriteString(`{"parameters":`)
 	if len(ch.Parameters) > 0 {
@@ -73,7 +101,7 @@ func compileOne(ch *catalog.Check, aliases *policy.Catalog) (*policy.Policy, err
 		b.WriteString("{}")
 	}
 	b.WriteString(`,"policyRule":`)
-	b.Write(ch.Rule)
+	b.Write(condition)
 	b.WriteByte('}')
 	d, err := policy.ParseDefinition(ch.File, b.Bytes())
 	if err != nil {

@@ -183,21 +183,39 @@ func workers(n int) int {
 }
 
 func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
-	progs := make([]*policy.Program, len(c.rules))
+	progs, about := make([]*policy.Program, len(c.rules)), make([]*policy.Program, len(c.rules))
 	c.rows = make([][]pending, len(c.rules))
 	n := c.span.to - c.span.from
 	all := make([]pending, n*len(c.rules))
 	for k, i := range c.rules {
 		progs[k] = r.rules.rules[i].policy.For(c.typ)
+		if a := r.rules.rules[i].applies; a != nil {
+			about[k] = a.For(c.typ)
+		}
 		c.rows[k] = all[k*n : (k+1)*n]
 	}
 	for i := range n {
 		res := &r.res[c.span.from+i]
 		for k, prog := range progs {
-			v, why := Verdict(ev.Evaluate(prog, res))
+			v, why := judge(ev, prog, about[k], res)
 			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
 		}
 	}
+}
+
+// judge evaluates a rule on a resource that the check is about; about is nil if
+// it is about all.
+func judge(ev *policy.Evaluator, prog, about *policy.Program, res *policy.Resource) (tickmark.Verdict, tickmark.Reason) {
+	if about != nil {
+		switch v, why := Verdict(ev.Evaluate(about, res)); v {
+		case tickmark.Fail: // it is
+		case tickmark.Pass, tickmark.NotApplicable:
+			return tickmark.NotApplicable, tickmark.ReasonNone
+		case tickmark.Unknown, tickmark.Exempt:
+			return tickmark.Unknown, why
+		}
+	}
+	return Verdict(ev.Evaluate(prog, res))
 }
 
 // collect numbers the rows, counts them and makes Results.

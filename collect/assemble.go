@@ -447,7 +447,7 @@ func page(a *Ask, u *unit, p *pageRec, b []byte) tickmark.Page {
 	req := p.Ask
 	return tickmark.Page{
 		Name: req.Method + " " + req.URL, Form: form, Entity: a.Entity, Columns: p.columns, Bytes: b, Digest: p.Digest,
-		Items: p.items, ObservedAt: p.At, Ask: a.Name, Subject: u.id, Identity: a.Identity, Request: &req,
+		Items: p.items, ObservedAt: p.At, Ask: a.Name, Subject: u.path, Identity: a.Identity, Request: &req,
 	}
 }
 
@@ -469,7 +469,7 @@ func digestSegment(h interface{ Write([]byte) (int, error) }, seg *tickmark.Segm
 		put("ask", x.cov.Name, string(x.cov.Missing))
 		for _, u := range x.units {
 			for _, p := range u.pages {
-				put("page", u.id, p.content.String())
+				put("page", u.path, p.content.String())
 			}
 		}
 		for i := range x.cov.Refusals {

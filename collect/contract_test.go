@@ -117,7 +117,6 @@ func (fc *faultCase) run(t *testing.T, off guard) (s *setup, c *Collected) {
 	s = newSetup(t, answer)
 	s.tune.workers = 1
 	s.tune.pages, s.tune.rows, s.tune.empties = 300, 500, 20
-	s.tune.header, s.tune.stall, s.tune.request = time.Second, 150*time.Millisecond, 900*time.Millisecond
 	s.tune.pageBytes, s.tune.rowBytes = 1<<20, 1<<19
 	if off != "" {
 		s.tune.off[off] = true
@@ -361,13 +360,13 @@ func faultsOfTransport() []faultCase {
 				_ = conn.Close()
 			}
 		}},
-		{name: "C8 stall", guards: []guard{"stall"}, want: "notCollected 0/1", says: "stalled", answer: func(w http.ResponseWriter, r *http.Request) {
+		{name: "C8 stall", guards: []guard{"stall"}, set: within(150*time.Millisecond, 1500*time.Millisecond), want: "notCollected 0/1", says: "stalled", answer: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"value":[`)
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}},
-		{name: "C8 no header", want: "notCollected 0/1", says: "too long", answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
-		{name: "C8 trickle", want: "notCollected 0/1", says: "too long", answer: func(w http.ResponseWriter, r *http.Request) {
+		{name: "C8 no header", set: within(time.Minute, 300*time.Millisecond), want: "notCollected 0/1", says: "too long", answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		{name: "C8 trickle", set: within(time.Minute, 500*time.Millisecond), want: "notCollected 0/1", says: "too long", answer: func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = io.WriteString(w, " ")
 				_ = http.NewResponseController(w).Flush()
@@ -419,6 +418,11 @@ func faultsOfTransport() []faultCase {
 			})}
 		}, says: "Proxy Authentication Required"},
 	}
+}
+
+// within sets the times, real ones, that an answer may take.
+func within(stall, request time.Duration) func(*setup) {
+	return func(s *setup) { s.tune.stall, s.tune.request = stall, request }
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -116,7 +116,7 @@ func newSetup(tb testing.TB, answer http.HandlerFunc) *setup {
 	tb.Helper()
 	s := &setup{clock: newTestClock(), tune: defaults()}
 	s.cloud = newCloud(tb, s.clock, answer)
-	s.tune.header, s.tune.stall, s.tune.request = 5*time.Second, 2*time.Second, 10*time.Second
+	s.tune.header, s.tune.stall, s.tune.request = time.Minute, time.Minute, time.Minute
 	s.tune.off = map[guard]bool{}
 	s.tune.workers = 4
 	s.opts = Options{

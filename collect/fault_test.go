@@ -173,6 +173,8 @@ func faultsOfAccess() []faultCase {
 		{name: "C16 400 with a licence", guards: []guard{"licence"}, want: "notCollected 0/1", says: "the tenant has one of", ask: licensed, more: []Ask{askSkus}, answer: skus("AAD_PREMIUM_P2", 400, "AadPremiumLicenseRequired")},
 		{name: "C16 404 that means none", want: "complete 1/1 0", ask: func(a *Ask) { a.Answers = []Answer{{Status: 404, Code: "NoPolicy", Means: MeansNone}} }, answer: refuse(404, "NoPolicy")},
 		{name: "C16 404 of another code", want: "notCollected 0/1", ask: func(a *Ask) { a.Answers = []Answer{{Status: 404, Code: "NoPolicy", Means: MeansNone}} }, answer: refuse(404, "NotFound")},
+		{name: "C16 GitHub message", want: "complete 1/1 0", ask: func(a *Ask) { a.Answers = []Answer{{Status: 404, Code: "Branch not protected", Means: MeansNone}} }, answer: answerWith(404, "application/json", `{"message":"Branch not protected","status":"404"}`)},
+		{name: "C16 GitHub, another message", want: "notCollected 0/1", ask: func(a *Ask) { a.Answers = []Answer{{Status: 404, Code: "Branch not protected", Means: MeansNone}} }, answer: answerWith(404, "application/json", `{"message":"Not Found","status":"404"}`)},
 		{name: "C16 not offered", want: "notOffered 0/1", ask: func(a *Ask) { a.Answers = []Answer{{Code: "NotInThisCloud", Means: MeansNotOffered}} }, answer: refuse(400, "notinthiscloud")},
 		{name: "C27 empty", guards: []guard{"proof"}, want: "notPermitted 0/1 0", says: "does not see all", ask: func(a *Ask) { a.Proof = "sees" }, more: []Ask{askSees()}, answer: sees(false, nil)},
 		{name: "C27 part", guards: []guard{"proof"}, want: "notPermitted 0/1 1", says: "does not see all", ask: func(a *Ask) { a.Proof = "sees" }, more: []Ask{askSees()}, answer: sees(false, []any{thing(1)})},

@@ -185,8 +185,8 @@ func TestSimulatedFaults(t *testing.T) {
 		if f.Where != azuresim.InAnswer && f.Where != azuresim.InPaging && f.Where != azuresim.InConnection {
 			continue
 		}
-		switch {
-		case f.ID == "C8/stall", f.ID == "C27":
+		switch f.ID {
+		case "C8/stall", "C27":
 			continue // C8/stall takes minutes of real time; C27 needs a Proof. TestFaults has both.
 		}
 		for _, host := range []string{"arm", "graph"} {

@@ -23,7 +23,8 @@ type unit struct {
 	key   key
 	at    ref
 	batch []ref
-	id    string
+	id    string   // of the subject
+	path  string   // the same, with what it lies below
 	ids   []string // of a batch
 	scope string
 	pace  string

@@ -23,6 +23,7 @@ type catalogCommands struct {
 	Responsibilities responsibilitiesCommand `cmd:"" help:"Who does what: the provider, you, or both, per service."`
 	Services         servicesCommand         `cmd:"" help:"Cloud services, their names, and the reports that cover them."`
 	Crosswalk        crosswalkCommand        `cmd:"" help:"Which controls of other frameworks bear on the same criteria."`
+	Registers        registersCommand        `cmd:"" help:"Starter registers: risks, calendar, incident playbook, escalation, scope, evidence tracker."`
 	Glossary         glossaryCommand         `cmd:"" help:"The words, one per concept."`
 }
 

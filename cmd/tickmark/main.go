@@ -32,6 +32,7 @@ type commands struct {
 	collectCommands
 	evidenceCommands
 	policyCommands
+	simCommands
 	catalogCommands
 }
 

@@ -48,12 +48,12 @@ func subscriptionAsks() []collect.Ask {
 		list("automation-accounts", "Automation accounts", "Microsoft.Automation/automationAccounts", "2023-11-01", "automation/automation-account/list"),
 		list("managed-identities", "user-assigned managed identities", "Microsoft.ManagedIdentity/userAssignedIdentities", "2023-01-31", "managedidentity/user-assigned-identities/list-by-subscription"),
 		list("guest-configuration", "machine configuration assignments with their state", "Microsoft.GuestConfiguration/guestConfigurationAssignments", "2022-01-25", "guestconfiguration/guest-configuration-assignments/subscription-list"),
-		list("cognitive-accounts", "Azure AI services accounts, OpenAI among them", "Microsoft.CognitiveServices/accounts", "2023-05-01", "aiservices/accountmanagement/accounts/list"),
+		list("ai-services", "AI services and OpenAI accounts", "Microsoft.CognitiveServices/accounts", "2023-05-01", "aiservices/accountmanagement/accounts/list"),
 		list("search-services", "AI Search services", "Microsoft.Search/searchServices", "2023-11-01", "searchmanagement/services/list-by-subscription"),
-		list("machine-learning-workspaces", "Machine Learning workspaces", "Microsoft.MachineLearningServices/workspaces", "2024-04-01", "azureml/workspaces/list-by-subscription"),
+		list("ml-workspaces", "Machine Learning workspaces", "Microsoft.MachineLearningServices/workspaces", "2024-04-01", "azureml/workspaces/list-by-subscription"),
 		list("databricks-workspaces", "Databricks workspaces", "Microsoft.Databricks/workspaces", "2024-05-01", "databricks/workspaces/list-by-subscription"),
-		list("iot-hubs", "IoT hubs", "Microsoft.Devices/IotHubs", "2023-06-30", "iothub/iot-hub-resource/list-by-subscription"),
 		list("service-fabric-clusters", "Service Fabric clusters", "Microsoft.ServiceFabric/clusters", "2021-06-01", "servicefabric/clusters/list"),
+		list("iot-hubs", "IoT hubs", "Microsoft.Devices/IotHubs", "2023-06-30", "iothub/iot-hub-resource/list-by-subscription"),
 		list("maintenance-configurations", "schedules of updates", "Microsoft.Maintenance/maintenanceConfigurations", "2023-04-01", "maintenance/maintenance-configurations/list"),
 	)
 }
@@ -63,17 +63,17 @@ func defenderAsks() []collect.Ask {
 	asks := each(
 		list("defender-plans", "the plans of Defender for Cloud with their extensions", "Microsoft.Security/pricings", "2024-01-01", "defenderforcloud/pricings/list"),
 		list("security-contacts", "whom Defender for Cloud notifies", "Microsoft.Security/securityContacts", "2023-12-01-preview", "defenderforcloud/security-contacts/list"),
-		list("security-settings", "whether Defender for Endpoint and Defender for Cloud Apps are connected", "Microsoft.Security/settings", "2022-05-01", "defenderforcloud/settings/list"),
 		list("auto-provisioning", "whether agents are put on machines by themselves", "Microsoft.Security/autoProvisioningSettings", "2017-08-01-preview", "defenderforcloud/auto-provisioning-settings/list"),
 		list("assessments", "recommendations of Defender for Cloud and their state for each resource", "Microsoft.Security/assessments", "2020-01-01", "defenderforcloud/assessments/list"),
 		list("security-alerts", "security alerts", "Microsoft.Security/locations/alerts", "2022-01-01", "defenderforcloud/alerts/list"),
 		list("secure-scores", "the secure score", "Microsoft.Security/secureScores", "2020-01-01", "defenderforcloud/secure-scores/list"),
 		list("compliance-standards", "regulatory standards that Defender for Cloud assesses", "Microsoft.Security/regulatoryComplianceStandards", "2019-01-01-preview", "defenderforcloud/regulatory-compliance-standards/list"),
+		list("security-settings", "whether Defender for Cloud exchanges data with Defender for Endpoint and Cloud Apps", "Microsoft.Security/settings", "2022-05-01", "defenderforcloud/settings/list"),
 	)
 	for i := range asks {
 		asks[i].Needs.Role = roleSecurityReader
 	}
-	const alerts = 5
+	const alerts = 4
 	asks[alerts].Path = "{id}/providers/Microsoft.Security/alerts"
 	asks[alerts].Needs.Permission = "Microsoft.Security/alerts/read"
 	controls := below("Microsoft.Security/regulatoryComplianceStandards", "2019-01-01-preview",

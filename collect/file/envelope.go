@@ -157,6 +157,8 @@ func (o *object) isList() bool {
 func (o *object) form(src []byte) string {
 	context := o.text(src, "@odata.context")
 	switch {
+	case o.has(m365Mark):
+		return formM365
 	case o.isList() && o.table:
 		return formResourceGraphTable
 	case o.isList() && strings.Contains(context, "$metadata"):

@@ -160,7 +160,11 @@ func (r *reader) document(from, i int) (end int, ok bool) {
 	} else if err != nil {
 		what = "the input is not JSON; it begins with " + clip(r.src[i:min(len(r.src), i+60)])
 	}
-	r.unrecognised(from, i, tickmark.ReasonUnparsable, what, "")
+	hint := ""
+	if strings.HasSuffix(strings.ToLower(r.name), ".csv") {
+		hint = "a table needs a mapping beside it: " + r.name + mappingSuffix + " (doc/spec/input.md)"
+	}
+	r.unrecognised(from, i, tickmark.ReasonUnparsable, what, hint)
 	return end, false
 }
 
@@ -261,6 +265,9 @@ func (r *reader) wholeObject(from, i int) (end int, ok bool) {
 			page.Form = formUnrecognised
 		}
 		page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
+		if form == formM365 {
+			o.m365Page(r.src, &page)
+		}
 		page.Items = moveItems(o.items, from)
 		if o.table {
 			page.Form, page.Items = formUnrecognised, nil // the columns may be behind the break
@@ -274,6 +281,10 @@ func (r *reader) wholeObject(from, i int) (end int, ok bool) {
 		return o.end, true
 	}
 	r.endList()
+	if form == formM365 {
+		r.refusedM365(from, i, &o)
+		return o.end, true
+	}
 	if form == formUnrecognised || form == formSnapshot {
 		r.refuse(from, &o, form)
 		return o.end, true
@@ -298,6 +309,9 @@ func (r *reader) list(from int, o *object) {
 	}
 	page.Columns = columns
 	page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
+	if form == formM365 {
+		o.m365Page(r.src, &page)
+	}
 	page.Items = moveItems(o.items, from)
 	if !r.continues(&page, form, s) {
 		r.endList()
