@@ -200,8 +200,15 @@ var exactOnly = []string{"microsoft.insights/diagnosticsettings"}
 
 // shortcuts are lists whose path is not that of the types they show.
 var shortcuts = map[string]string{
-	"microsoft.security/alerts":                              "microsoft.security/locations/alerts",
-	"microsoft.recoveryservices/vaults/backupprotecteditems": "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
+	"microsoft.security/alerts": "microsoft.security/locations/alerts",
+}
+
+// gathered are the lists of a vault that show what lies deeper below it.
+// https://learn.microsoft.com/rest/api/backup/backup-protected-items/list
+// https://learn.microsoft.com/rest/api/site-recovery/replication-protected-items/list
+var gathered = map[string]string{
+	"microsoft.recoveryservices/vaults/backupprotecteditems":      "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
+	"microsoft.recoveryservices/vaults/replicationprotecteditems": "microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems",
 }
 
 var atScope = regexp.MustCompile(`(?i)^\s*at(exact)?scope\(\)`)
@@ -222,8 +229,11 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 	if above {
 		out = s.entriesAbove(low, kind)
 	}
-	parent := int32(-1)
-	if i := s.find(scope); i >= 0 && strings.Contains(low, "/providers/") {
+	parent, deep := int32(-1), false
+	if gathered[kind] != "" {
+		kind, deep = gathered[kind], true
+	}
+	if i := s.find(scope); i >= 0 && !deep && strings.Contains(low, "/providers/") {
 		parent = i
 	}
 	from, to := s.rangeOf(low)

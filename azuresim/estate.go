@@ -212,9 +212,10 @@ var tables = map[string]string{
 	"microsoft.maintenance/configurationassignments":                                      "maintenanceresources",
 	"microsoft.alertsmanagement/alerts":                                                   "alertsmanagementresources",
 	"microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems": "recoveryservicesresources",
-	"microsoft.recoveryservices/vaults/backuppolicies":                                    "recoveryservicesresources",
-	"microsoft.recoveryservices/vaults/backupjobs":                                        "recoveryservicesresources",
-	"microsoft.dataprotection/backupvaults/backupinstances":                               "recoveryservicesresources",
+	"microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems": "recoveryservicesresources",
+	"microsoft.recoveryservices/vaults/backuppolicies":                                                               "recoveryservicesresources",
+	"microsoft.recoveryservices/vaults/backupjobs":                                                                   "recoveryservicesresources",
+	"microsoft.dataprotection/backupvaults/backupinstances":                                                          "recoveryservicesresources",
 	// Children that have a location of their own are resources like others.
 	"microsoft.compute/virtualmachines/extensions":     "resources",
 	"microsoft.sql/servers/databases":                  "resources",

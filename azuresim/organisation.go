@@ -177,6 +177,8 @@ type PolicyState struct {
 	Type       string `yaml:"type"`
 	// NonCompliantEvery makes every n-th resource non-compliant; 0 none.
 	NonCompliantEvery int `yaml:"nonCompliantEvery"`
+	// States are those of single resources, by name: NonCompliant, Exempt …
+	States map[string]string `yaml:"states"`
 }
 
 // Workspace is a Log Analytics workspace to which logs are exported.
