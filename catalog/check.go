@@ -38,11 +38,11 @@ type Check struct {
 	Witness []Witness `yaml:"witness,omitempty"`
 	// Defaults say how a missing property comes out, and where the service documents it.
 	Defaults []ServiceDefault `yaml:"defaults,omitempty"`
+	// Rule is the policy rule {"if":…,"then":…} as JSON.
+	Rule []byte `yaml:"-"`
 	// Applies is the condition, as JSON, that a resource of the types meets if the
 	// check is about it; nil: about all. The others are not applicable.
 	Applies []byte `yaml:"-"`
-	// Rule is the policy rule {"if":…,"then":…} as JSON.
-	Rule []byte `yaml:"-"`
 	// Alternatives are other rules, as JSON: a resource that fails Rule passes if
 	// it passes one of them.
 	Alternatives [][]byte `yaml:"-"`

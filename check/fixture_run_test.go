@@ -136,7 +136,7 @@ func resultOf(t *testing.T, rules *check.Rules, f fixture, c *fixtureCase) (tick
 	}
 	var found []tickmark.Result
 	for r := range a.Results.Select(func(k int, _ tickmark.Verdict) bool { return k == index }) {
-		if id == "" || strings.EqualFold(r.Resource, id) || inventory.IsRecord(r.Type) {
+		if id == "" || strings.EqualFold(r.Resource, id) {
 			found = append(found, r)
 		}
 	}

@@ -382,7 +382,7 @@ func (c *fixtureCase) object(t *testing.T, f fixture) map[string]any {
 }
 
 // joins reports whether only Run can judge by the check.
-func joins(k *catalog.Check) bool { return len(k.Joins) > 0 || k.Applies != nil }
+func joins(k *catalog.Check) bool { return len(k.Joins) > 0 }
 
 // TestFixturesWithParameters runs the cases that set parameters, which Run does
 // not; TestFixturesRun has the others.

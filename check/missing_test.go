@@ -62,6 +62,8 @@ var fineWithout = map[string]string{
 	"related/sessionControls/signInFrequency/authenticationType": "primary and secondary is the documented default",
 	"related/properties/cors":                                    "without CORS settings no other origin is admitted",
 	"related/properties":                                         "inventory takes such an object as a summary",
+	// Power Platform.
+	"/properties/allowedTenants": "no exceptions",
 	// Azure DevOps.
 	"related/settings/scope/repositoryId":                     "a scope without a repository is every repository of the project",
 	"related/isDisabled":                                      "left out where the check is enabled",
