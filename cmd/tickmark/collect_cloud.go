@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
@@ -50,6 +51,17 @@ type cloudSetup struct {
 	options  collect.Options
 	accepted map[string]string
 	left     []string // sources that are not read
+}
+
+// bind says what an interrupted collection must have in common with this one:
+// whoever reads in its stead, as a trial, accepting a writer or keeping names
+// that are to be replaced now, did not read this one's pages.
+func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
+	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
+		b = append(b, name+"="+s.accepted[name])
+	}
+	s.options.Bound = b
 }
 
 // setup reads the flags. try reads Azure as whoever is signed in.
@@ -101,6 +113,7 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 		}
 		s.accepted[name] = reason
 	}
+	f.bind(s, kind, tenant, try)
 	return s, nil
 }
 
