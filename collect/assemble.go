@@ -107,6 +107,7 @@ func (r *runner) collect() (*Collected, error) {
 		s.Problems = append(s.Problems, src.problems()...)
 		s.Problems = append(s.Problems, src.differences(books, c.mapping)...)
 	}
+	s.Problems = append(s.Problems, r.unmet(s)...)
 	s.ObservedAt = r.observed(s)
 	c.Snapshot, c.digest = s, tickmark.Digest(h.Sum(nil))
 	return c, nil

@@ -84,6 +84,22 @@ func TestExcludedBatch(t *testing.T) {
 	}
 }
 
+// TestUnmetScope: a mistyped scope is said, a right one is not.
+func TestUnmetScope(t *testing.T) {
+	for scope, want := range map[string]int{"/subscriptions/bbb": 0, "/subscriptions/BBB/": 0, "/subscriptions/zzz": 1} {
+		s := newSetup(t, estate)
+		s.opts.Exclude = []Exclusion{{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: "a sandbox"}}
+		if c := s.run(t, armSource(askSubscriptions(), askVaults())); len(c.Snapshot.Problems) != want {
+			t.Errorf("exclude %s: %+v", scope, c.Snapshot.Problems)
+		}
+		s = newSetup(t, estate)
+		s.opts.Scopes = []string{scope}
+		if c := s.run(t, armSource(askSubscriptions(), askVaults())); len(c.Snapshot.Problems) != want {
+			t.Errorf("scope %s: %+v", scope, c.Snapshot.Problems)
+		}
+	}
+}
+
 // TestRemoveSpool: other files in the folder that somebody named stay.
 func TestRemoveSpool(t *testing.T) {
 	s := newSetup(t, estate)
