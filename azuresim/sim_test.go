@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -486,6 +487,49 @@ func TestExamples(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// TestSpec holds doc/spec/sim.md to the code: every key and every fault is there.
+func TestSpec(t *testing.T) {
+	b, err := os.ReadFile("../doc/spec/sim.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct || seen[typ] {
+			return
+		}
+		seen[typ] = true
+		for f := range typ.Fields() {
+			tag := f.Tag.Get("yaml")
+			if tag == "" {
+				continue
+			}
+			if !bytes.Contains(b, []byte("`"+tag+"`")) {
+				t.Errorf("doc/spec/sim.md does not mention `%s` of %s", tag, typ.Name())
+			}
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeFor[Organisation]())
+	if len(seen) < 25 {
+		t.Errorf("%d types walked", len(seen))
+	}
+	for _, f := range Faults() {
+		if !bytes.Contains(b, fmt.Appendf(nil, "| %s | %s | %s |", f.ID, f.Where, f.Title)) {
+			t.Errorf("doc/spec/sim.md lacks the fault %s as it is: | %s | %s | %s |", f.ID, f.ID, f.Where, f.Title)
+		}
+	}
+	for word := range placeholders {
+		if !bytes.Contains(b, []byte("{"+word)) {
+			t.Errorf("doc/spec/sim.md lacks the placeholder {%s}", word)
 		}
 	}
 }
