@@ -257,6 +257,10 @@ type Options struct {
 	// Scopes keeps the scopes that are named; Exclude leaves scopes out.
 	Scopes  []string
 	Exclude []Exclusion
+	// Bound is what else must be the same for an interrupted run to go on: who
+	// signs in, what Redact replaces, whether it is a trial. Pages that were
+	// read under other terms are not these terms' pages.
+	Bound []string
 	// From and To bound the logs.
 	From, To time.Time
 	// Redact replaces secret values before anything is written.

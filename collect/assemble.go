@@ -107,6 +107,7 @@ func (r *runner) collect() (*Collected, error) {
 		s.Problems = append(s.Problems, src.problems()...)
 		s.Problems = append(s.Problems, src.differences(books, c.mapping)...)
 	}
+	s.Problems = append(s.Problems, r.unmet(s)...)
 	s.ObservedAt = r.observed(s)
 	c.Snapshot, c.digest = s, tickmark.Digest(h.Sum(nil))
 	return c, nil
@@ -261,9 +262,11 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 	for s, e := range a.src.leftOut {
 		x := books[s][i]
 		if x == nil || a.ask.isRoot() || a.ask.Batch > 0 {
-			if a.leftOut[s] == nil {
+			if a.leftOut[s] == nil && a.ask.Batch == 0 {
 				continue // it says so itself, if it met the scope
 			}
+			// A batch does not meet the subjects that their own list left out,
+			// and lacks what it would have read of them all the same.
 			x = books[""][i]
 		}
 		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
@@ -271,6 +274,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 	for _, x := range books {
 		if x[i] != nil {
 			slices.SortFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
+			x[i].cov.Excluded = slices.CompactFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
 			r.span(a, x[i])
 		}
 	}
@@ -614,6 +618,6 @@ func planDigest(sources []Source, o *Options) tickmark.Digest {
 			put([]any{a.Name, a.Of, a.Batch, a.Host, a.Method, a.Path, a.Query, a.Body, a.Header, a.APIVersion, a.Paging, a.PageSize, a.Form, a.Entity, a.List, a.Identity, a.Window, a.Redact})
 		}
 	}
-	put([]any{o.Endpoints.Cloud, o.Endpoints.Microsoft365, o.Endpoints.URL, json.RawMessage(cmp.Or(string(o.Root), "{}")), o.From, o.To, o.Only, o.Scopes, o.Exclude})
+	put([]any{o.Endpoints.Cloud, o.Endpoints.Microsoft365, o.Endpoints.URL, json.RawMessage(cmp.Or(string(o.Root), "{}")), o.From, o.To, o.Only, o.Scopes, o.Exclude, o.Bound})
 	return tickmark.Digest(h.Sum(nil))
 }

@@ -4,6 +4,7 @@ package collect
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -99,4 +100,33 @@ func lacks(a, b *askRun, k uint16, has map[uint64]bool, pages []byte) *tickmark.
 		What: fmt.Sprintf("two lists differ: %d that %s lists are not here (%s)", n, a.ask.Name, strings.Join(names, ", ")),
 		Hint: "the population changed while it was collected, or an answer was not whole: collect again",
 	}
+}
+
+// unmet names the scopes that were to be left out, or to be read alone, and of
+// which nothing was met: mistyped, they would be read, or nothing else would.
+func (r *runner) unmet(s *tickmark.Snapshot) []tickmark.Problem {
+	var out []tickmark.Problem
+	say := func(scope, what string) {
+		out = append(out, tickmark.Problem{Input: scope, Byte: -1, Reason: tickmark.ReasonNotCollected, What: what, Hint: "look whether it is spelt as the coverage spells scopes"})
+	}
+	for i := range r.exclusions {
+		x := &r.exclusions[i]
+		met := slices.ContainsFunc(r.sources, func(src *sourceRun) bool {
+			left := slices.ContainsFunc(slices.Collect(maps.Values(src.leftOut)), func(o *Exclusion) bool { return o.Scope == x.Scope })
+			return left || slices.ContainsFunc(src.asks, func(a *askRun) bool { return x.Scope == src.src.Name || x.Scope == src.src.Name+"/"+a.ask.Name })
+		})
+		if !met && x.Reason != tickmark.ReasonDeclined {
+			say(x.Scope, "the scope was to be left out, but nothing of it was met")
+		}
+	}
+	for _, scope := range r.opts.Scopes {
+		low := strings.ToLower(strings.TrimRight(scope, "/"))
+		if !slices.ContainsFunc(s.Segments, func(g tickmark.Segment) bool {
+			at := strings.ToLower(g.Scope)
+			return at == low || strings.HasPrefix(at, low+"/")
+		}) {
+			say(scope, "the scope was to be read, but nothing of it was met")
+		}
+	}
+	return out
 }

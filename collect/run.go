@@ -200,13 +200,16 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		return nil, usage("Options.From", "the window of the logs is empty", "From must be before To")
 	}
 	r.start = r.clock.Now().UTC()
+	if o.From.After(r.start) {
+		return nil, usage("Options.From", "the logs are to begin in the future: "+o.From.UTC().Format(time.RFC3339), "give a day that is past")
+	}
 	r.exclusions, r.problems = effective(o.Exclude, r.start)
 	if err := r.prepare(sources); err != nil {
 		return nil, err
 	}
 	r.net = newTransport(&r.opts, &r.tune, r.clock)
 	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To}
-	if h.To.IsZero() {
+	if h.To.IsZero() || h.To.After(r.start) { // nobody has read the time to come
 		h.To = r.start.Truncate(time.Second)
 	}
 	var err error

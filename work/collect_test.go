@@ -82,10 +82,18 @@ type rig struct {
 
 func newRig(t *testing.T, client string) *rig {
 	t.Helper()
+	return newRigWith(t, client, nil)
+}
+
+func newRigWith(t *testing.T, client string, change func(*azuresim.Organisation)) *rig {
+	t.Helper()
 	r := &rig{clock: &hands{t: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}}
 	org, err := azuresim.Parse("contoso.yaml", []byte(organisation))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if change != nil {
+		change(org)
 	}
 	if r.sim, err = azuresim.New(org, azuresim.Options{Seed: 4, Now: r.clock.Now, PageSize: 5}); err != nil {
 		t.Fatal(err)
@@ -282,6 +290,16 @@ func TestWriters(t *testing.T) {
 	}
 	if err != nil || len(all) != 2 {
 		t.Errorf("accepted writers: %v, %v", all, err)
+	}
+	// What cannot be found out counts as can: a subscription that is seen and
+	// has no permissions of its own, and none that is seen.
+	for _, path := range []string{"*/providers/Microsoft.Authorization/permissions", "/subscriptions"} {
+		r := newRigWith(t, "reader", func(org *azuresim.Organisation) {
+			org.Deny = append(org.Deny, azuresim.Denial{Host: "arm", Path: path, Hide: true})
+		})
+		if all, err := work.Writers(t.Context(), only(t, "arm"), r.opts, nil); err != nil || len(all) != 1 {
+			t.Errorf("%s is empty: %+v, %v", path, all, err)
+		}
 	}
 	if all, _ := work.Writers(t.Context(), only(t, "devops"), r.opts, nil); len(all) != 1 {
 		t.Errorf("what cannot be found out counts as reading: %v", all)

@@ -114,6 +114,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	if err != nil {
 		return err
 	}
+	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
@@ -172,7 +173,7 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 			return err
 		}
 	}
-	if err := os.RemoveAll(s.options.Dir); err != nil {
+	if err := collect.RemoveSpool(s.options.Dir); err != nil {
 		fmt.Fprintf(rc.Err, "tickmark: the spool cannot be removed: %v\n", err)
 	}
 	return nil
