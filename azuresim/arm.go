@@ -198,6 +198,11 @@ var inherited = []string{
 // exactOnly are the extension types that a list shows of the scope itself only.
 var exactOnly = []string{"microsoft.insights/diagnosticsettings"}
 
+// shortcuts are lists whose path is not that of the types they show.
+var shortcuts = map[string]string{
+	"microsoft.security/alerts": "microsoft.security/locations/alerts",
+}
+
 // gathered are the lists of a vault that show what lies deeper below it.
 // https://learn.microsoft.com/rest/api/backup/backup-protected-items/list
 // https://learn.microsoft.com/rest/api/site-recovery/replication-protected-items/list
@@ -211,9 +216,7 @@ var atScope = regexp.MustCompile(`(?i)^\s*at(exact)?scope\(\)`)
 // collection returns the entries of a type at a scope, after $filter.
 func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 	low, kind := strings.ToLower(scope), strings.ToLower(kind)
-	if kind == "microsoft.security/alerts" {
-		kind = "microsoft.security/locations/alerts"
-	}
+	kind = first(shortcuts[kind], kind)
 	filter := parameter(q.r, "$filter")
 	own, below, above := true, !slices.Contains(exactOnly, kind), slices.Contains(inherited, kind)
 	if m := atScope.FindStringSubmatch(filter); m != nil {
@@ -376,11 +379,11 @@ func (s *Sim) filtered(entries []int32, filter string) []int32 {
 }
 
 // listed appends an entry as a list at a scope shows it: role definitions get
-// the subscription's prefix.
+// the subscription's prefix. That management groups give none is unverified.
 func (s *Sim) listed(b []byte, i int32, scope string) []byte {
-	if s.templates[s.entries[i].tmpl].full == definitionType && scope != "" {
+	if s.templates[s.entries[i].tmpl].full == definitionType && subscriptionOf(scope+"/") != "" {
 		v := s.varsOf(i)
-		return append(b, merge(s.provider(nil, i), []byte(`{"id":`+string(quote(scope+v.id))+`}`))...)
+		return append(b, merge(s.provider(nil, i), []byte(`{"id":`+string(quote("/subscriptions/"+subscriptionOf(scope+"/")+v.id))+`}`))...)
 	}
 	return s.provider(b, i)
 }

@@ -164,7 +164,7 @@ func TestDevOpsHides(t *testing.T) {
 		"49b48001-ca20-4adc-8111-5b60c903a50c": false, "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87": false,
 		"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": true, "33344d9c-fc72-4d6f-aba5-fa317101a7e9": true,
 	} {
-		_, b := ask(t, s, c, "devops", http.MethodPost, "/contoso/_apis/security/permissionevaluationbatch",
+		_, b := ask(t, s, c, "devops", "POST /contoso/_apis/security/permissionevaluationbatch",
 			fmt.Sprintf(`{"evaluations":[{"securityNamespaceId":%q,"token":"x/%s","permissions":1}]}`, namespace, project))
 		if got := strings.Contains(string(b), `"value":true`); got != want {
 			t.Errorf("%s: %s, want %v", namespace, b, want)

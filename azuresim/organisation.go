@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package azuresim is a believable Azure on loopback: an organisation described
+// in YAML, served over TLS with paging, quotas, permissions and, if wanted,
+// faults, on a clock of its own and the same from the same seed. Collectors
+// cannot tell it from the real one except by its endpoints.
 package azuresim
 
 import _ "embed" // the default organisation
@@ -173,6 +177,8 @@ type PolicyState struct {
 	Type       string `yaml:"type"`
 	// NonCompliantEvery makes every n-th resource non-compliant; 0 none.
 	NonCompliantEvery int `yaml:"nonCompliantEvery"`
+	// States are those of single resources, by name: NonCompliant, Exempt …
+	States map[string]string `yaml:"states"`
 }
 
 // Workspace is a Log Analytics workspace to which logs are exported.

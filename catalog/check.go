@@ -37,6 +37,9 @@ type Check struct {
 	Applies []byte `yaml:"-"`
 	// Rule is the policy rule {"if":…,"then":…} as JSON.
 	Rule []byte `yaml:"-"`
+	// Alternatives are other rules, as JSON: a resource that fails Rule passes if
+	// it passes one of them.
+	Alternatives [][]byte `yaml:"-"`
 	// Parameters are the rule's parameters with default values, as JSON; may be nil.
 	Parameters []byte `yaml:"-"`
 	// NotProven says what a pass does not show.

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,8 +32,21 @@ func (c *Catalog) knownField(types []string, field string) bool {
 }
 
 func (c *Catalog) validateRule(s *source) []error {
+	problems := c.validateOne(s, child(s.root, "rule"))
+	for i := range s.check.Alternatives {
+		problems = append(problems, c.validateOne(s, element(child(s.root, "alternatives"), i))...)
+	}
+	for name, used := range parameterUses(s) {
+		if !used {
+			problems = append(problems, s.problem("parameters", fmt.Sprintf("parameter %q is not used or has no defaultValue", name), ""))
+		}
+	}
+	return problems
+}
+
+// validateOne verifies the check's rule, or one of its alternatives.
+func (c *Catalog) validateOne(s *source, rule ast.Node) []error {
 	k := &s.check
-	rule := child(s.root, "rule")
 	cond, then := child(rule, "if"), child(rule, "then")
 	if cond == nil || then == nil {
 		return []error{s.problem("rule", "rule: want if and then", "")}
@@ -66,11 +80,6 @@ func (c *Catalog) validateRule(s *source) []error {
 		}
 		if e := child(details, "existenceCondition"); e != nil {
 			c.fields(s, e, []string{related}, &problems)
-		}
-	}
-	for name, used := range parameterUses(s) {
-		if !used {
-			problems = append(problems, s.problem("parameters", fmt.Sprintf("parameter %q is not used or has no defaultValue", name), ""))
 		}
 	}
 	return problems
@@ -129,7 +138,7 @@ func parameterUses(s *source) map[string]bool {
 		return nil
 	}
 	uses := map[string]bool{}
-	rule := strings.ToLower(string(s.check.Rule) + string(s.check.Applies))
+	rule := strings.ToLower(string(s.check.Rule) + string(s.check.Applies) + string(bytes.Join(s.check.Alternatives, nil)))
 	for _, v := range m.Values {
 		name := v.Key.String()
 		uses[name] = child(v.Value, "defaultValue") != nil &&

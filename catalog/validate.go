@@ -112,10 +112,11 @@ func readCheck(f file) (*source, error) {
 		}
 	}
 	var body struct {
-		Check      `yaml:",inline"`
-		Applies    ast.Node `yaml:"applies"`
-		Rule       ast.Node `yaml:"rule"`
-		Parameters ast.Node `yaml:"parameters"`
+		Check        `yaml:",inline"`
+		Applies      ast.Node   `yaml:"applies"`
+		Rule         ast.Node   `yaml:"rule"`
+		Alternatives []ast.Node `yaml:"alternatives"`
+		Parameters   ast.Node   `yaml:"parameters"`
 	}
 	if err := decode(f, m, &body); err != nil {
 		return nil, err
@@ -124,10 +125,18 @@ func readCheck(f file) (*source, error) {
 	s.check.File, s.check.Line = f.name, m.GetToken().Position.Line
 	s.check.Why = strings.TrimSpace(s.check.Why)
 	s.check.NotProven = strings.TrimSpace(s.check.NotProven)
-	for _, part := range []struct {
+	parts := []struct {
 		node ast.Node
 		to   *[]byte
-	}{{body.Applies, &s.check.Applies}, {body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}} {
+	}{{body.Applies, &s.check.Applies}, {body.Rule, &s.check.Rule}, {body.Parameters, &s.check.Parameters}}
+	s.check.Alternatives = make([][]byte, len(body.Alternatives))
+	for i, n := range body.Alternatives {
+		parts = append(parts, struct {
+			node ast.Node
+			to   *[]byte
+		}{n, &s.check.Alternatives[i]})
+	}
+	for _, part := range parts {
 		if part.node == nil {
 			continue
 		}

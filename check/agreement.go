@@ -72,8 +72,9 @@ type Agreement struct {
 	Left map[Cause]int
 	// Unbound names assignments and policies that could not be bound, and why.
 	Unbound map[string]string
-	// Undecided counts our reasons of Unknown.
+	// Undecided counts our reasons of Unknown; Such names one resource of each.
 	Undecided map[string]int
+	Such      map[string]string
 }
 
 // Disagreement is a pair on which the two sides differ.
@@ -102,7 +103,7 @@ type azureState struct {
 // catalogue. Azure is stricter or laxer on purpose in a few places; what it
 // would show (policy.Status.Azure) is compared.
 func Agree(ctx context.Context, inv *inventory.Inventory, aliases *policy.Catalog, now time.Time) (*Agreement, error) {
-	a := &Agreement{Differences: []Disagreement{}, Left: map[Cause]int{}, Unbound: map[string]string{}, Undecided: map[string]int{}}
+	a := &Agreement{Differences: []Disagreement{}, Left: map[Cause]int{}, Unbound: map[string]string{}, Undecided: map[string]int{}, Such: map[string]string{}}
 	states := azureStates(inv)
 	a.States = len(states)
 	lib, bad := policyLibrary(inv, aliases)
@@ -284,7 +285,8 @@ func (a *Agreement) compare(inv *inventory.Inventory, x *policy.Assigned, id str
 	}
 	for k := range list {
 		r := &list[k]
-		if ir := &inv.Resources[k]; ir.Is(inventory.Implied) || inventory.IsRecord(ir.Type) {
+		// Azure evaluates what lies in subscriptions.
+		if ir := &inv.Resources[k]; ir.Is(inventory.Implied) || !strings.HasPrefix(ir.Key, "/subscriptions/") || inventory.IsRecord(ir.Type) {
 			continue
 		}
 		for i := range x.Members {
@@ -316,7 +318,9 @@ func (a *Agreement) pair(r *inventory.Resource, m *policy.Member, id string, s *
 	switch {
 	case s.Azure == policy.Unknown:
 		a.Left[CauseUndecided]++
-		a.Undecided[s.Reason]++
+		if a.Undecided[s.Reason]++; a.Undecided[s.Reason] == 1 {
+			a.Such[s.Reason] = r.ID
+		}
 		return
 	case az == nil:
 		a.Left[CauseNoState]++

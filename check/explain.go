@@ -30,6 +30,13 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		}
 		return out
 	}
+	for _, p := range x.alternatives {
+		if p = x.deciding(ev, res, p, w.verdict); p != nil {
+			e.prog = p.For(res.Type)
+			out.Why = e.existence(x, w.verdict, reason)
+			return out
+		}
+	}
 	switch {
 	case w.verdict == tickmark.NotApplicable:
 		out.Why = e.leaf(ev.Trace(prog, res), false)
@@ -40,6 +47,17 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.condition(w.verdict, reason)
 	}
 	return out
+}
+
+// deciding returns the alternative p if it, and not the rule, came to the verdict.
+func (x *rule) deciding(ev *policy.Evaluator, res *policy.Resource, p *policy.Policy, verdict tickmark.Verdict) *policy.Policy {
+	if v, _ := Verdict(ev.Evaluate(x.policy.For(res.Type), res)); v == verdict {
+		return nil
+	}
+	if v, _ := Verdict(ev.Evaluate(p.For(res.Type), res)); v != verdict || p.Effect != policy.AuditIfNotExists {
+		return nil
+	}
+	return p
 }
 
 // outside returns the trace of the check's own applicability if that is not met

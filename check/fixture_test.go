@@ -237,14 +237,21 @@ func newEngine(t *testing.T) *engine {
 	return &engine{c, aliases}
 }
 
-// compiled is a check's rule and, if it has one, its own applicability.
-type compiled struct{ rule, applies *policy.Policy }
+// compiled is a check's rule and, if it has them, its own applicability and the
+// rules of which one is enough.
+type compiled struct {
+	rule, applies *policy.Policy
+	alternatives  []*policy.Policy
+}
 
 func (e *engine) bind(t *testing.T, k *catalog.Check, parameters map[string]any) compiled {
 	t.Helper()
 	c := compiled{rule: e.compile(t, k, k.Rule, parameters)}
 	if k.Applies != nil {
 		c.applies = e.compile(t, k, check.Applicability(k), parameters)
+	}
+	for _, a := range k.Alternatives {
+		c.alternatives = append(c.alternatives, e.compile(t, k, a, parameters))
 	}
 	return c
 }
@@ -289,6 +296,16 @@ func outcome(c compiled, r *policy.Resource, w *world, now time.Time) (verdict, 
 			return "notApplicable", ""
 		default:
 			return v, reason
+		}
+	}
+	for _, a := range c.alternatives {
+		switch v, why := outcome(compiled{rule: a}, r, w, now); {
+		case v == "pass" || v == "notApplicable":
+			return v, ""
+		case v == "unknown":
+			if v, _ := outcome(compiled{rule: c.rule}, r, w, now); v != "pass" {
+				return "unknown", why
+			}
 		}
 	}
 	p := c.rule

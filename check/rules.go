@@ -29,6 +29,17 @@ type rule struct {
 	policy *policy.Policy
 	// applies is true for the resources that the check is about; nil: for all.
 	applies *policy.Policy
+	// alternatives are rules of which one is enough where policy fails.
+	alternatives []*policy.Policy
+}
+
+// relatedTypes are the types that the rule and its alternatives look up.
+func (x *rule) relatedTypes() []string {
+	types := []string{x.policy.RelatedType()}
+	for _, p := range x.alternatives {
+		types = append(types, p.RelatedType())
+	}
+	return types
 }
 
 // Aliases makes the policy package's alias catalogue from the embedded tables;
@@ -68,11 +79,23 @@ func Compile(c *catalog.Catalog) (*Rules, error) {
 
 func compileOne(ch *catalog.Check, aliases *policy.Catalog) (rule, error) {
 	p, err := bind(ch, ch.Rule, aliases)
-	if err != nil || ch.Applies == nil {
-		return rule{ch, p, nil}, err
+	out := rule{check: ch, policy: p}
+	if err != nil {
+		return out, err
 	}
-	applies, err := bind(ch, Applicability(ch), aliases)
-	return rule{ch, p, applies}, err
+	if ch.Applies != nil {
+		if out.applies, err = bind(ch, Applicability(ch), aliases); err != nil {
+			return out, err
+		}
+	}
+	for _, a := range ch.Alternatives {
+		p, err := bind(ch, a, aliases)
+		if err != nil {
+			return out, err
+		}
+		out.alternatives = append(out.alternatives, p)
+	}
+	return out, nil
 }
 
 // Applicability returns the condition of the check's applies as a rule: a

@@ -114,8 +114,10 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 	}
 	r.related = map[string]relatedType{}
 	for _, x := range rules.rules {
-		if t := x.policy.RelatedType(); t != "" {
-			r.related[t] = r.relatedType(t, r.related[t].inherent || x.check.Inherent)
+		for _, t := range x.relatedTypes() {
+			if t != "" {
+				r.related[t] = r.relatedType(t, r.related[t].inherent || x.check.Inherent)
+			}
 		}
 	}
 	r.env = &policy.Env{Now: now, Inventory: r}
@@ -183,31 +185,44 @@ func workers(n int) int {
 }
 
 func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
-	progs, about := make([]*policy.Program, len(c.rules)), make([]*policy.Program, len(c.rules))
+	progs := make([]programs, len(c.rules))
 	c.rows = make([][]pending, len(c.rules))
 	n := c.span.to - c.span.from
 	all := make([]pending, n*len(c.rules))
 	for k, i := range c.rules {
-		progs[k] = r.rules.rules[i].policy.For(c.typ)
-		if a := r.rules.rules[i].applies; a != nil {
-			about[k] = a.For(c.typ)
-		}
+		progs[k] = r.rules.rules[i].programs(c.typ)
 		c.rows[k] = all[k*n : (k+1)*n]
 	}
 	for i := range n {
 		res := &r.res[c.span.from+i]
-		for k, prog := range progs {
-			v, why := judge(ev, prog, about[k], res)
+		for k := range progs {
+			v, why := progs[k].judge(ev, res)
 			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
 		}
 	}
 }
 
-// judge evaluates a rule on a resource that the check is about; about is nil if
-// it is about all.
-func judge(ev *policy.Evaluator, prog, about *policy.Program, res *policy.Resource) (tickmark.Verdict, tickmark.Reason) {
-	if about != nil {
-		switch v, why := Verdict(ev.Evaluate(about, res)); v {
+// programs are a rule as compiled for one type.
+type programs struct {
+	rule, applies *policy.Program // applies is nil if the check is about all
+	alternatives  []*policy.Program
+}
+
+func (x *rule) programs(typ string) programs {
+	p := programs{rule: x.policy.For(typ)}
+	if x.applies != nil {
+		p.applies = x.applies.For(typ)
+	}
+	for _, a := range x.alternatives {
+		p.alternatives = append(p.alternatives, a.For(typ))
+	}
+	return p
+}
+
+// judge evaluates the rule on a resource that the check is about.
+func (p *programs) judge(ev *policy.Evaluator, res *policy.Resource) (tickmark.Verdict, tickmark.Reason) {
+	if p.applies != nil {
+		switch v, why := Verdict(ev.Evaluate(p.applies, res)); v {
 		case tickmark.Fail: // it is
 		case tickmark.Pass, tickmark.NotApplicable:
 			return tickmark.NotApplicable, tickmark.ReasonNone
@@ -215,7 +230,22 @@ func judge(ev *policy.Evaluator, prog, about *policy.Program, res *policy.Resour
 			return tickmark.Unknown, why
 		}
 	}
-	return Verdict(ev.Evaluate(prog, res))
+	out, why := Verdict(ev.Evaluate(p.rule, res))
+	for _, a := range p.alternatives {
+		if out != tickmark.Fail && out != tickmark.Unknown {
+			break
+		}
+		switch v, other := Verdict(ev.Evaluate(a, res)); v {
+		case tickmark.Pass, tickmark.NotApplicable, tickmark.Exempt:
+			out, why = v, tickmark.ReasonNone
+		case tickmark.Unknown: // it may pass: what failed the others decides nothing
+			if out == tickmark.Fail {
+				out, why = v, other
+			}
+		case tickmark.Fail:
+		}
+	}
+	return out, why
 }
 
 // collect numbers the rows, counts them and makes Results.

@@ -108,6 +108,9 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// NotEmpty says that there always is one: an identity to which the list is
+	// empty does not see it. Subscriptions, users, the organisation.
+	NotEmpty bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
 	// Part says that the rows are only some of those that there are of its Types

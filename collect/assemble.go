@@ -544,6 +544,9 @@ func (r *runner) prove(src *sourceRun) {
 					u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: fmt.Sprintf("%d rows, but the source lists only what the identity may see, and %s (%s)", u.rows, why, a.ask.Proof)}
 				}
 			}
+			if a.ask.NotEmpty && u.rows == 0 && r.tune.on("notEmpty") {
+				u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: "the list is empty, and there always is one: the identity may not see it"}
+			}
 			if a.ask.Count != "" && r.tune.on("countAsk") {
 				r.counted(units, u)
 			}

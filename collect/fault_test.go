@@ -178,6 +178,7 @@ func faultsOfAccess() []faultCase {
 		{name: "C16 not offered", want: "notOffered 0/1", ask: func(a *Ask) { a.Answers = []Answer{{Code: "NotInThisCloud", Means: MeansNotOffered}} }, answer: refuse(400, "notinthiscloud")},
 		{name: "C27 empty", guards: []guard{"proof"}, want: "notPermitted 0/1 0", says: "does not see all", ask: func(a *Ask) { a.Proof = "sees" }, more: []Ask{askSees()}, answer: sees(false, nil)},
 		{name: "C27 part", guards: []guard{"proof"}, want: "notPermitted 0/1 1", says: "does not see all", ask: func(a *Ask) { a.Proof = "sees" }, more: []Ask{askSees()}, answer: sees(false, []any{thing(1)})},
+		{name: "C27 never empty", guards: []guard{"notEmpty"}, want: "notPermitted 0/1 0", says: "may not see it", ask: func(a *Ask) { a.NotEmpty = true }, answer: sees(true, nil)},
 		{name: "C27 shown", want: "complete 1/1 0", ask: func(a *Ask) { a.Proof = "sees" }, more: []Ask{askSees()}, answer: sees(true, nil)},
 		{name: "C26 count of another ask", guards: []guard{"countAsk"}, want: "truncated 0/1 1", says: "counts 2", ask: func(a *Ask) { a.Count = "sees" }, more: []Ask{askCounts()}, answer: counts(2, []any{thing(1)})},
 		{name: "C26 count agrees", want: "complete 1/1 1", ask: func(a *Ask) { a.Count = "sees" }, more: []Ask{askCounts()}, answer: counts(1, []any{thing(1)})},

@@ -23,6 +23,7 @@ type policyCommand struct {
 	Export    policyExportCommand    `cmd:"" help:"Write the checks as Azure custom definitions and one initiative."`
 	Test      policyTestCommand      `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
 	Agreement policyAgreementCommand `cmd:"" help:"Compare our verdicts with the policy states that Azure gave."`
+	Sync      policySyncCommand      `cmd:"" help:"Collect definitions, assignments, exemptions and states of Azure Policy, and record them."`
 	Import    policyImportCommand    `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
 

@@ -39,6 +39,7 @@ type agreementJSON struct {
 	Differences []check.Disagreement `json:"differences"`
 	Left        map[check.Cause]int  `json:"notCompared"`
 	Undecided   map[string]int       `json:"undecidedReasons"`
+	Such        map[string]string    `json:"undecidedSuchAs"`
 	Unbound     map[string]string    `json:"notEvaluated"`
 }
 
@@ -76,7 +77,7 @@ func (c *policyAgreementCommand) Run(rc *runContext) error {
 	}
 	out.Assignments, out.Bound, out.States, out.Ours = a.Assignments, a.Bound, a.States, a.Ours
 	out.Compared, out.Agree, out.Differences, out.Left = a.Compared, a.Agree, a.Differences, a.Left
-	out.Undecided, out.Unbound = a.Undecided, a.Unbound
+	out.Undecided, out.Such, out.Unbound = a.Undecided, a.Such, a.Unbound
 	if r, ok := a.Rate(); ok {
 		out.Rate = &r
 	}
@@ -118,7 +119,7 @@ func (c *policyAgreementCommand) entry(a *agreementJSON) *report.Entry {
 		left = append(left, fmt.Sprintf("%d: %s", a.Left[k], k))
 	}
 	for _, k := range slices.Sorted(maps.Keys(a.Undecided)) {
-		left = append(left, fmt.Sprintf("of those undecided here, %d: %s", a.Undecided[k], k))
+		left = append(left, fmt.Sprintf("of those undecided here, %d: %s, such as %s", a.Undecided[k], k, a.Such[k]))
 	}
 	e.Sections = append(e.Sections, report.Section{Label: "Not compared", Items: left})
 	byCause := map[check.Cause]int{}
