@@ -286,6 +286,7 @@ func (d *dataverse) privileges() {
 	out := []any{}
 	for _, p := range [][2]string{
 		{"prvReadUser", "systemusers"}, {"prvReadRole", "roles"}, {"prvReadTeam", "teams"}, {"prvReadWorkflow", "workflows"}, {"prvReadFieldSecurityProfile", "fieldsecurityprofiles"},
+		{"prvReadOrganization", "organizations"},
 	} {
 		depth := "Global"
 		if d.s.hides("dataverse", "/"+loginOf(d.env.Name)+"/api/data/v9.2/"+p[1]) {

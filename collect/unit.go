@@ -274,7 +274,7 @@ func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 			return res
 		}
 	}
-	return r.finish(u, judge(u.ask.ask, ans.status, ans.body))
+	return r.finish(u, judge(u.ask.ask, ans.status, r.clean(ans.body)))
 }
 
 // failed is a request that brought no answer, or none that can be read.
@@ -352,7 +352,7 @@ func skew(date, asked, at time.Time) time.Duration {
 // passing fault, such as a cut connection or a gateway's error page.
 func (r *runner) unreadable(u *unit, ans *answer, err error) result {
 	if e, ok := errors.AsType[*answerError](err); ok {
-		end := judge(u.ask.ask, ans.status, ans.body)
+		end := judge(u.ask.ask, ans.status, r.clean(ans.body))
 		if end.Means == "" && (end.Reason == tickmark.ReasonNotCollected || end.Reason == tickmark.ReasonNone) {
 			end.Reason = tickmark.ReasonNotCollected
 			if u.tries++; u.tries < r.tune.tries {
@@ -387,7 +387,7 @@ func (r *runner) onward(u *unit, more bool, end *ending) result {
 
 // finish ends a unit and writes so.
 func (r *runner) finish(u *unit, end *ending) result {
-	end.Requests = u.requests
+	end.Requests, end.Detail = u.requests, string(r.clean([]byte(end.Detail)))
 	u.end, u.chain = end, nil
 	if err := r.spool.note(u.key, "end", end); err != nil {
 		return result{unit: u, kind: stepFatal, err: err}

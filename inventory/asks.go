@@ -219,7 +219,7 @@ func (q *question) unanswered(seg *tickmark.Segment, a *tickmark.AskCoverage, go
 		whole(a.Missing)
 	case a.Answered+refusedSubjects(a) < a.Subjects || got.pages < a.Pages:
 		whole(tickmark.ReasonNotCollected) // somebody did not answer, and nobody says who
-	case got.items < a.Rows || a.Declared > a.Unique && len(a.Refusals)+len(a.Excluded) == 0:
+	case got.items < min(a.Rows, a.Unique) || a.Declared > a.Unique && len(a.Refusals)+len(a.Excluded) == 0:
 		whole(tickmark.ReasonTruncated)
 	}
 	for _, list := range [2][]tickmark.Refusal{a.Refusals, a.Excluded} {
