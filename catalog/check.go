@@ -2,7 +2,11 @@
 
 package catalog
 
-import "github.com/tickmark/tickmark"
+import (
+	"strings"
+
+	"github.com/tickmark/tickmark"
+)
 
 // Check is an automated rule over collected resources, in the Azure Policy
 // language, with what people need to know to act on it and to trust it.
@@ -19,6 +23,8 @@ type Check struct {
 	Types []string `yaml:"types"`
 	// Needs are related types that the rule looks up (existence checks).
 	Needs []string `yaml:"needs,omitempty"`
+	// Joins set records of other types beside each judged resource.
+	Joins []Join `yaml:"joins,omitempty"`
 	// Inherent says that the service itself keeps the related object that the
 	// rule names, on or off: one that is missing was not exported, and cannot
 	// be a fail even where the export is said to be complete.
@@ -50,6 +56,39 @@ type Check struct {
 	// File and Line say where the check is defined, for messages.
 	File string `yaml:"-"`
 	Line int    `yaml:"-"`
+}
+
+// Join sets records of Type beside each judged resource, as its member
+// joined.AS; inventory.Join says what the parts mean.
+type Join struct {
+	As    string              `yaml:"as"`
+	Type  string              `yaml:"type"`
+	Match string              `yaml:"match"`
+	With  string              `yaml:"with"`
+	Where map[string][]string `yaml:"where,omitempty"`
+	Each  string              `yaml:"each,omitempty"`
+	Take  []string            `yaml:"take,omitempty"`
+}
+
+// Fields are the names under which a rule on typ reads the join, each with its
+// path.
+func (j *Join) Fields(typ string) []Alias {
+	base := "joined." + j.As
+	paths := []string{base, base + "[*]", base + "[*].id"}
+	if j.Each != "" {
+		paths = append(paths, base+"[*].each")
+	}
+	for _, t := range j.Take {
+		if array, _, ok := strings.Cut(t, "[*]"); ok {
+			paths = append(paths, base+"[*]."+array, base+"[*]."+array+"[*]")
+		}
+		paths = append(paths, base+"[*]."+t)
+	}
+	out := make([]Alias, len(paths))
+	for i, p := range paths {
+		out[i] = Alias{Name: typ + "/" + p, Path: p}
+	}
+	return out
 }
 
 // CriterionLink ties a check to one of the 61 criteria.

@@ -38,10 +38,12 @@ type fixtureCase struct {
 	Near       string         `yaml:"near"`
 	Base       string         `yaml:"base"`
 	Related    []struct {
-		Base  string         `yaml:"base"`
-		ID    string         `yaml:"id"`
-		Patch map[string]any `yaml:"patch"`
-		Hide  []string       `yaml:"hide"`
+		Base string `yaml:"base"`
+		ID   string `yaml:"id"`
+		// Subject is what a record was asked about: graph/groups/ID for a member.
+		Subject string         `yaml:"subject"`
+		Patch   map[string]any `yaml:"patch"`
+		Hide    []string       `yaml:"hide"`
 	} `yaml:"related"`
 }
 
@@ -194,5 +196,5 @@ func verifyShape(t *testing.T, typ, name string) {
 // they do not say their type, and what tells them apart is not in an id.
 func isRecord(typ string) bool {
 	source, _, _ := strings.Cut(typ, "/")
-	return slices.Contains([]string{"graph", "devops", "github", "power", "m365", "arm"}, source)
+	return slices.Contains([]string{"graph", "devops", "github", "power", "m365", "arm", "hr"}, source)
 }

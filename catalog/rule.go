@@ -68,7 +68,7 @@ func (c *Catalog) validateOne(s *source, rule ast.Node) []error {
 	}
 	details := child(then, "details")
 	switch {
-	case effect == "audit" && (details != nil || len(k.Needs) > 0):
+	case effect == "audit" && (details != nil || len(k.Needs) > 0 && len(k.Joins) == 0):
 		bad(then, "an audit rule has neither details nor needs")
 	case effect == "auditIfNotExists":
 		related := scalar(child(details, "type"))
@@ -114,7 +114,7 @@ func (c *Catalog) fields(s *source, n ast.Node, types []string, problems *[]erro
 		for _, v := range n.Values {
 			if v.Key.String() == "field" {
 				f := scalar(v.Value)
-				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) {
+				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) && !s.check.joinedField(f) {
 					*problems = append(*problems, problem(s.file.name, v.Value.GetToken(),
 						fmt.Sprintf("field %q: no such alias for %s", f, strings.Join(types, ", ")),
 						"correct the name, or add the alias under catalog/aliases with its reference"))

@@ -204,6 +204,7 @@ func (c *Catalog) validate(s *source) []error {
 		bad("remediation", "remediation: cli and portal are both needed")
 	}
 	problems = append(problems, c.validateLists(s)...)
+	problems = append(problems, c.validateJoins(s)...)
 	return append(problems, c.validateRule(s)...)
 }
 

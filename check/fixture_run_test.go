@@ -92,7 +92,11 @@ func snapshotOf(t *testing.T, f fixture, c *fixtureCase) *tickmark.Snapshot {
 				t.Fatalf("hide %s: there is no such value", path)
 			}
 		}
-		pages = append(pages, page(t, r.Base, other))
+		p := page(t, r.Base, other)
+		if r.Subject != "" {
+			p.Ask, p.Subject = "fixture", r.Subject
+		}
+		pages = append(pages, p)
 	}
 	return &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
 		Source: "file", Scope: "fixture", Pages: pages,
@@ -132,7 +136,7 @@ func resultOf(t *testing.T, rules *check.Rules, f fixture, c *fixtureCase) (tick
 	}
 	var found []tickmark.Result
 	for r := range a.Results.Select(func(k int, _ tickmark.Verdict) bool { return k == index }) {
-		if id == "" || strings.EqualFold(r.Resource, id) {
+		if id == "" || strings.EqualFold(r.Resource, id) || inventory.IsRecord(r.Type) {
 			found = append(found, r)
 		}
 	}

@@ -87,7 +87,7 @@ func TestMissing(t *testing.T) {
 	tried := 0
 	for _, f := range loadFixtures(t) {
 		k := e.catalog.Check(f.Check)
-		if k == nil {
+		if k == nil || joins(k) {
 			continue
 		}
 		t.Run(f.Check, func(t *testing.T) {

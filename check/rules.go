@@ -11,6 +11,7 @@ import (
 
 	"github.com/tickmark/tickmark/armexpr"
 	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/policy"
 )
 
@@ -22,6 +23,7 @@ type Rules struct {
 	// spelling.
 	Canonical map[string]string
 	rules     []rule
+	joins     []inventory.Join // sorted by the type that they are made on
 }
 
 type rule struct {
@@ -46,6 +48,7 @@ func (x *rule) relatedTypes() []string {
 // a type's aliases are read when first asked for.
 func Aliases(c *catalog.Catalog) *policy.Catalog {
 	out := policy.NewCatalog()
+	joined := joinedFields(c)
 	out.Load = func(p *policy.Catalog, typ string) {
 		t := c.Type(typ)
 		if t == nil {
@@ -54,6 +57,9 @@ func Aliases(c *catalog.Catalog) *policy.Catalog {
 		info := p.AddType(t.Name)
 		info.Known, info.Tags, info.Location = t.Capabilities, t.Tags, t.Location
 		for a := range t.Aliases() {
+			p.Add(t.Name, policy.Alias{Name: a.Name, Path: a.Path})
+		}
+		for _, a := range joined[lower(t.Name)] {
 			p.Add(t.Name, policy.Alias{Name: a.Name, Path: a.Path})
 		}
 	}
@@ -74,6 +80,7 @@ func Compile(c *catalog.Catalog) (*Rules, error) {
 		}
 		out.rules = append(out.rules, r)
 	}
+	out.joins = joinsOf(c)
 	return out, errors.Join(errs...)
 }
 

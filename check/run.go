@@ -73,6 +73,9 @@ const chunkSize = 512
 // yields the same assessment whatever the number of workers.
 func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory, rules *Rules, o Options) (*Assessment, error) {
 	r := newRunner(inv, rules, o.Now)
+	if err := r.join(); err != nil {
+		return nil, err
+	}
 	chunks := r.chunks(o.Now)
 	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
 		return nil, err

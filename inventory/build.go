@@ -370,6 +370,7 @@ type kind struct {
 	data     bool // an ARM type without a properties object
 	defaults bool // a record of which an answer carries only some members
 	site     bool
+	key      bool // of a key vault
 	nests    []nest
 }
 
@@ -382,6 +383,7 @@ func (w *worker) kindOf(typ string) *kind {
 	k := &kind{
 		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
+		key:  low == "microsoft.keyvault/vaults/keys",
 	}
 	if !k.record {
 		k.nests = nestsOf(low)
@@ -434,6 +436,10 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 			}
 			if k.site && !planned {
 				gaps(tape, r)
+			}
+			if k.key && w.page.Form != "armObject" && !planned {
+				// A list of keys leaves the rotation policy out, set or not.
+				tape.MarkOpen(r.Root.Lookup(keyProperties), string(tickmark.ReasonSummary))
 			}
 			return
 		}

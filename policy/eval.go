@@ -338,6 +338,9 @@ func (e *Evaluator) start(f *fieldRef) jsontape.Value {
 	if f.base >= 0 && f.base < len(e.scopes) {
 		return e.scopes[f.base].node
 	}
+	if f.joined {
+		return e.cur.beside()
+	}
 	return e.cur.Root
 }
 

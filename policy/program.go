@@ -88,6 +88,7 @@ type fieldRef struct {
 	location bool
 	bound    []scope // of a count: the scope of each wildcard in steps
 	inside   bool    // steps go from the resource into its properties
+	joined   bool    // steps go into what is set beside the resource
 }
 
 // versionedRef is the reference in some API versions.
@@ -541,6 +542,7 @@ func (c *compiler) bindPath(f *fieldRef, text string) (*fieldRef, *evalError) {
 		}
 	}
 	f.inside = f.base < 0 && len(f.steps) > 1 && f.steps[0].key == propertiesKey
+	f.joined = f.base < 0 && len(f.steps) > 1 && f.steps[0].key == joinedKey
 	return f, nil
 }
 

@@ -22,6 +22,8 @@ type cache struct {
 
 var locationKey, tagsKey, propertiesKey = jsontape.MakeKey("location"), jsontape.MakeKey("tags"), jsontape.MakeKey("properties")
 
+var joinedKey = jsontape.MakeKey("joined")
+
 // read returns what a reference without wildcards selects.
 func (e *Evaluator) read(f *fieldRef) jsontape.Value {
 	if !f.inside {

@@ -23,7 +23,28 @@ type Resource struct {
 	// as a condition of a template that only the deployment can evaluate. What
 	// is said of it is Unknown, and it decides no existence check.
 	Doubt string
+	// Joined is an object whose member "joined" holds what the caller has set
+	// beside the resource: a path that begins with it is read there. Where a
+	// caller gives nothing, such a path is unobserved.
+	Joined jsontape.Value
 }
+
+// beside is where paths that begin with "joined" start.
+func (r *Resource) beside() jsontape.Value {
+	if r.Joined.Kind() == jsontape.Object {
+		return r.Joined
+	}
+	return notJoined
+}
+
+// notJoined stands for the joins that a caller did not make.
+var notJoined = func() jsontape.Value {
+	tape, err := jsontape.Parse([]byte(`{"joined":"`+jsontape.Marker+`notCollected"}`), jsontape.Options{})
+	if err != nil {
+		panic(err) //nolint:forbidigo // the text is constant
+	}
+	return tape.Root()
+}()
 
 // NewResource derives the identity from the object: id, name, type. The type
 // of a subscription and of a resource group follows from its id.

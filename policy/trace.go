@@ -189,7 +189,7 @@ func (e *Evaluator) matching(t *Trace, n *node) {
 	if n.level > 0 || n.field.wilds != 1 || n.field.base >= 0 {
 		return
 	}
-	v := e.cur.Root
+	v := e.start(n.field)
 	i := 0
 	for ; i < len(n.field.steps) && !n.field.steps[i].wild; i++ {
 		v = n.field.steps[i].next(v)
