@@ -119,6 +119,13 @@ func (r *runner) unmet(s *tickmark.Snapshot) []tickmark.Problem {
 			say(x.Scope, "the scope was to be left out, but nothing of it was met")
 		}
 	}
+	for _, src := range r.sources {
+		for _, scope := range slices.Sorted(maps.Keys(src.leftOut)) {
+			if x := src.leftOut[scope]; x.Reason == tickmark.ReasonNotPermitted {
+				out = append(out, tickmark.Problem{Input: scope, Byte: -1, Reason: x.Reason, What: x.Detail, Hint: "give it Reader there, or leave the scope out with a reason"})
+			}
+		}
+	}
 	for _, scope := range r.opts.Scopes {
 		low := strings.ToLower(strings.TrimRight(scope, "/"))
 		if !slices.ContainsFunc(s.Segments, func(g tickmark.Segment) bool {

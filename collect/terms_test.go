@@ -123,6 +123,9 @@ func TestUnseenSubscription(t *testing.T) {
 		if got := findAsk(t, c, "arm", "", "subscriptions").Excluded; (len(got) == 1 && got[0].Reason == tickmark.ReasonNotPermitted) != hidden {
 			t.Errorf("hidden %v: %+v", hidden, got)
 		}
+		if (len(c.Snapshot.Problems) == 1) != hidden {
+			t.Errorf("hidden %v: problems %+v", hidden, c.Snapshot.Problems)
+		}
 		if hidden {
 			if v := findAsk(t, c, "arm", "/subscriptions/zzz", "vaults"); len(v.Excluded) != 1 {
 				t.Errorf("vaults: %+v", v)
