@@ -27,7 +27,7 @@ func joinPage(entity, subject string, items ...string) tickmark.Page {
 	return p
 }
 
-func joinInventory(t testing.TB, complete []string, pages ...tickmark.Page) *Inventory {
+func joinInventory(t *testing.T, complete []string, pages ...tickmark.Page) *Inventory {
 	t.Helper()
 	s := &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
 		Source: "file", Scope: "test", Pages: pages,
