@@ -50,6 +50,33 @@ func (s *Sim) workspace(id string) *Workspace {
 	return nil
 }
 
+// workspaceTables lists the tables of a workspace that Workspaces describes; it
+// reports whether it did.
+// https://learn.microsoft.com/rest/api/loganalytics/tables/list-by-workspace
+func (s *Sim) workspaceTables(q *armRequest) bool {
+	parent := strings.TrimSuffix(q.path, "/"+q.path[strings.LastIndexByte(q.path, '/')+1:])
+	i := s.find(parent)
+	if i < 0 {
+		return false
+	}
+	v := s.varsOf(i)
+	for j := range s.org.Workspaces {
+		ws := &s.org.Workspaces[j]
+		if !strings.EqualFold(ws.Name, v.name) {
+			continue
+		}
+		days := int(first(time.Duration(ws.Keeps), 90*day) / day)
+		s.list(q, len(ws.Tables), 1000, func(b []byte, i int) []byte {
+			return append(b, marshal(map[string]any{
+				"id": v.id + "/tables/" + ws.Tables[i], "name": ws.Tables[i], "type": "Microsoft.OperationalInsights/workspaces/tables",
+				"properties": map[string]any{"retentionInDays": min(days, 730), "totalRetentionInDays": days, "plan": "Analytics", "provisioningState": "Succeeded"},
+			})...)
+		})
+		return true
+	}
+	return false
+}
+
 func (s *Sim) analyticsQuery(w http.ResponseWriter, r *http.Request, ws *Workspace) {
 	var body struct {
 		Query    string `json:"query"`
@@ -78,11 +105,7 @@ func (s *Sim) analyticsQuery(w http.ResponseWriter, r *http.Request, ws *Workspa
 		return
 	}
 	rows, columns := s.logRows(ws, ws.Tables[i], span[0], span[1])
-	t, err := q.run(0, rows, columns)
-	if err != nil {
-		bad("SemanticError", err.Error())
-		return
-	}
+	t := q.run(0, rows, columns)
 	s.writeTable(w, r, &t)
 }
 

@@ -198,14 +198,25 @@ var inherited = []string{
 // exactOnly are the extension types that a list shows of the scope itself only.
 var exactOnly = []string{"microsoft.insights/diagnosticsettings"}
 
+// shortcuts are lists whose path is not that of the types they show.
+var shortcuts = map[string]string{
+	"microsoft.security/alerts": "microsoft.security/locations/alerts",
+}
+
+// gathered are the lists of a vault that show what lies deeper below it.
+// https://learn.microsoft.com/rest/api/backup/backup-protected-items/list
+// https://learn.microsoft.com/rest/api/site-recovery/replication-protected-items/list
+var gathered = map[string]string{
+	"microsoft.recoveryservices/vaults/backupprotecteditems":      "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
+	"microsoft.recoveryservices/vaults/replicationprotecteditems": "microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems",
+}
+
 var atScope = regexp.MustCompile(`(?i)^\s*at(exact)?scope\(\)`)
 
 // collection returns the entries of a type at a scope, after $filter.
 func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 	low, kind := strings.ToLower(scope), strings.ToLower(kind)
-	if kind == "microsoft.security/alerts" {
-		kind = "microsoft.security/locations/alerts"
-	}
+	kind = first(shortcuts[kind], kind)
 	filter := parameter(q.r, "$filter")
 	own, below, above := true, !slices.Contains(exactOnly, kind), slices.Contains(inherited, kind)
 	if m := atScope.FindStringSubmatch(filter); m != nil {
@@ -218,8 +229,11 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 	if above {
 		out = s.entriesAbove(low, kind)
 	}
-	parent := int32(-1)
-	if i := s.find(scope); i >= 0 && strings.Contains(low, "/providers/") {
+	parent, deep := int32(-1), false
+	if gathered[kind] != "" {
+		kind, deep = gathered[kind], true
+	}
+	if i := s.find(scope); i >= 0 && !deep && strings.Contains(low, "/providers/") {
 		parent = i
 	}
 	from, to := s.rangeOf(low)
@@ -245,7 +259,7 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 
 // isPlain reports whether a type lives in resource groups, or below a resource:
 // lists of a subscription and of a group show it wherever it is.
-func (t *template) isPlain() bool { return t.child || t.At == "" || t.At == "group" }
+func (t *template) isPlain() bool { return t.child || t.root && (t.At == "" || t.At == "group") }
 
 // inScope reports whether a scope is the other one or below it; both are lower
 // case. The empty scope is the tenant.
@@ -365,11 +379,11 @@ func (s *Sim) filtered(entries []int32, filter string) []int32 {
 }
 
 // listed appends an entry as a list at a scope shows it: role definitions get
-// the subscription's prefix.
+// the subscription's prefix. That management groups give none is unverified.
 func (s *Sim) listed(b []byte, i int32, scope string) []byte {
-	if s.templates[s.entries[i].tmpl].full == definitionType && scope != "" {
+	if s.templates[s.entries[i].tmpl].full == definitionType && subscriptionOf(scope+"/") != "" {
 		v := s.varsOf(i)
-		return append(b, merge(s.provider(nil, i), []byte(`{"id":`+string(quote(scope+v.id))+`}`))...)
+		return append(b, merge(s.provider(nil, i), []byte(`{"id":`+string(quote("/subscriptions/"+subscriptionOf(scope+"/")+v.id))+`}`))...)
 	}
 	return s.provider(b, i)
 }
@@ -425,6 +439,8 @@ func (s *Sim) armSpecial(q *armRequest) bool {
 		s.policyStates(q, last)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.insights/eventtypes/management/values") && q.sub >= 0:
 		s.activityLog(q)
+	case get && len(seg) == 9 && last == "tables" && strings.Contains(q.lower, "/providers/microsoft.operationalinsights/workspaces/"):
+		return s.workspaceTables(q)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.authorization/permissions"):
 		s.permissions(q)
 	case get && strings.HasSuffix(q.lower, "/providers/microsoft.insights/diagnosticsettings"):

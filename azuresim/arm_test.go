@@ -20,7 +20,7 @@ func listAll(t *testing.T, s *Sim, c *http.Client, path string) []map[string]any
 		if n > 100 {
 			t.Fatal("no end of pages")
 		}
-		status, b := ask(t, s, c, "arm", http.MethodGet, path, "")
+		status, b := ask(t, s, c, "arm", "GET "+path, "")
 		var page struct {
 			Value    []map[string]any `json:"value"`
 			NextLink string           `json:"nextLink"`
@@ -48,7 +48,7 @@ func queryAll(t *testing.T, s *Sim, c *http.Client, query, scope string, subs ..
 	token, total := "", -1
 	for {
 		body := string(marshal(map[string]any{"query": query, "subscriptions": list(subs), "options": map[string]any{"$top": 3, "$skipToken": token, "resultFormat": "objectArray", "authorizationScopeFilter": scope}}))
-		status, b := ask(t, s, c, "arm", http.MethodPost, "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body)
+		status, b := ask(t, s, c, "arm", "POST /providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body)
 		var p argPage
 		if err := json.Unmarshal(b, &p); err != nil || status != http.StatusOK {
 			t.Fatalf("%s: %d %s", query, status, b)
@@ -114,7 +114,7 @@ func TestLists(t *testing.T) {
 		{sub + "/resourceGroups/rg-main/providers/Microsoft.Insights/diagnosticSettings?api-version=2021-05-01-preview", "ResourceTypeNotSupported", 400},
 		{sub + "/providers/Microsoft.Storage/storageAccounts?api-version=2023-05-01&$skipToken=what", "InvalidSkipToken", 400},
 	} {
-		status, b := ask(t, s, c, "arm", http.MethodGet, x.path, "")
+		status, b := ask(t, s, c, "arm", "GET "+x.path, "")
 		if status != x.status || !strings.Contains(string(b), `"`+x.code+`"`) {
 			t.Errorf("%s: %d %s, want %d %s", x.path, status, b, x.status, x.code)
 		}
@@ -152,7 +152,7 @@ func TestResourceGraph(t *testing.T) {
 	}
 	for _, q := range []string{"resources | where", "resources | render barchart", "nosuch | take 1", "resources | where type matches regex 'x'", "resources | join (x) on id"} {
 		body := string(marshal(map[string]any{"query": q}))
-		if status, b := ask(t, s, c, "arm", http.MethodPost, "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body); status != http.StatusBadRequest {
+		if status, b := ask(t, s, c, "arm", "POST /providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body); status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s, want 400", q, status, b)
 		}
 	}
@@ -180,7 +180,7 @@ func TestSilentSubscriptions(t *testing.T) {
 	if rows := listAll(t, s, c, "/subscriptions?api-version=2022-12-01"); len(rows) != 1 {
 		t.Errorf("%d subscriptions, want 1", len(rows))
 	}
-	if status, b := ask(t, s, c, "arm", http.MethodGet, "/subscriptions/"+s.subs[1].ID+"/resources?api-version=2021-04-01", ""); status != http.StatusForbidden || !strings.Contains(string(b), "AuthorizationFailed") {
+	if status, b := ask(t, s, c, "arm", "GET /subscriptions/"+s.subs[1].ID+"/resources?api-version=2021-04-01", ""); status != http.StatusForbidden || !strings.Contains(string(b), "AuthorizationFailed") {
 		t.Errorf("%d %s", status, b)
 	}
 }
@@ -189,7 +189,7 @@ func TestQuotas(t *testing.T) {
 	k := newClock()
 	s, c := start(t, small, Options{Seed: 7, Quotas: true, Now: k.now})
 	body := `{"query":"resources | take 1"}`
-	get := func(method, path, body string) *http.Response {
+	get := func(method, path, body string) seen {
 		req, err := http.NewRequestWithContext(t.Context(), method, s.Endpoint("arm")+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -200,35 +200,35 @@ func TestQuotas(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		return resp
+		return seen{status: resp.StatusCode, header: resp.Header}
 	}
 	graph := "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
 	for i := range 16 {
 		r := get(http.MethodPost, graph, body)
-		if want := map[bool]int{true: 200, false: 429}[i < 15]; r.StatusCode != want {
-			t.Fatalf("query %d: %d, want %d", i+1, r.StatusCode, want)
+		if want := map[bool]int{true: 200, false: 429}[i < 15]; r.status != want {
+			t.Fatalf("query %d: %d, want %d", i+1, r.status, want)
 		}
-		if i == 4 && (r.Header.Get("x-ms-user-quota-remaining") != "10" || r.Header.Get("x-ms-user-quota-resets-after") != "00:00:05") {
-			t.Errorf("headers: %v", r.Header)
+		if i == 4 && (r.header.Get("x-ms-user-quota-remaining") != "10" || r.header.Get("x-ms-user-quota-resets-after") != "00:00:05") {
+			t.Errorf("headers: %v", r.header)
 		}
-		if i == 15 && r.Header.Get("Retry-After") != "5" {
-			t.Errorf("Retry-After: %q", r.Header.Get("Retry-After"))
+		if i == 15 && r.header.Get("Retry-After") != "5" {
+			t.Errorf("Retry-After: %q", r.header.Get("Retry-After"))
 		}
 	}
 	k.t = k.t.Add(5 * time.Second)
-	if r := get(http.MethodPost, graph, body); r.StatusCode != http.StatusOK {
-		t.Errorf("after the span: %d", r.StatusCode)
+	if r := get(http.MethodPost, graph, body); r.status != http.StatusOK {
+		t.Errorf("after the span: %d", r.status)
 	}
 	path := "/subscriptions/" + s.subs[0].ID + "?api-version=2022-12-01"
 	for i := range 251 {
-		if r := get(http.MethodGet, path, ""); (r.StatusCode == 429) != (i == 250) {
-			t.Fatalf("read %d: %d", i+1, r.StatusCode)
+		if r := get(http.MethodGet, path, ""); (r.status == http.StatusTooManyRequests) != (i == 250) {
+			t.Fatalf("read %d: %d", i+1, r.status)
 		}
 	}
 	k.t = k.t.Add(time.Second)
 	ok := 0
 	for range 30 {
-		if r := get(http.MethodGet, path, ""); r.StatusCode == http.StatusOK {
+		if r := get(http.MethodGet, path, ""); r.status == http.StatusOK {
 			ok++
 		}
 	}
@@ -266,7 +266,7 @@ resources:
 	token, rows, pages := "", 0, 0
 	for {
 		body := fmt.Sprintf(`{"query":"resources | order by id asc","options":{"$top":1000,"$skipToken":%q}}`, token)
-		_, b := ask(t, s, c, "arm", http.MethodPost, "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body)
+		_, b := ask(t, s, c, "arm", "POST /providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01", body)
 		var p argPage
 		if err := json.Unmarshal(b, &p); err != nil {
 			t.Fatal(err)

@@ -50,6 +50,13 @@ type argRow struct {
 // column reads what an id tells without making the row's JSON.
 func (r *argRow) column(name string) any {
 	if r.entry >= 0 {
+		e := &r.s.entries[r.entry]
+		switch t := r.s.templates[e.tmpl]; {
+		case name == "subscriptionId" && e.sub >= 0:
+			return r.s.subs[e.sub].ID
+		case name == "type" && t.full != groupType:
+			return t.lower
+		}
 		if r.vars == nil {
 			v := r.s.varsOf(r.entry)
 			r.vars = &v
@@ -63,10 +70,6 @@ func (r *argRow) column(name string) any {
 			return r.vars.subID
 		case "resourceGroup":
 			return strings.ToLower(r.vars.group)
-		case "type":
-			if t := r.s.templates[r.s.entries[r.entry].tmpl]; t.full != groupType {
-				return t.lower
-			}
 		}
 	}
 	if r.value == nil {
@@ -263,10 +266,7 @@ func (s *Sim) resultOf(body *argRequest) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := q.overIndex(rows)
-	if err != nil {
-		return nil, err
-	}
+	res := q.overIndex(rows)
 	res.at = s.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,25 +281,14 @@ func (s *Sim) resultOf(body *argRequest) (*result, error) {
 }
 
 // overIndex applies the operators; while rows stay as they are, no JSON is made.
-func (q *query) overIndex(rows []argRow) (*result, error) {
+func (q *query) overIndex(rows []argRow) *result {
 	res := &result{}
 	for i, op := range q.ops {
 		switch op.word {
 		case "where":
 			rows = slices.DeleteFunc(rows, func(r argRow) bool { return !truth(op.cond(&r)) })
 		case "order":
-			all := make([]row, len(rows))
-			for j := range rows {
-				all[j] = &rows[j]
-			}
-			sortRows(all, op.order)
-			sorted := make([]argRow, len(rows))
-			for j, r := range all {
-				if a, ok := r.(*argRow); ok {
-					sorted[j] = *a
-				}
-			}
-			rows = sorted
+			sortIndex(rows, op.order)
 		case "take":
 			rows, res.limited = rows[:min(op.count, len(rows))], true
 		default:
@@ -307,22 +296,64 @@ func (q *query) overIndex(rows []argRow) (*result, error) {
 			for j := range rows {
 				all[j] = &rows[j]
 			}
-			t, err := q.run(i, all, indexColumns)
-			if err != nil {
-				return nil, err
-			}
+			t := q.run(i, all, indexColumns)
 			for _, later := range q.ops[i:] {
 				res.limited = res.limited || later.word == "take"
 			}
 			res.made = &t
-			return res, nil
+			return res
 		}
 	}
 	for i := range rows {
 		rows[i].vars, rows[i].value = nil, nil // made again for the page
 	}
 	res.rows = rows
-	return res, nil
+	return res
+}
+
+// sortIndex sorts rows by keys that are made once, and keeps nothing else of
+// them: there can be hundreds of thousands.
+func sortIndex(rows []argRow, by []sorting) {
+	if len(by) == 1 && len(rows) > 0 {
+		if _, text := by[0].expr(&argRow{s: rows[0].s, entry: rows[0].entry, text: rows[0].text}).(string); text {
+			sortByText(rows, by[0])
+			return
+		}
+	}
+	all := make([]row, len(rows))
+	for j := range rows {
+		all[j] = &rows[j]
+	}
+	sortRows(all, by)
+	sorted := make([]argRow, len(rows))
+	for j, r := range all {
+		if a, ok := r.(*argRow); ok {
+			sorted[j] = *a
+		}
+	}
+	copy(rows, sorted)
+}
+
+// sortByText is sortIndex for one key that is text.
+func sortByText(rows []argRow, by sorting) {
+	type keyed struct {
+		key string
+		row argRow
+	}
+	all := make([]keyed, len(rows))
+	for i, r := range rows {
+		all[i] = keyed{textOf(by.expr(&r)), rows[i]}
+	}
+	slices.SortStableFunc(all, func(a, b keyed) int {
+		c := strings.Compare(a.key, b.key)
+		if by.desc {
+			c = -c
+		}
+		return c
+	})
+	for i := range all {
+		rows[i] = all[i].row
+	}
 }
 
 // indexTables are the tables that exist; others are an error of the query.

@@ -260,11 +260,13 @@ func (s *Sim) statesOf(rows []map[string]any, sub int, scope string, narrowed bo
 				continue
 			}
 			good := p.NonCompliantEvery == 0 || int(s.entries[i].ord)%p.NonCompliantEvery != 0
+			state := first(p.States[v.name], map[bool]string{true: "Compliant", false: "NonCompliant"}[good])
+			good = state != "NonCompliant"
 			rows = append(rows, map[string]any{
 				"timestamp": s.epoch.Add(-6 * time.Hour).Format(time.RFC3339), "resourceId": strings.ToLower(v.id), "resourceType": t.full, "resourceLocation": v.location, "resourceGroup": strings.ToLower(v.group), "subscriptionId": v.subID,
 				"policyAssignmentId": s.policyID("microsoft.authorization/policyassignments", p.Assignment), "policyAssignmentName": p.Assignment,
 				"policyDefinitionId": s.policyID("microsoft.authorization/policydefinitions", p.Definition), "policyDefinitionName": p.Definition,
-				"complianceState": map[bool]string{true: "Compliant", false: "NonCompliant"}[good], "isCompliant": good, "policyDefinitionAction": "audit", "policySetDefinitionId": "", "policyDefinitionReferenceId": "",
+				"complianceState": state, "isCompliant": good, "policyDefinitionAction": "audit", "policySetDefinitionId": "", "policyDefinitionReferenceId": "",
 			})
 		}
 	}
@@ -275,7 +277,7 @@ func (s *Sim) statesOf(rows []map[string]any, sub int, scope string, narrowed bo
 func (s *Sim) policyID(kind, name string) string {
 	for i := range s.entries {
 		if s.templates[s.entries[i].tmpl].lower == kind {
-			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) { //nolint:gosec // bounded by maxEntries
+			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) {
 				return strings.ToLower(v.id)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // audienceDevOps is Azure DevOps as a resource in Entra ID.
@@ -260,7 +261,278 @@ func (c *adoCall) skip(all []any) {
 }
 
 func (c *adoCall) page(rows []any) {
+	if rows == nil {
+		rows = []any{} // a list without rows is not null
+	}
 	c.s.writeJSON(c.w, c.r, http.StatusOK, obj{"count": len(rows), "value": rows})
 }
 
 func (c *adoCall) one(v any) { c.s.writeJSON(c.w, c.r, http.StatusOK, v) }
+
+func adoOrganisationRoutes() []route {
+	return []route{
+		{"devops", "connectiondata", false, (*adoCall).connection},
+		{"devops", "security/permissionevaluationbatch", false, (*adoCall).evaluate},
+		{"devops", "projects", false, (*adoCall).listProjects},
+		{"devops", "projects/*/properties", false, (*adoCall).properties},
+		{"devops", "securitynamespaces", false, (*adoCall).namespaces},
+		{"devops", "accesscontrollists/*", false, (*adoCall).accessControl},
+		{"devops", "distributedtask/pools", false, func(c *adoCall) {
+			c.list([]any{
+				obj{"id": 9, "name": "Azure Pipelines", "isHosted": true, "poolType": "automation", "isLegacy": false},
+				obj{"id": 10, "name": "Default", "isHosted": false, "poolType": "automation", "isLegacy": false},
+			}, "")
+		}},
+		{"devopsGraph", "graph/users", false, (*adoCall).users},
+		{"devopsGraph", "graph/serviceprincipals", false, (*adoCall).servicePrincipals},
+		{"devopsGraph", "graph/groups", false, func(c *adoCall) { c.list(rows(c.groups()), "$none") }},
+		{"devopsGraph", "graph/memberships/*", false, (*adoCall).memberships},
+		{"devopsEntitlements", "userentitlements", false, (*adoCall).entitlements},
+		{"devopsAudit", "audit/auditlog", false, (*adoCall).auditLog},
+		{"devopsAudit", "audit/streams", false, func(c *adoCall) {
+			c.list([]any{obj{
+				"id": 1, "consumerType": "AzureMonitorLogs", "displayName": "workspace", "status": "enabled",
+				"consumerInputs": obj{"WorkspaceId": c.s.guid("workspace"), "SharedKey": "c2ltdWxhdGVkLXNlY3JldC1vZi1hLXN0cmVhbQ=="},
+			}}, "")
+		}},
+	}
+}
+
+func (c *adoCall) connection() {
+	c.one(obj{
+		"authenticatedUser": obj{"id": c.s.guid("devops caller"), "providerDisplayName": "collector", "isActive": true, "subjectDescriptor": c.s.descriptor("collector")},
+		"instanceId":        c.org.id, "deploymentType": "hosted",
+	})
+}
+
+// evaluate says what the identity may do: what a list hides from it, it may not.
+func (c *adoCall) evaluate() {
+	var ask struct {
+		Evaluations []obj `json:"evaluations"`
+	}
+	if c.r.Method != http.MethodPost || json.Unmarshal(callOf(c.r).body, &ask) != nil || len(ask.Evaluations) == 0 {
+		c.s.fail(c.w, c.r, http.StatusBadRequest, "VssPropertyValidationException", "The evaluations are missing.")
+		return
+	}
+	for _, e := range ask.Evaluations {
+		ns, _ := e["securityNamespaceId"].(string)
+		token, _ := e["token"].(string)
+		e["value"] = c.allowed(strings.ToLower(ns), token)
+	}
+	c.one(obj{"alwaysAllowAdministrators": false, "evaluations": ask.Evaluations})
+}
+
+// guarded are the lists that a security namespace guards: host and addresses.
+// The first is that of which single objects can be hidden.
+var guarded = map[string]struct {
+	host  string
+	lists []string
+}{
+	"2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87": {"devops", []string{"git/repositories", "git/pullrequests", "git/repositories/*/pushes", "policy/configurations"}},
+	"33344d9c-fc72-4d6f-aba5-fa317101a7e9": {"devops", []string{"build/builds", "build/definitions"}},
+	"c788c23e-1b46-4162-8f5e-d7585343b5de": {"devopsRelease", []string{"release/definitions", "release/releases", "release/deployments"}},
+	"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": {"devops", []string{"pipelines/environments"}},
+	"b7e84409-6553-448a-bbb2-af228e07cbeb": {"devops", []string{"distributedtask/variablegroups"}},
+	"49b48001-ca20-4adc-8111-5b60c903a50c": {"devops", []string{"serviceendpoint/endpoints"}},
+}
+
+func (c *adoCall) allowed(namespace, token string) bool {
+	org := "/" + c.org.Name
+	switch namespace {
+	case "52d39943-cb85-4d7f-8fa8-c6baac873819":
+		for _, p := range c.org.projects {
+			if p.Hidden {
+				return false
+			}
+		}
+		return token == "$PROJECT" && !c.s.hides("devops", org+"/_apis/projects")
+	case "101eae8c-1709-47f9-b228-0e476c35b3ba":
+		return !c.s.hides("devops", org+"/_apis/distributedtask/pools")
+	}
+	g, ok := guarded[namespace]
+	var p *adoProject
+	for _, q := range c.org.projects {
+		if strings.Contains(token, q.id) {
+			p = q
+		}
+	}
+	if !ok || p == nil || p.Hidden || p.hiddenBelow(g.lists[0]) {
+		return false
+	}
+	for _, l := range g.lists {
+		if c.s.hides(g.host, org+"/"+p.id+"/_apis/"+l, org+"/"+p.Name+"/_apis/"+l) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *adoCall) listProjects() {
+	var out []any
+	for _, p := range c.org.projects {
+		if !p.Hidden {
+			out = append(out, obj{
+				"id": p.id, "name": p.Name, "state": "wellFormed", "revision": 11, "visibility": first(p.Visibility, "private"),
+				"url": "https://dev.azure.com/" + c.org.Name + "/_apis/projects/" + p.id, "lastUpdateTime": stamp(c.s.epoch.AddDate(0, -6, 0)),
+			})
+		}
+	}
+	c.list(out, "$top")
+}
+
+func (c *adoCall) properties() {
+	if p := c.org.find(c.args[0]); p == nil || p.Hidden {
+		c.missing("ProjectDoesNotExistException", "TF200016: The following project does not exist: "+c.args[0]+".")
+		return
+	}
+	c.list([]any{
+		obj{"name": "System.SourceControlGitEnabled", "value": "True"},
+		obj{"name": "System.Process Template", "value": "Agile"},
+	}, "")
+}
+
+func (c *adoCall) namespaces() {
+	action := func(bit int, name string) obj {
+		return obj{"bit": bit, "name": name, "displayName": name, "namespaceId": "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87"}
+	}
+	c.list([]any{
+		obj{"namespaceId": "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", "name": "Git Repositories", "readPermission": 2, "writePermission": 8192, "actions": []any{
+			action(1, "Administer"), action(2, "GenericRead"), action(4, "GenericContribute"), action(8, "ForcePush"), action(128, "PolicyExempt"), action(32768, "PullRequestBypassPolicy"),
+		}},
+		obj{"namespaceId": "52d39943-cb85-4d7f-8fa8-c6baac873819", "name": "Project", "readPermission": 1, "writePermission": 2, "actions": []any{}},
+	}, "")
+}
+
+// accessControl lists who may do what in repositories: who is allowed to bypass
+// has the bits 128 and 32768.
+func (c *adoCall) accessControl() {
+	var out []any
+	for _, p := range c.org.projects {
+		for _, r := range p.repos {
+			aces := obj{}
+			grant := func(name string, allow int) {
+				d := "Microsoft.TeamFoundation.Identity;S-1-9-" + c.s.sha("sid", p.Name, name)[:20]
+				aces[d] = obj{"descriptor": d, "allow": allow, "deny": 0, "extendedInfo": obj{"effectiveAllow": allow}}
+			}
+			grant("Contributors", 2|4|16384)
+			for _, who := range r.Protection.BypassAllowed {
+				grant(who, 2|4|128|32768)
+			}
+			out = append(out, obj{"inheritPermissions": true, "token": "repoV2/" + p.id + "/" + r.id, "includeExtendedInfo": true, "acesDictionary": aces})
+		}
+	}
+	c.list(out, "")
+}
+
+func (c *adoCall) users() {
+	var out []any
+	for i := range c.s.people {
+		p := &c.s.people[i]
+		out = append(out, obj{
+			"subjectKind": "user", "descriptor": c.s.descriptor(p.Name), "displayName": p.Name, "principalName": p.UPN, "mailAddress": p.UPN,
+			"origin": "aad", "originId": p.ID, "domain": c.s.org.Tenant.ID, "metaType": "member",
+		})
+	}
+	c.list(out, "$none")
+}
+
+func (c *adoCall) servicePrincipals() {
+	var out []any
+	for i := range c.s.org.Identities {
+		d := &c.s.org.Identities[i]
+		out = append(out, obj{
+			"subjectKind": "servicePrincipal", "descriptor": "aadsp." + c.s.sha("descriptor", d.Name), "displayName": d.Name, "applicationId": d.ClientID,
+			"origin": "aad", "originId": d.ObjectID, "domain": c.s.org.Tenant.ID,
+		})
+	}
+	c.list(out, "$none")
+}
+
+// groups are those that every organisation and project has.
+func (c *adoCall) groups() []obj {
+	group := func(scope, domain, name string) obj {
+		return obj{
+			"subjectKind": "group", "descriptor": "vssgp." + c.s.sha("group", scope, name), "displayName": name,
+			"principalName": "[" + scope + "]\\" + name, "origin": "vsts", "originId": c.s.guid("group", scope, name), "domain": domain,
+		}
+	}
+	out := []obj{group(c.org.Name, "vstfs:///Framework/IdentityDomain/"+c.org.id, "Project Collection Administrators")}
+	for _, p := range c.org.projects {
+		for _, n := range []string{"Project Administrators", "Contributors", "Readers"} {
+			out = append(out, group(p.Name, "vstfs:///Classification/TeamProject/"+p.id, n))
+		}
+	}
+	return out
+}
+
+func (c *adoCall) memberships() {
+	var out []any
+	for i, g := range c.groups() {
+		if g["descriptor"] != c.args[0] {
+			continue
+		}
+		for k := range c.s.people {
+			if p := &c.s.people[k]; g["displayName"] == "Contributors" || k == i%max(len(c.s.people), 1) {
+				out = append(out, obj{"containerDescriptor": c.args[0], "memberDescriptor": c.s.descriptor(p.Name)})
+			}
+		}
+		c.list(out, "")
+		return
+	}
+	c.missing("GraphSubjectNotFoundException", "VS860018: The graph subject with the descriptor was not found.")
+}
+
+func (c *adoCall) entitlements() {
+	win, ok := c.s.window(c.r, parameter(c.r, "continuationToken"), len(c.s.people), 100)
+	if !ok {
+		c.s.fail(c.w, c.r, http.StatusBadRequest, "InvalidContinuationTokenException", "The continuation token is not valid.")
+		return
+	}
+	members := []any{}
+	for i := win.From; i < win.To; i++ {
+		p := &c.s.people[i]
+		members = append(members, obj{
+			"id": c.s.guid("devops identity", strings.ToLower(p.Name)), "user": obj{"principalName": p.UPN, "displayName": p.Name, "originId": p.ID, "descriptor": c.s.descriptor(p.Name)},
+			"accessLevel":      obj{"accountLicenseType": "express", "licenseDisplayName": "Basic", "status": "active", "assignmentSource": "unknown"},
+			"lastAccessedDate": stamp(c.s.epoch.AddDate(0, 0, -i%90)), "dateCreated": stamp(c.s.epoch.AddDate(-1, 0, 0)),
+		})
+	}
+	out := obj{"members": members, "totalCount": len(c.s.people), "continuationToken": nil}
+	if win.Next != "" {
+		out["continuationToken"] = win.Next
+	}
+	c.one(out)
+}
+
+// auditLog has an event a day, and each pull request that went past the rules.
+func (c *adoCall) auditLog() {
+	if c.org.NoAudit {
+		c.s.fail(c.w, c.r, http.StatusBadRequest, "AuditLogFeatureDisabledException", "Auditing is disabled for this organization.")
+		return
+	}
+	type event struct {
+		at     time.Time
+		action string
+		who    string
+	}
+	var all []event
+	who := c.s.voters(nil)
+	for day := 89; day >= 0; day-- {
+		all = append(all, event{c.s.Now().Truncate(24*time.Hour).AddDate(0, 0, -day).Add(9 * time.Hour), "Git.RefUpdatePoliciesBypassed", who[day%len(who)]})
+	}
+	all = within(all, func(e event) time.Time { return e.at }, parameter(c.r, "startTime"), parameter(c.r, "endTime"))
+	win, ok := c.s.window(c.r, parameter(c.r, "continuationToken"), len(all), number(c.r, "batchSize", 200))
+	if !ok {
+		c.s.fail(c.w, c.r, http.StatusBadRequest, "InvalidContinuationTokenException", "The continuation token is not valid.")
+		return
+	}
+	entries := []any{}
+	for _, e := range all[win.From:win.To] {
+		entries = append(entries, obj{
+			"id": strconv.FormatInt(e.at.Unix(), 10) + ";" + c.s.guid("audit", e.at.String()), "timestamp": stamp(e.at), "actionId": e.action, "area": "Git", "category": "modify",
+			"actorDisplayName": e.who, "actorUserId": c.s.guid("devops identity", strings.ToLower(e.who)), "scopeType": "organization", "scopeDisplayName": fmt.Sprintf("%s (Organization)", c.org.Name),
+		})
+	}
+	out := obj{"decoratedAuditLogEntries": entries, "hasMore": win.Next != "", "continuationToken": win.Next}
+	c.one(out)
+}

@@ -3,7 +3,6 @@
 package azuresim
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -224,14 +223,4 @@ func within[T any](rows []T, at func(T) time.Time, from, to string) []T {
 func instant(text string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, text)
 	return t, err == nil
-}
-
-// sortedKeys are the keys of a map in order.
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	out := make([]K, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }

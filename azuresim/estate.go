@@ -41,6 +41,7 @@ type template struct {
 	lower   string
 	table   string
 	child   bool // below a parent, of its type
+	root    bool // below no parent
 	name    []part
 	group   []part
 	place   []part
@@ -186,44 +187,55 @@ func (s *Sim) compileAll() ([]*template, error) {
 	return out, nil
 }
 
-// tables are the Resource Graph tables of types that are not in resources.
+// tables are the Resource Graph tables of types that are not in resources, and
+// of children that are, because they have a location of their own.
 // https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources
-var tables = map[string]string{
-	"microsoft.authorization/roleassignments":                                             "authorizationresources",
-	"microsoft.authorization/roledefinitions":                                             "authorizationresources",
-	"microsoft.authorization/policyassignments":                                           "policyresources",
-	"microsoft.authorization/policydefinitions":                                           "policyresources",
-	"microsoft.authorization/policysetdefinitions":                                        "policyresources",
-	"microsoft.authorization/policyexemptions":                                            "policyresources",
-	"microsoft.policyinsights/policystates":                                               "policyresources",
-	"microsoft.security/pricings":                                                         "securityresources",
-	"microsoft.security/assessments":                                                      "securityresources",
-	"microsoft.security/securescores":                                                     "securityresources",
-	"microsoft.security/regulatorycompliancestandards":                                    "securityresources",
-	"microsoft.advisor/recommendations":                                                   "advisorresources",
-	"microsoft.resourcehealth/events":                                                     "servicehealthresources",
-	"microsoft.resourcehealth/availabilitystatuses":                                       "healthresources",
-	"microsoft.maintenance/maintenanceconfigurations":                                     "maintenanceresources",
-	"microsoft.guestconfiguration/guestconfigurationassignments":                          "guestconfigurationresources",
-	"microsoft.security/assessments/subassessments":                                       "securityresources",
-	"microsoft.security/securescores/securescorecontrols":                                 "securityresources",
-	"microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols":       "securityresources",
-	"microsoft.maintenance/configurationassignments":                                      "maintenanceresources",
-	"microsoft.alertsmanagement/alerts":                                                   "alertsmanagementresources",
-	"microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems": "recoveryservicesresources",
-	"microsoft.recoveryservices/vaults/backuppolicies":                                    "recoveryservicesresources",
-	"microsoft.recoveryservices/vaults/backupjobs":                                        "recoveryservicesresources",
-	"microsoft.dataprotection/backupvaults/backupinstances":                               "recoveryservicesresources",
-	// Children that have a location of their own are resources like others.
-	"microsoft.compute/virtualmachines/extensions":     "resources",
-	"microsoft.sql/servers/databases":                  "resources",
-	"microsoft.sql/servers/elasticpools":               "resources",
-	"microsoft.sql/managedinstances/databases":         "resources",
-	"microsoft.web/sites/slots":                        "resources",
-	"microsoft.network/networkwatchers/flowlogs":       "resources",
-	"microsoft.automation/automationaccounts/runbooks": "resources",
-	"microsoft.cdn/profiles/afdendpoints":              "resources",
-	"microsoft.resources/resourcegroups":               "resourcecontainers",
+var tables = tableOfTypes(map[string]string{
+	"advisorresources":          `microsoft.advisor/recommendations`,
+	"alertsmanagementresources": `microsoft.alertsmanagement/alerts`,
+	"authorizationresources": `microsoft.authorization/roleassignments
+		microsoft.authorization/roledefinitions`,
+	"guestconfigurationresources": `microsoft.guestconfiguration/guestconfigurationassignments`,
+	"healthresources":             `microsoft.resourcehealth/availabilitystatuses`,
+	"maintenanceresources": `microsoft.maintenance/maintenanceconfigurations
+		microsoft.maintenance/configurationassignments`,
+	"policyresources": `microsoft.authorization/policyassignments
+		microsoft.authorization/policydefinitions
+		microsoft.authorization/policysetdefinitions
+		microsoft.authorization/policyexemptions
+		microsoft.policyinsights/policystates`,
+	"recoveryservicesresources": `microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems
+		microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems
+		microsoft.recoveryservices/vaults/backuppolicies
+		microsoft.recoveryservices/vaults/backupjobs
+		microsoft.dataprotection/backupvaults/backupinstances`,
+	"resourcecontainers": `microsoft.resources/resourcegroups`,
+	"resources": `microsoft.compute/virtualmachines/extensions
+		microsoft.sql/servers/databases
+		microsoft.sql/servers/elasticpools
+		microsoft.sql/managedinstances/databases
+		microsoft.web/sites/slots
+		microsoft.network/networkwatchers/flowlogs
+		microsoft.automation/automationaccounts/runbooks
+		microsoft.cdn/profiles/afdendpoints`,
+	"securityresources": `microsoft.security/pricings
+		microsoft.security/assessments
+		microsoft.security/securescores
+		microsoft.security/regulatorycompliancestandards
+		microsoft.security/assessments/subassessments
+		microsoft.security/securescores/securescorecontrols
+		microsoft.security/regulatorycompliancestandards/regulatorycompliancecontrols`,
+	"servicehealthresources": `microsoft.resourcehealth/events`,
+})
+
+func tableOfTypes(lists map[string]string) map[string]string {
+	out := map[string]string{}
+	for table, types := range lists {
+		for typ := range strings.FieldsSeq(types) {
+			out[typ] = table
+		}
+	}
+	return out
 }
 
 func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) {
@@ -233,7 +245,7 @@ func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) 
 	if r.Type == "" || r.Name == "" && r.Type != groupType {
 		return nil, bad("a resource needs a type and a name")
 	}
-	t := &template{Resource: r, full: r.Type, number: len(s.templates)}
+	t := &template{Resource: r, full: r.Type, number: len(s.templates), root: parent == nil}
 	s.templates = append(s.templates, t)
 	if parent != nil && !strings.Contains(r.Type, ".") {
 		t.full, t.child = parent.full+"/"+r.Type, true

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/tickmark/tickmark"
 )
 
@@ -41,6 +43,15 @@ type Fault struct {
 	Type         string  `yaml:"type"`
 	Merge        *Record `yaml:"merge"`
 	Skew         Span    `yaml:"skew"`
+}
+
+// ParseFaults reads a list of faults from YAML; name is for errors.
+func ParseFaults(name string, data []byte) ([]Fault, error) {
+	var out []Fault
+	if err := yaml.UnmarshalWithOptions(data, &out, yaml.Strict()); err != nil {
+		return nil, yamlProblem(name, err)
+	}
+	return out, nil
 }
 
 // Where says what a fault changes.

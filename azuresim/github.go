@@ -68,7 +68,7 @@ func (s *Sim) githubHandler() http.Handler {
 		}
 		orgs[strings.ToLower(o.Name)] = h
 	}
-	routes := append(githubOrganisationRoutes(), githubRepositoryRoutes()...)
+	routes := slices.Concat(githubOrganisationRoutes(), githubRepositoryRoutes(), githubChangeRoutes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &hubCall{s: s, w: w, r: r}
 		t, problem := s.bearerOf(r, "https://api.github.com")
@@ -110,7 +110,7 @@ func (s *Sim) githubHandler() http.Handler {
 				}
 			}
 		}
-		c.given(strings.Join(seg, "/"))
+		c.given()
 	})
 }
 
@@ -217,7 +217,8 @@ func (c *hubCall) also() []any {
 	return nil
 }
 
-func (c *hubCall) given(path string) {
+// given serves records of the file at addresses that have no route of their own.
+func (c *hubCall) given() {
 	if given := c.also(); len(given) > 0 {
 		c.one(given)
 		return

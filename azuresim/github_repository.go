@@ -73,6 +73,12 @@ func githubRepositoryRoutes() []hubRoute {
 			c.rows([]any{alert})
 		}},
 		{"code-scanning/alerts", true, none},
+	}
+}
+
+// githubChangeRoutes lead to what changed, and what ran.
+func githubChangeRoutes() []hubRoute {
+	return []hubRoute{
 		{"pulls", true, (*hubCall).pulls},
 		{"pulls/*", true, func(c *hubCall) {
 			if x := c.changeOf(c.args[0]); x != nil {

@@ -156,6 +156,11 @@ func compareValues(op string, a, b any) bool {
 
 // order compares times as times, numbers as numbers and the rest as text.
 func order(a, b any) int {
+	x, isText := a.(string)
+	y, both := b.(string)
+	if isText && both && (!stamped(x) || !stamped(y)) {
+		return cmp.Compare(x, y)
+	}
 	if x, ok := timeOf(a); ok {
 		if y, ok := timeOf(b); ok {
 			return x.Compare(y)
@@ -169,6 +174,9 @@ func order(a, b any) int {
 	return cmp.Compare(textOf(a), textOf(b))
 }
 
+// stamped reports whether text may be a time: it begins with a year.
+func stamped(t string) bool { return len(t) >= 10 && t[4] == '-' && t[7] == '-' }
+
 // table is the result of a query: columns in order, one slice for each row.
 type table struct {
 	columns []string
@@ -177,7 +185,7 @@ type table struct {
 
 // run applies the operators from the given one on to rows. star are the
 // columns of a row when the query names none.
-func (q *query) run(from int, rows []row, star []string) (table, error) {
+func (q *query) run(from int, rows []row, star []string) table {
 	columns := star
 	for _, op := range q.ops[from:] {
 		switch op.word {
@@ -235,7 +243,7 @@ func (q *query) run(from int, rows []row, star []string) (table, error) {
 		}
 		t.rows = append(t.rows, line)
 	}
-	return t, nil
+	return t
 }
 
 func pick(r row, columns []string) fields {
@@ -264,10 +272,11 @@ func sortRows(rows []row, by []sorting) {
 func distinct(rows []row, columns []string) []row {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(rows, func(r row) bool {
-		key := ""
-		for _, c := range columns {
-			key += textOf(r.column(c)) + "\x00"
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = textOf(r.column(c))
 		}
+		key := strings.Join(cells, "\x00")
 		dup := seen[key]
 		seen[key] = true
 		return dup
@@ -283,10 +292,11 @@ func (op *operator) summarize(rows []row, star []string) ([]string, []row) {
 	groups := map[string][]row{}
 	var keys []string
 	for _, r := range rows {
-		key := ""
-		for _, n := range op.by {
-			key += textOf(n.expr(r)) + "\x00"
+		cells := make([]string, len(op.by))
+		for i, n := range op.by {
+			cells[i] = textOf(n.expr(r))
 		}
+		key := strings.Join(cells, "\x00")
 		if _, ok := groups[key]; !ok {
 			keys = append(keys, key)
 		}

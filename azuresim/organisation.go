@@ -1,6 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package azuresim is a believable Azure on loopback: an organisation described
+// in YAML, served over TLS with paging, quotas, permissions and, if wanted,
+// faults, on a clock of its own and the same from the same seed. Collectors
+// cannot tell it from the real one except by its endpoints.
 package azuresim
+
+import _ "embed" // the default organisation
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// DefaultYAML is the text of the organisation that Default returns: an invented
+// software company with good settings and bad ones, to start from.
+func DefaultYAML() []byte { return append([]byte{}, defaultYAML...) }
+
+// Default returns the organisation that is served when none is given.
+func Default() (*Organisation, error) { return Parse("default.yaml", defaultYAML) }
 
 // Organisation is what the simulator serves: a company's tenant as data. Its
 // YAML form is specified in doc/spec/sim.md; unknown keys are errors.
@@ -161,6 +177,8 @@ type PolicyState struct {
 	Type       string `yaml:"type"`
 	// NonCompliantEvery makes every n-th resource non-compliant; 0 none.
 	NonCompliantEvery int `yaml:"nonCompliantEvery"`
+	// States are those of single resources, by name: NonCompliant, Exempt …
+	States map[string]string `yaml:"states"`
 }
 
 // Workspace is a Log Analytics workspace to which logs are exported.

@@ -112,14 +112,14 @@ func (s *Sim) expandScope(roots []*template, sub int32) error {
 			continue
 		}
 		for n := 1; n <= max(t.Count, 1); n++ {
-			if err := s.addEntry(t, sub, -1, int32(n)); err != nil { //nolint:gosec // bounded by maxEntries
+			if err := s.addEntry(t, sub, -1, int32(n)); err != nil {
 				return err
 			}
 		}
 		if t.full == groupType {
 			for i := range s.entries {
 				if e := &s.entries[i]; e.tmpl == int32(t.number) && e.sub == sub { //nolint:gosec // templates are few
-					groups[strings.ToLower(s.varsOf(int32(i)).name)] = true //nolint:gosec // bounded by maxEntries
+					groups[strings.ToLower(s.varsOf(int32(i)).name)] = true
 				}
 			}
 		}
@@ -201,7 +201,7 @@ func (s *Sim) addEntry(t *template, sub, parent, n int32) error {
 	s.index[h] = i
 	for _, k := range t.kids {
 		for m := 1; m <= max(k.Count, 1); m++ {
-			if err := s.addEntry(k, sub, i, int32(m)); err != nil { //nolint:gosec // bounded by maxEntries
+			if err := s.addEntry(k, sub, i, int32(m)); err != nil {
 				return err
 			}
 		}
@@ -225,19 +225,20 @@ func (s *Sim) varsOf(i int32) vars {
 		v.parent, v.group, v.location = p.id, p.group, p.location
 	} else {
 		v.parent = s.scopeOf(t, &v)
-		v.location = string(s.expand(nil, t.place, &v))
+		v.location = string(s.expand(t.place, &v))
 	}
 	v.id = v.parent // what a {guid} in the name is made of
-	v.name = string(s.expand(nil, t.name, &v))
+	v.name = string(s.expand(t.name, &v))
 	switch {
 	case t.full == groupType:
 		v.group = v.name
 		v.id = v.parent + "/resourceGroups/" + v.name
 	case t.child:
-		v.id = v.parent + "/" + t.Type + "/" + v.name
+		v.id = v.parent + alternate(strings.Split(t.Type, "/"), v.name)
 	default:
 		v.id = join(v.parent, t.full, v.name)
 	}
+	v.name = v.name[strings.LastIndexByte(v.name, '/')+1:]
 	return v
 }
 
@@ -253,21 +254,27 @@ func (s *Sim) scopeOf(t *template, v *vars) string {
 	case t.At == "subscription" || t.full == groupType:
 		return "/subscriptions/" + v.subID
 	}
-	v.group = string(s.expand(nil, t.group, v))
+	v.group = string(s.expand(t.group, v))
 	return "/subscriptions/" + v.subID + "/resourceGroups/" + v.group
 }
 
 // join makes the id of a resource below a scope: types and names alternate.
 func join(scope, full, name string) string {
-	types, names := strings.Split(full, "/"), strings.Split(name, "/")
-	id := scope + "/providers/" + types[0]
-	for i := 1; i < len(types); i++ {
-		id += "/" + types[i]
-		if j := i - 1; j < len(names) {
-			id += "/" + names[j]
+	types := strings.Split(full, "/")
+	return scope + "/providers/" + types[0] + alternate(types[1:], name)
+}
+
+// alternate puts types and the parts of a name by turns.
+func alternate(types []string, name string) string {
+	names := strings.SplitN(name, "/", len(types))
+	var id strings.Builder
+	for i, t := range types {
+		id.WriteString("/" + t)
+		if i < len(names) {
+			id.WriteString("/" + names[i])
 		}
 	}
-	return id
+	return id.String()
 }
 
 // find returns the entry with an id that exists now; -1 if there is none.
@@ -391,14 +398,14 @@ func (s *Sim) resolveScope(scope string) string {
 // provider appends an entry's JSON as its resource provider shows it.
 func (s *Sim) provider(b []byte, i int32) []byte {
 	v := s.varsOf(i)
-	return append(b, s.current(s.expand(nil, s.bodyOf(i).provider, &v), i)...)
+	return append(b, s.current(s.expand(s.bodyOf(i).provider, &v), i)...)
 }
 
 // row appends an entry's row of Resource Graph.
 func (s *Sim) row(b []byte, i int32) []byte {
 	v := s.varsOf(i)
 	v.group = strings.ToLower(v.group)
-	return append(b, s.current(s.expand(nil, s.bodyOf(i).index, &v), i)...)
+	return append(b, s.current(s.expand(s.bodyOf(i).index, &v), i)...)
 }
 
 func (s *Sim) bodyOf(i int32) *body {

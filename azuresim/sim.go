@@ -249,6 +249,9 @@ func (s *Sim) EndpointsDocument() EndpointsDocument {
 		d.Microsoft365 = "commercial"
 	}
 	for name, url := range s.endpoints {
+		if name == "login" || name == "foreign" {
+			continue // no token may go to these
+		}
 		d.URLs[name] = s.advertised(name, url)
 		if a := hosts[name].audiences; len(a) > 0 {
 			d.Audiences[name] = a[0]

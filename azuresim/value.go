@@ -115,7 +115,7 @@ func parseSpan(text string) (time.Duration, error) {
 	if text == "0" {
 		return 0, nil
 	}
-	unit := time.Duration(0)
+	var unit time.Duration
 	switch {
 	case strings.HasSuffix(text, "d"):
 		unit = 24 * time.Hour
@@ -318,7 +318,8 @@ type vars struct {
 }
 
 // expand appends the text with its placeholders filled.
-func (s *Sim) expand(b []byte, parts []part, v *vars) []byte {
+func (s *Sim) expand(parts []part, v *vars) []byte {
+	b := make([]byte, 0, 512)
 	for i := range parts {
 		p := &parts[i]
 		if p.word == "" {
@@ -352,7 +353,7 @@ func (s *Sim) expandText(text string, v *vars) string {
 	if err != nil {
 		return text // refused by check before
 	}
-	b := s.expand(nil, parts, v)
+	b := s.expand(parts, v)
 	var out string
 	if json.Unmarshal(b, &out) != nil {
 		return text
@@ -365,7 +366,7 @@ func (s *Sim) render(r *Record, v *vars) []byte {
 	if r == nil {
 		return nil
 	}
-	return s.expand(nil, r.parts, v)
+	return s.expand(r.parts, v)
 }
 
 func (s *Sim) fill(p *part, v *vars) string {
@@ -379,6 +380,9 @@ func (s *Sim) fill(p *part, v *vars) string {
 	case "sub":
 		return v.sub
 	case "subscription":
+		if p.arg != "" {
+			return subscriptionOf(s.resolveScope("subscription/"+p.arg) + "/")
+		}
 		return v.subID
 	case "tenant":
 		return s.org.Tenant.ID

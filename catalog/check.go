@@ -25,9 +25,6 @@ type Check struct {
 	Needs []string `yaml:"needs,omitempty"`
 	// Joins set records of other types beside each judged resource.
 	Joins []Join `yaml:"joins,omitempty"`
-	// Applies is the condition, as JSON, that says to which resources the rule
-	// applies; nil means to all of its types. The others are not applicable.
-	Applies []byte `yaml:"-"`
 	// Inherent says that the service itself keeps the related object that the
 	// rule names, on or off: one that is missing was not exported, and cannot
 	// be a fail even where the export is said to be complete.
@@ -43,6 +40,9 @@ type Check struct {
 	Defaults []ServiceDefault `yaml:"defaults,omitempty"`
 	// Rule is the policy rule {"if":…,"then":…} as JSON.
 	Rule []byte `yaml:"-"`
+	// Applies is the condition, as JSON, that a resource of the types meets if the
+	// check is about it; nil: about all. The others are not applicable.
+	Applies []byte `yaml:"-"`
 	// Alternatives are other rules, as JSON: a resource that fails Rule passes if
 	// it passes one of them.
 	Alternatives [][]byte `yaml:"-"`

@@ -44,6 +44,10 @@ type Control struct {
 	Steps      []string `yaml:"steps"` // to implement it, in order
 	// Order is when a first-time organisation takes it on: 1 (first) to 5.
 	Order int `yaml:"order"`
+	// Requires names services (services/*.yaml) or answers of the interview
+	// (interview.yaml) of which at least one must hold for the control to be
+	// adopted; empty means that every organisation needs it.
+	Requires []string `yaml:"requires,omitempty"`
 	// Monitors names the subservice organisation that the control monitors
 	// ("microsoft"), CSOC the areas (responsibilities.yaml) it relies on.
 	Monitors string   `yaml:"monitors,omitempty"`

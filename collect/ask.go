@@ -108,8 +108,15 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// NotEmpty says that there always is one: an identity to which the list is
+	// empty does not see it. Subscriptions, users, the organisation.
+	NotEmpty bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
+	// Part says that the rows are only some of those that there are of its Types
+	// for the source: inherited, above or below a scope. Lists of the same type
+	// are compared with each other, but not with a part.
+	Part bool
 	// NotOffered are the clouds and Microsoft 365 environments without it.
 	NotOffered []string
 }
@@ -250,6 +257,10 @@ type Options struct {
 	// Scopes keeps the scopes that are named; Exclude leaves scopes out.
 	Scopes  []string
 	Exclude []Exclusion
+	// Bound is what else must be the same for an interrupted run to go on: who
+	// signs in, what Redact replaces, whether it is a trial. Pages that were
+	// read under other terms are not these terms' pages.
+	Bound []string
 	// From and To bound the logs.
 	From, To time.Time
 	// Redact replaces secret values before anything is written.

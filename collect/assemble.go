@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -30,6 +29,7 @@ type Collected struct {
 	digest  tickmark.Digest
 	mapping []byte
 	spans   [][][2]int // of the mapping, by segment
+	offsets [][]int    // of each page
 	unmap   func() error
 	spool   *spool
 }
@@ -48,6 +48,15 @@ func (c *Collected) Release(segment int) {
 	for _, s := range c.spans[segment] {
 		forget(c.mapping, s[0], s[1])
 	}
+}
+
+// ReleasePage is Release for one page: a segment can be larger than memory.
+func (c *Collected) ReleasePage(segment, page int) {
+	if segment < 0 || segment >= len(c.offsets) || page < 0 || page >= len(c.offsets[segment]) {
+		return
+	}
+	off := c.offsets[segment][page]
+	forget(c.mapping, off, off+len(c.Snapshot.Segments[segment].Pages[page].Bytes))
 }
 
 // Close unmaps the pages, which must not be used after it. It removes nothing.
@@ -96,7 +105,9 @@ func (r *runner) collect() (*Collected, error) {
 			s.Segments = append(s.Segments, seg)
 		}
 		s.Problems = append(s.Problems, src.problems()...)
+		s.Problems = append(s.Problems, src.differences(books, c.mapping)...)
 	}
+	s.Problems = append(s.Problems, r.unmet(s)...)
 	s.ObservedAt = r.observed(s)
 	c.Snapshot, c.digest = s, tickmark.Digest(h.Sum(nil))
 	return c, nil
@@ -121,6 +132,7 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 
 // books adds up the units of a source by scope and ask.
 func (r *runner) books(src *sourceRun) map[string][]*account {
+	r.unseen(src)
 	scopes := map[string]bool{"": true}
 	src.leftOut = map[string]*Exclusion{}
 	for _, a := range src.asks {
@@ -251,15 +263,19 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 	for s, e := range a.src.leftOut {
 		x := books[s][i]
 		if x == nil || a.ask.isRoot() || a.ask.Batch > 0 {
-			if a.leftOut[s] == nil {
+			if a.leftOut[s] == nil && a.ask.Batch == 0 {
 				continue // it says so itself, if it met the scope
 			}
+			// A batch does not meet the subjects that their own list left out,
+			// and lacks what it would have read of them all the same.
 			x = books[""][i]
 		}
 		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
 	}
 	for _, x := range books {
 		if x[i] != nil {
+			slices.SortFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
+			x[i].cov.Excluded = slices.CompactFunc(x[i].cov.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
 			r.span(a, x[i])
 		}
 	}
@@ -286,7 +302,7 @@ func (x *account) add(u *unit) {
 	for s, e := range u.hidden {
 		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
 	}
-	sort.Slice(c.Excluded, func(i, j int) bool { return c.Excluded[i].Scope < c.Excluded[j].Scope })
+	slices.SortFunc(c.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 	c.Excluded = slices.CompactFunc(c.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
 	e := u.end
 	if e == nil {
@@ -370,6 +386,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	listed := map[string]string{}
 	var open []string
 	var spans [][2]int
+	var offsets []int
 	for i, x := range accounts {
 		if x == nil {
 			continue
@@ -378,6 +395,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 		for _, u := range x.units {
 			for _, p := range u.pages {
 				end := int(p.Off) + p.Len
+				offsets = append(offsets, int(p.Off))
 				seg.Pages = append(seg.Pages, page(a, u, p, c.mapping[p.Off:end:end]))
 				if n := len(spans); n > 0 && spans[n-1][1] == int(p.Off) {
 					spans[n-1][1] = end
@@ -422,6 +440,7 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	}
 	seg.Coverage = cov
 	c.spans = append(c.spans, spans)
+	c.offsets = append(c.offsets, offsets)
 	return seg
 }
 
@@ -433,7 +452,7 @@ func page(a *Ask, u *unit, p *pageRec, b []byte) tickmark.Page {
 	req := p.Ask
 	return tickmark.Page{
 		Name: req.Method + " " + req.URL, Form: form, Entity: a.Entity, Columns: p.columns, Bytes: b, Digest: p.Digest,
-		Items: p.items, ObservedAt: p.At, Ask: a.Name, Subject: u.id, Identity: a.Identity, Request: &req,
+		Items: p.items, ObservedAt: p.At, Ask: a.Name, Subject: u.path, Identity: a.Identity, Request: &req,
 	}
 }
 
@@ -455,7 +474,7 @@ func digestSegment(h interface{ Write([]byte) (int, error) }, seg *tickmark.Segm
 		put("ask", x.cov.Name, string(x.cov.Missing))
 		for _, u := range x.units {
 			for _, p := range u.pages {
-				put("page", u.id, p.content.String())
+				put("page", u.path, p.content.String())
 			}
 		}
 		for i := range x.cov.Refusals {
@@ -530,6 +549,9 @@ func (r *runner) prove(src *sourceRun) {
 					u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: fmt.Sprintf("%d rows, but the source lists only what the identity may see, and %s (%s)", u.rows, why, a.ask.Proof)}
 				}
 			}
+			if a.ask.NotEmpty && u.rows == 0 && r.tune.on("notEmpty") {
+				u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: "the list is empty, and there always is one: the identity may not see it"}
+			}
 			if a.ask.Count != "" && r.tune.on("countAsk") {
 				r.counted(units, u)
 			}
@@ -597,6 +619,6 @@ func planDigest(sources []Source, o *Options) tickmark.Digest {
 			put([]any{a.Name, a.Of, a.Batch, a.Host, a.Method, a.Path, a.Query, a.Body, a.Header, a.APIVersion, a.Paging, a.PageSize, a.Form, a.Entity, a.List, a.Identity, a.Window, a.Redact})
 		}
 	}
-	put([]any{o.Endpoints.Cloud, o.Endpoints.Microsoft365, o.Endpoints.URL, json.RawMessage(cmp.Or(string(o.Root), "{}")), o.From, o.To, o.Only, o.Scopes, o.Exclude})
+	put([]any{o.Endpoints.Cloud, o.Endpoints.Microsoft365, o.Endpoints.URL, json.RawMessage(cmp.Or(string(o.Root), "{}")), o.From, o.To, o.Only, o.Scopes, o.Exclude, o.Bound})
 	return tickmark.Digest(h.Sum(nil))
 }

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package collect holds what every source shares: the completeness contract.
-// A source tells how many rows there are (totalRecords, @odata.count), whether
-// it cut its answer (resultTruncated) and where the rest is (nextLink, a skip
-// token). A Tally keeps these statements while pages are read and says at the
-// end whether something is known to be missing. It can never say that nothing
-// is missing: that needs a claim by the source's own contract or by an operator.
+// Package collect puts the questions of sources and holds the answers to a
+// contract. A source (packages arm, graph, devops, power) is a table of Ask;
+// Run does the asking, alike for all: it finds the subjects of an ask in the
+// pages of others, expands templates, signs in, keeps to quotas, follows pages,
+// spools what it reads and goes on after it was killed.
+//
+// The rule above all: a fault may cost coverage, never truth. An ask is
+// answered only if nothing that the source said contradicts it: status, error
+// in the body, totals, counts, truncation, links that lead in a circle, rows
+// that come twice, another list of the same type, proof that the identity sees.
+// All else is not collected, with its reason. testdata/guards.yaml lists each
+// guard with the test that fails without it.
+//
+// A Tally keeps what the pages of one list say about it; package file uses it
+// for exported files, of which it can never say that nothing is missing.
 package collect

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -64,7 +65,7 @@ type hit struct {
 func newCloud(tb testing.TB, clock *testClock, answer http.HandlerFunc) *fakeCloud {
 	tb.Helper()
 	c := &fakeCloud{clock: clock}
-	c.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body strings.Builder
 		buf := make([]byte, 1<<16)
 		for {
@@ -75,14 +76,17 @@ func newCloud(tb testing.TB, clock *testClock, answer http.HandlerFunc) *fakeClo
 			}
 		}
 		c.mu.Lock()
+		n := len(c.hits) + 1
 		c.hits = append(c.hits, hit{clock.Now(), r.Method, r.URL.RequestURI(), body.String(), r.Header.Get("Authorization")})
 		c.mu.Unlock()
 		r.Body = http.NoBody
 		r.Header.Set("X-Test-Body", body.String())
 		w.Header().Set("Date", clock.Now().UTC().Format(http.TimeFormat))
-		w.Header().Set("X-Ms-Request-Id", fmt.Sprintf("req-%d", len(c.hits)))
+		w.Header().Set("X-Ms-Request-Id", fmt.Sprintf("req-%d", n))
 		answer(w, r)
 	}))
+	c.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	c.StartTLS()
 	tb.Cleanup(c.Close)
 	return c
 }
@@ -112,7 +116,7 @@ func newSetup(tb testing.TB, answer http.HandlerFunc) *setup {
 	tb.Helper()
 	s := &setup{clock: newTestClock(), tune: defaults()}
 	s.cloud = newCloud(tb, s.clock, answer)
-	s.tune.header, s.tune.stall, s.tune.request = 5*time.Second, 2*time.Second, 10*time.Second
+	s.tune.header, s.tune.stall, s.tune.request = time.Minute, time.Minute, time.Minute
 	s.tune.off = map[guard]bool{}
 	s.tune.workers = 4
 	s.opts = Options{

@@ -229,6 +229,9 @@ func (g *gather) commit(p *pageRec, env envelope) {
 		}
 		p.items = append(p.items, row.item)
 		p.kinds = append(p.kinds, row.kind)
+		if row.kind != 0 {
+			p.ids = append(p.ids, row.id)
+		}
 		kinds = kinds || row.kind != 0
 	}
 	if !kinds {

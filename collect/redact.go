@@ -45,6 +45,37 @@ func (r *runner) redact(w *worker, u *unit, body []byte) (kept []byte, n int, er
 	return kept, n, nil
 }
 
+// clean replaces the secrets in the words of an error: some services repeat what
+// they refuse. What is quoted is replaced whole, what stands in a sentence as
+// a word.
+func (r *runner) clean(text []byte) []byte {
+	if r.opts.Redact == nil || !r.tune.on("redact") {
+		return text
+	}
+	text, _ = r.opts.Redact(text)
+	const edge = " \t\r\n\"'`<>(),"
+	var out []byte
+	for len(text) > 0 {
+		n := bytes.IndexAny(text, edge)
+		if n < 0 {
+			n = len(text)
+		}
+		word := text[:n]
+		if n >= 16 {
+			if _, hit := r.opts.Redact(slices.Concat([]byte{'"'}, word, []byte{'"'})); hit > 0 {
+				word = []byte("[redacted]")
+			}
+		}
+		out = append(out, word...)
+		if n < len(text) {
+			out = append(out, text[n])
+			n++
+		}
+		text = text[n:]
+	}
+	return out
+}
+
 // secrets finds the scalars that the paths name, in the order of the text.
 func secrets(row jsontape.Value, paths []string) []cutOut {
 	found, spared := map[cutOut]bool{}, map[cutOut]bool{}

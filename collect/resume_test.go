@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("TICKMARK_TEST_VICTIM"); dir != "" {
 		os.Exit(victim(dir))
 	}
+	if dir := os.Getenv("TICKMARK_TEST_BULK"); dir != "" {
+		os.Exit(bulkVictim(dir))
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
 }
 

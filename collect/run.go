@@ -35,7 +35,7 @@ func (s *sourceRun) scopeOf(x *Subject) string {
 	return s.src.Scope(x)
 }
 
-// kind is the number of a row's type, 0 where no ask is of it.
+// kind is the number of a row's type, 0 where no ask names it.
 func (s *sourceRun) kind(a *Ask, row jsontape.Value) uint16 {
 	if a.Entity != "" {
 		if k := s.kinds[strings.ToLower(a.Entity)]; k != 0 {
@@ -200,13 +200,16 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		return nil, usage("Options.From", "the window of the logs is empty", "From must be before To")
 	}
 	r.start = r.clock.Now().UTC()
+	if o.From.After(r.start) {
+		return nil, usage("Options.From", "the logs are to begin in the future: "+o.From.UTC().Format(time.RFC3339), "give a day that is past")
+	}
 	r.exclusions, r.problems = effective(o.Exclude, r.start)
 	if err := r.prepare(sources); err != nil {
 		return nil, err
 	}
 	r.net = newTransport(&r.opts, &r.tune, r.clock)
 	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To}
-	if h.To.IsZero() {
+	if h.To.IsZero() || h.To.After(r.start) { // nobody has read the time to come
 		h.To = r.start.Truncate(time.Second)
 	}
 	var err error
@@ -266,7 +269,7 @@ func (r *runner) prepare(sources []Source) error {
 			s.asks = append(s.asks, &askRun{
 				src: s, ask: a, path: parseTemplate(a.Path), query: parseTemplate(a.Query), body: parseTemplate(a.Body),
 			})
-			for _, t := range a.Of {
+			for _, t := range slices.Concat(a.Of, a.Types) {
 				if low := strings.ToLower(t); s.kinds[low] == 0 {
 					s.kinds[low] = uint16(len(s.kinds) + 1) //nolint:gosec // a source has few types
 				}

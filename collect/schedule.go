@@ -26,6 +26,9 @@ func (r *runner) dispatch(ctx context.Context) (wake time.Time, err error) {
 			return time.Time{}, err
 		}
 		if u == nil {
+			if len(r.ready) > 0 {
+				continue // what expired has let others begin
+			}
 			return at, nil
 		}
 		r.busy++
@@ -86,6 +89,9 @@ func (r *runner) late(u *unit) error {
 // await waits for results, or until the clock says wake.
 func (r *runner) await(ctx context.Context, wake time.Time) error {
 	if wake.IsZero() {
+		if r.busy == 0 {
+			return &tickmark.Error{Code: tickmark.CodeInternal, What: fmt.Sprintf("%d questions wait and nothing is under way", r.open)}
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -291,6 +292,22 @@ func (s *spool) note(k key, t string, end *ending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.write(entry{T: t, K: hex.EncodeToString(k[:]), End: end})
+}
+
+// RemoveSpool removes a working directory whose collection is recorded: its own
+// two files, and the directory if nothing else is in it. Whoever names a
+// directory may keep other things there.
+func RemoveSpool(dir string) error {
+	for _, name := range []string{journalName, pagesName} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	return os.Remove(dir)
 }
 
 // take gives up what the journal knows of a unit.

@@ -281,7 +281,7 @@ func (r *runner) eachRow(a *askRun, do func(ref) error) error {
 // earlier run has read.
 func (r *runner) admit(a *askRun, l *loader, refs []ref, subjects []*Subject) error {
 	chains := make([]string, len(subjects))
-	u := &unit{ask: a, at: refs[0], declared: -1, id: subjects[0].ID, scope: a.src.scopeOf(subjects[0])}
+	u := &unit{ask: a, at: refs[0], declared: -1, id: subjects[0].ID, path: subjects[0].path(), scope: a.src.scopeOf(subjects[0])}
 	for i, s := range subjects {
 		chains[i] = chainOf(s)
 		if r := a.src.scopeOf(s); r != u.scope {
@@ -289,7 +289,7 @@ func (r *runner) admit(a *askRun, l *loader, refs []ref, subjects []*Subject) er
 		}
 	}
 	if a.ask.Batch > 0 {
-		u.batch, u.id, u.scope = refs, "", "" // a batch is of the tenant
+		u.batch, u.id, u.path, u.scope = refs, "", "", "" // a batch is of the tenant
 		for _, s := range subjects {
 			u.ids = append(u.ids, s.ID)
 		}
@@ -384,4 +384,24 @@ func (r *runner) excluded(scope string) *Exclusion {
 		return &Exclusion{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: "it is not among the scopes that were asked for"}
 	}
 	return nil
+}
+
+// path joins the ids of a subject and of those above it, because ids such as
+// the number of a pull request are unique only below their own subject. An id
+// that is absolute, as those of Azure Resource Manager, needs nothing above.
+func (s *Subject) path() string {
+	path := ""
+	for ; s != nil && s.Type != Root; s = s.Of {
+		switch {
+		case s.ID == "":
+		case path == "":
+			path = s.ID
+		default:
+			path = strings.TrimRight(s.ID, "/") + "/" + path
+		}
+		if strings.HasPrefix(s.ID, "/") {
+			break
+		}
+	}
+	return path
 }

@@ -174,7 +174,7 @@ func (v *values) text(p place, ref part, q *quoting, first bool) (string, error)
 		return "", &absent{ref.text, tickmark.ReasonUnparsable, "it is a list or an object where one value is needed"}
 	}
 	if p == inBody && !q.json {
-		if raw {
+		if kind := member(s.Item, ref.text).Kind(); raw || val != "" && (kind == jsontape.Number || kind == jsontape.True || kind == jsontape.False) {
 			return val, nil
 		}
 		return quoteJSON(val), nil

@@ -132,8 +132,10 @@ func nextOf(h http.Header) string {
 				break
 			}
 			target := line[open+1 : open+shut]
-			params, rest := linkParams(line[open+shut+1:])
-			for p := range strings.SplitSeq(params, ";") {
+			params, rest := cutOutside(line[open+shut+1:], ',')
+			for params != "" {
+				var p string
+				p, params = cutOutside(params, ';')
 				k, v, _ := strings.Cut(p, "=")
 				if !strings.EqualFold(strings.TrimSpace(k), "rel") {
 					continue
@@ -150,14 +152,14 @@ func nextOf(h http.Header) string {
 	return ""
 }
 
-// linkParams cuts the parameters of one link off, at a comma outside quotes.
-func linkParams(s string) (params, rest string) {
+// cutOutside cuts s at the first sep outside quotes.
+func cutOutside(s string, sep byte) (before, after string) {
 	quoted := false
 	for i := range len(s) {
 		switch s[i] {
 		case '"':
 			quoted = !quoted
-		case ',':
+		case sep:
 			if !quoted {
 				return s[:i], s[i+1:]
 			}

@@ -283,6 +283,9 @@ func (t *transport) once(ctx context.Context, r *request, u *url.URL) (*answer, 
 	w.start()
 	defer w.end()
 	a.body, err = t.read(resp, w)
+	if err == nil && ctx.Err() != nil {
+		err = ctx.Err() // a server may end its answer because the client has left
+	}
 	if err != nil {
 		return nil, gen, t.network(ctx, err)
 	}

@@ -23,7 +23,8 @@ type unit struct {
 	key   key
 	at    ref
 	batch []ref
-	id    string
+	id    string   // of the subject
+	path  string   // the same, with what it lies below
 	ids   []string // of a batch
 	scope string
 	pace  string
@@ -52,7 +53,8 @@ type pageRec struct {
 	*pageEntry
 	unit    *unit
 	items   []tickmark.Item
-	kinds   []uint16 // beside items; 0 is a type that no ask is of; nil is all 0
+	kinds   []uint16 // beside items; 0 is a type that no ask names; nil is all 0
+	ids     []uint64 // of the items whose kind is not 0, hashed
 	columns []string
 	content tickmark.Digest // of the rows: the same when tokens around them differ
 	proof   bool            // Shows says that the identity sees
@@ -219,6 +221,10 @@ type result struct {
 	err    error
 }
 
+// patience is how often a service may ask for the same short wait; after that
+// it is left alone for longer than it asks.
+const patience = 8
+
 // step sends one request of a unit and takes the answer.
 func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 	res := result{unit: u}
@@ -256,6 +262,9 @@ func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 		if !told {
 			res.snooze = r.tune.backoff(u.throttles - 1)
 		}
+		if n := u.throttles - patience; n > 0 {
+			res.snooze = max(res.snooze, min(time.Second<<min(n, 6), time.Minute))
+		}
 		res.kind, res.wait, res.late = stepLater, res.snooze, true
 		res.quota = false // the wait says more
 		return res
@@ -265,7 +274,7 @@ func (r *runner) step(ctx context.Context, w *worker, u *unit) result {
 			return res
 		}
 	}
-	return r.finish(u, judge(u.ask.ask, ans.status, ans.body))
+	return r.finish(u, judge(u.ask.ask, ans.status, r.clean(ans.body)))
 }
 
 // failed is a request that brought no answer, or none that can be read.
@@ -343,7 +352,7 @@ func skew(date, asked, at time.Time) time.Duration {
 // passing fault, such as a cut connection or a gateway's error page.
 func (r *runner) unreadable(u *unit, ans *answer, err error) result {
 	if e, ok := errors.AsType[*answerError](err); ok {
-		end := judge(u.ask.ask, ans.status, ans.body)
+		end := judge(u.ask.ask, ans.status, r.clean(ans.body))
 		if end.Means == "" && (end.Reason == tickmark.ReasonNotCollected || end.Reason == tickmark.ReasonNone) {
 			end.Reason = tickmark.ReasonNotCollected
 			if u.tries++; u.tries < r.tune.tries {
@@ -378,7 +387,7 @@ func (r *runner) onward(u *unit, more bool, end *ending) result {
 
 // finish ends a unit and writes so.
 func (r *runner) finish(u *unit, end *ending) result {
-	end.Requests = u.requests
+	end.Requests, end.Detail = u.requests, string(r.clean([]byte(end.Detail)))
 	u.end, u.chain = end, nil
 	if err := r.spool.note(u.key, "end", end); err != nil {
 		return result{unit: u, kind: stepFatal, err: err}

@@ -50,4 +50,21 @@ run 0 verify --dir "$data" --head "$tmp/head.txt"
 say "7. Evaluate the recorded bytes again with the recorded rules."
 run 0 reperform --dir "$data"
 
+say "8. Collect from a tenant: a simulated Azure on this machine stands in for one (tickmark sim)."
+"$tickmark" sim --quotas off --endpoints "$tmp/sim.json" >"$tmp/sim.log" 2>&1 &
+sim=$!
+trap 'kill "$sim" 2>/dev/null || true' EXIT
+tries=0
+while [ ! -s "$tmp/sim.json" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || { echo "demo: the simulator did not start" >&2; cat "$tmp/sim.log" >&2; exit 1; }
+    sleep 0.1
+done
+tenant=$tmp/tenant
+run 0 init "$tenant" --organisation "Contoso Ledger" --sample
+run 0 collect --endpoints "$tmp/sim.json" --auth sim --client 11111111-2222-4333-8444-555555555555 --only arm --dir "$tenant"
+run 0 verify --dir "$tenant"
+run 0 reperform --dir "$tenant"
+run 0 policy agreement --dir "$tenant"
+
 say "Every exit status was the expected one. The report is $tmp/report.html, the evidence is $data."

@@ -36,7 +36,7 @@ type question struct {
 	types  map[string]bool
 	direct bool
 	// scopes are those of the segments that put it, as keys.
-	scopes []string
+	scopes map[string]bool
 	// open says which scopes are left open and why ("" is everything); deep are
 	// its keys in order. first is the reason found first.
 	open  map[string]tickmark.Reason
@@ -67,7 +67,19 @@ func (q *question) covers(low, key string) bool {
 	if IsRecord(low) {
 		return len(q.scopes) > 0
 	}
-	return claimed(q.scopes, key)
+	return q.putFor(key)
+}
+
+// putFor reports whether one of the segments that put the question holds key.
+// There can be as many segments as subscriptions, so it looks up instead of
+// going through them.
+func (q *question) putFor(key string) bool {
+	for end := len(key); end > 0; end = strings.LastIndexByte(key[:end], '/') {
+		if q.scopes[key[:end]] {
+			return true
+		}
+	}
+	return q.scopes[""]
 }
 
 // hole notes that scope is left open.
@@ -149,7 +161,7 @@ func (m *merger) questions() {
 			k := [2]string{seg.Source, a.Name}
 			q := index[k]
 			if q == nil {
-				q = &question{source: seg.Source, types: map[string]bool{}}
+				q = &question{source: seg.Source, types: map[string]bool{}, scopes: map[string]bool{}}
 				index[k] = q
 				m.inv.questions = append(m.inv.questions, q)
 			}
@@ -157,10 +169,7 @@ func (m *merger) questions() {
 			for _, t := range a.Types {
 				q.types[TypeKey(t)] = true
 			}
-			scope := scopeKey(seg.Source, seg.Scope)
-			if !slices.Contains(q.scopes, scope) {
-				q.scopes = append(q.scopes, scope)
-			}
+			q.scopes[scopeKey(seg.Source, seg.Scope)] = true
 		}
 	}
 	for si := range m.snapshot.Segments {
@@ -210,7 +219,7 @@ func (q *question) unanswered(seg *tickmark.Segment, a *tickmark.AskCoverage, go
 		whole(a.Missing)
 	case a.Answered+refusedSubjects(a) < a.Subjects || got.pages < a.Pages:
 		whole(tickmark.ReasonNotCollected) // somebody did not answer, and nobody says who
-	case got.items < a.Rows || a.Declared > a.Unique && len(a.Refusals)+len(a.Excluded) == 0:
+	case got.items < min(a.Rows, a.Unique) || a.Declared > a.Unique && len(a.Refusals)+len(a.Excluded) == 0:
 		whole(tickmark.ReasonTruncated)
 	}
 	for _, list := range [2][]tickmark.Refusal{a.Refusals, a.Excluded} {
@@ -414,7 +423,7 @@ func (m *merger) doubt(b *bucket, r *Resource, direct, index []*question, hit ma
 	if !r.Is(Direct) {
 		for _, q := range direct {
 			reason := q.above(r.Key)
-			if reason == tickmark.ReasonNone && r.Subscription != "" && !claimed(q.scopes, r.Key) {
+			if reason == tickmark.ReasonNone && r.Subscription != "" && !q.putFor(r.Key) {
 				reason = tickmark.ReasonNotCollected // put elsewhere, but not here
 			}
 			if reason != tickmark.ReasonNone {
@@ -456,7 +465,7 @@ func settled(list []*question, key string) bool {
 		if q.above(key) != tickmark.ReasonNone {
 			return false
 		}
-		covered = covered || claimed(q.scopes, key)
+		covered = covered || q.putFor(key)
 	}
 	return covered
 }

@@ -85,7 +85,9 @@ func (h *hole) narrow(seg *tickmark.Segment, chunks []chunk) {
 	single, arm := len(seg.Pages) > 0, len(seg.Pages) > 0
 	for pi := range seg.Pages {
 		switch p := &seg.Pages[pi]; p.Form {
-		case "graphCollection", "graphEntity":
+		case "table", "mapping": // their rows are in the page of records
+			continue
+		case "graphCollection", "graphEntity", "records", "m365":
 			arm = false
 			if p.Entity == "" {
 				single = false

@@ -39,7 +39,7 @@ var withoutProperties = map[string]bool{
 
 // recordSources are the first segments of types that are not ARM's. Their
 // objects are records: data without a properties object.
-var recordSources = []string{"arm/", "graph/", "devops/", "github/", "power/", "m365/", "hr/"}
+var recordSources = []string{"arm/", "graph/", "devops/", "github/", "power/", "m365/", "hr/", "security/", "tickets/"}
 
 // IsRecord reports whether a type is one of records (Microsoft Graph, Azure
 // DevOps …) rather than an ARM type.

@@ -14,6 +14,7 @@ import (
 //	TYPE / ID                 graph/users/6f0c…, and everything from files
 //	TYPE / SUBJECT / ID       devops/pullRequests/<repository>/17
 //	TYPE / SUBJECT            the one record of its subject, without an id
+//	TYPE / ASK / ID           counts, of which each question has its own
 //	TYPE / SCOPE / …          where there is no subject: the segment's scope,
 //	                          such as the organisation
 //	TYPE                      the one record of a tenant
@@ -49,6 +50,10 @@ func (k *kind) ownID(id string) bool {
 	return ownIdentity[low] || strings.HasPrefix(low, "graph/") && !relations[low] && len(id) >= longID
 }
 
+// perAsk are the types of which several questions read the same ids for
+// different things.
+var perAsk = lowerSet("arm/resourceCounts")
+
 func lowerSet(types ...string) map[string]bool {
 	set := make(map[string]bool, len(types))
 	for _, t := range types {
@@ -65,7 +70,10 @@ func (w *worker) nameRecord(r *Resource, k *kind) bool {
 		return false
 	}
 	parent := ""
-	if id == "" || !k.ownID(id) {
+	switch {
+	case perAsk[strings.ToLower(k.name)]:
+		parent = w.page.Ask
+	case id == "" || !k.ownID(id):
 		parent = w.parentRecord()
 	}
 	if parent != "" && (id == parent || strings.HasSuffix(parent, "/"+id)) {

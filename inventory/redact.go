@@ -105,6 +105,9 @@ func secretShape(v []byte, equals bool) string {
 	case v[0] == 'e' && bytes.HasPrefix(v, []byte("eyJ")) && bytes.Count(v, []byte{'.'}) == 2 && len(v) > 40 && bytes.IndexByte(v, ' ') < 0:
 		return "token"
 	}
+	if rule := tokenShape(v); rule != "" {
+		return rule
+	}
 	if u := bytes.Index(v, []byte("://")); u > 0 && u < 16 {
 		host, _, _ := bytes.Cut(v[u+3:], []byte("/"))
 		if at := bytes.IndexByte(host, '@'); at > 0 && bytes.IndexByte(host[:at], ':') > 0 {
@@ -132,6 +135,24 @@ func secretShape(v []byte, equals bool) string {
 		if i := bytes.Index(low, []byte(sign)); i >= 0 && (i == 0 || low[i-1] == ';' || low[i-1] == ' ' || low[i-1] == '&' || low[i-1] == '?') && len(low) > i+len(sign) && bytes.IndexByte(low, ';') >= 0 {
 			return "connection-string"
 		}
+	}
+	return ""
+}
+
+// tokenShape knows secrets that their makers marked, so that they are found
+// wherever they stand. The marks are published in
+// docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats
+// and in the rules of github.com/microsoft/security-utilities (unverified here).
+func tokenShape(v []byte) string {
+	switch {
+	case v[0] == 'g' && len(v) >= 40 && v[3] == '_' && v[1] == 'h' && bytes.IndexByte([]byte("pousr"), v[2]) >= 0 && bytes.IndexByte(v, ' ') < 0,
+		len(v) >= 50 && bytes.HasPrefix(v, []byte("github_pat_")),
+		len(v) == 84 && string(v[76:80]) == "AZDO":
+		return "token"
+	case len(v) == 40 && (v[3] == '7' || v[3] == '8') && v[4] == 'Q' && v[5] == '~': // an application's secret
+		return "password"
+	case len(v) == 88 && v[87] == '=' && (string(v[76:80]) == "+ASt" || string(v[76:80]) == "ACDb"): // of storage, of Cosmos DB
+		return "key"
 	}
 	return ""
 }
@@ -350,6 +371,8 @@ func (f *finder) text(i int) int {
 	case '[', '{':
 		if rule, ok := secretContainers[low]; ok {
 			f.container(next, rule, false)
+		} else if low == "protectedsettings" {
+			f.container(next, secretNames[low], true)
 		}
 	}
 	return next
@@ -393,7 +416,7 @@ func (f *finder) container(i int, rule string, every bool) {
 			switch {
 			case next < f.end && f.src[next] == ':':
 				name = strings.ToLower(string(f.src[i+1 : end-1]))
-			case (every && name != "" || valueNames[name]) && end-i > 2 && !harmless(f.src[i+1:end-1]):
+			case (every || valueNames[name]) && end-i > 2 && !harmless(f.src[i+1:end-1]):
 				f.found = append(f.found, found{i, end, rule})
 			}
 			i = end

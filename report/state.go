@@ -292,7 +292,7 @@ func nextStep(r tickmark.Reason) string {
 	case tickmark.ReasonSummary:
 		return "export the objects whole: tickmark export-script"
 	case tickmark.ReasonNotCollected, tickmark.ReasonImplied:
-		return "export that type; if it is all, --complete TYPE"
+		return "collect or export that type (--complete TYPE)"
 	case tickmark.ReasonTruncated:
 		return "export to the last page: tickmark export-script"
 	case tickmark.ReasonRedacted:

@@ -32,7 +32,7 @@ func Writers(ctx context.Context, sources []collect.Source, o collect.Options, a
 	var out []Writer
 	for i := range sources {
 		name := sources[i].Name
-		why := ""
+		var why string
 		switch name {
 		case "arm":
 			var err error
@@ -116,10 +116,14 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 			err = e
 		}
 	}()
+	seen := 0
 	for i := range run.Snapshot.Segments {
 		seg := &run.Snapshot.Segments[i]
 		for k := range seg.Pages {
 			if p := &seg.Pages[k]; p.Ask == "permissions" {
+				if seen++; len(p.Items) == 0 {
+					return "it has no permission at " + p.Subject + ", which it sees: those that it has below were not asked", nil
+				}
 				if what := mayWrite(p); what != "" {
 					return what + " in " + p.Subject, nil
 				}
@@ -135,6 +139,9 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 			}
 		}
 	}
+	if seen == 0 {
+		return "it sees no subscription, and what it may do elsewhere was not asked", nil
+	}
 	return "", nil
 }
 
@@ -143,6 +150,9 @@ func mayWrite(p *tickmark.Page) string {
 	for _, it := range p.Items {
 		tape, err := jsontape.Parse(p.Bytes[it.Off:it.Off+it.Len], jsontape.Options{})
 		if err != nil {
+			return "permissions that cannot be read"
+		}
+		if tape.Root().Get("actions").Kind() != jsontape.Array {
 			return "permissions that cannot be read"
 		}
 		for _, m := range [2][2]string{{"actions", "notActions"}, {"dataActions", "notDataActions"}} {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/work"
 )
@@ -368,4 +369,14 @@ func TestFaultsCostCoverageOnly(t *testing.T) {
 	if naive == 0 || unknown == 0 || decided < 100*runs/10 {
 		t.Error("the test does not reach what it is about")
 	}
+}
+
+// judgeCatalog is the embedded catalogue.
+func judgeCatalog(t *testing.T) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -64,6 +64,8 @@ type CollectOptions struct {
 	Sources []collect.Source
 	Collect collect.Options
 	Assess  AssessOptions
+	// Pseudonyms, if set, replace personal data before anything is written.
+	Pseudonyms *inventory.Pseudonyms
 	// Trial marks the snapshot: it is never evidence.
 	Trial bool
 	// Accepted are the sources whose identity may write, and why a person
@@ -101,6 +103,9 @@ type Collection struct {
 	Requests  int             `json:"requests"`
 	Throttled time.Duration   `json:"throttled,omitempty"`
 	Digest    tickmark.Digest `json:"digest"`
+	// Pseudonymised says that personal data stand under pseudonyms; the map is
+	// not among the evidence.
+	Pseudonymised bool `json:"pseudonymised,omitempty"`
 }
 
 // PinCollection is the pin that says how a snapshot was collected. Evaluation
@@ -111,6 +116,13 @@ const PinCollection = "collection"
 // judges what was read. An interrupted run goes on from the same directory.
 func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 	o.Collect.Redact = inventory.RedactAnswer
+	if o.Pseudonyms != nil {
+		o.Collect.Redact = func(received []byte) ([]byte, int) {
+			kept, secrets := inventory.RedactAnswer(received)
+			kept, people := o.Pseudonyms.Answer(kept)
+			return kept, secrets + people
+		}
+	}
 	run, err := collect.Run(ctx, o.Sources, o.Collect)
 	if err != nil {
 		return nil, err
@@ -126,7 +138,7 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 	c := &Collected{Assessed: a, Run: run, About: Collection{
 		Actor: o.Collect.Actor, Tool: o.Collect.Tool, Cloud: o.Collect.Endpoints.Cloud, M365: o.Collect.Endpoints.Microsoft365,
 		Only: o.Collect.Only, Scopes: o.Collect.Scopes, Excluded: o.Collect.Exclude, From: o.Collect.From.UTC(), To: o.Collect.To.UTC(),
-		Writers: o.Accepted, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(),
+		Writers: o.Accepted, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(), Pseudonymised: o.Pseudonyms != nil,
 	}}
 	for i := range o.Sources {
 		c.About.Sources = append(c.About.Sources, o.Sources[i].Name)

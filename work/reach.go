@@ -68,8 +68,10 @@ type ReachTable struct {
 	Files []string `json:"files"`
 }
 
-// Reach makes the table of what probing found.
-func Reach(sources []collect.Source, found []collect.Reach, cat *catalog.Catalog) *ReachTable {
+// Reach makes the table of what probing found. licences are the service plans of
+// the tenant, nil if they are not known: a question that is refused and whose
+// plans the tenant has not got lacks the licence, whatever else it lacks.
+func Reach(sources []collect.Source, found []collect.Reach, licences []string, cat *catalog.Catalog) *ReachTable {
 	t := &ReachTable{Cells: map[string]map[ReachState]*Unlocked{}}
 	index := map[[2]string]*collect.Ask{}
 	for i := range sources {
@@ -87,6 +89,11 @@ func Reach(sources []collect.Source, found []collect.Reach, cat *catalog.Catalog
 			Source: f.Source, Ask: f.Ask, State: stateOf(f), Reason: f.Reason, Detail: strings.TrimSpace(f.Code + " " + f.Detail),
 			Permission: a.Needs.Permission, Role: a.Needs.Role, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
 		}
+		if has := func(p string) bool {
+			return slices.ContainsFunc(licences, func(l string) bool { return strings.EqualFold(l, p) })
+		}; r.State == ReachRole && licences != nil && len(a.Needs.Licence) > 0 && !slices.ContainsFunc(a.Needs.Licence, has) {
+			r.State = ReachLicence
+		}
 		for _, typ := range a.Types {
 			k := inventory.TypeKey(typ)
 			listing[k] = append(listing[k], len(t.Asks))
@@ -99,7 +106,7 @@ func Reach(sources []collect.Source, found []collect.Reach, cat *catalog.Catalog
 }
 
 func stateOf(f collect.Reach) ReachState {
-	switch f.Reason {
+	switch f.Reason { //nolint:exhaustive // every other reason is an answer that did not come
 	case tickmark.ReasonNone, tickmark.ReasonTruncated:
 		return ReachReadable
 	case tickmark.ReasonNotPermitted:
@@ -267,7 +274,8 @@ func exported(ctx context.Context, arm []collect.Source, o collect.Options, only
 	return nil
 }
 
-// Plans reads the service plans of the tenant's licences.
+// Plans reads the service plans of the tenant's licences; nil if they are not
+// known.
 func Plans(ctx context.Context, sources []collect.Source, o collect.Options) (plans []string, err error) {
 	g := slices.IndexFunc(sources, func(s collect.Source) bool { return s.Name == "graph" })
 	if g < 0 {
@@ -304,6 +312,9 @@ func Plans(ctx context.Context, sources []collect.Source, o collect.Options) (pl
 			plans = append(plans, strings.Clone(p.Get("servicePlanName").Str()))
 		}
 	}
+	if ok, _ := inv.Complete("graph/subscribedSkus", ""); !ok {
+		return nil, nil
+	}
 	slices.Sort(plans)
-	return slices.Compact(plans), nil
+	return append([]string{}, slices.Compact(plans)...), nil
 }

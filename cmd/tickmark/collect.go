@@ -33,8 +33,10 @@ type collectCommands struct {
 type collectCommand struct {
 	cloudFlags
 	dataFlags
-	From  string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
-	To    string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
+	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
+	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
+	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
+
 	Plan  bool   `help:"Print what it would cost and stop."`
 	Try   bool   `help:"Read Azure as whoever is signed in with az, even if that may write. Assessed, and never evidence."`
 	Spool string `placeholder:"FOLDER" help:"Where pages are kept until they are recorded, and where an interrupted collection goes on; default: in the data directory." type:"path"`
@@ -108,14 +110,22 @@ func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
 
 // collect reads, judges, shows and records.
 func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
+	people, err := openPeople(c.Pseudonymise, c.Dir)
+	if err != nil {
+		return err
+	}
+	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	got, err := work.Collect(rc.Context, work.CollectOptions{
 		Sources: s.sources, Collect: s.options, Trial: c.Try, Accepted: s.accepted,
-		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()},
+		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
 	})
 	meter.end()
+	if perr := people.save(); perr != nil {
+		return perr
+	}
 	if err != nil {
 		return c.interrupted(rc, s, err)
 	}
@@ -163,7 +173,7 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 			return err
 		}
 	}
-	if err := os.RemoveAll(s.options.Dir); err != nil {
+	if err := collect.RemoveSpool(s.options.Dir); err != nil {
 		fmt.Fprintf(rc.Err, "tickmark: the spool cannot be removed: %v\n", err)
 	}
 	return nil
@@ -216,8 +226,8 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 	}
 	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
 	for _, name := range planSources(p) {
-		calls, time := sumOf(p, name)
-		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(time))
+		calls, takes := sumOf(p, name)
+		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(takes))
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))

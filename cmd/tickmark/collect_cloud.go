@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
@@ -52,6 +53,17 @@ type cloudSetup struct {
 	left     []string // sources that are not read
 }
 
+// bind says what an interrupted collection must have in common with this one:
+// whoever reads in its stead, as a trial, accepting a writer or keeping names
+// that are to be replaced now, did not read this one's pages.
+func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
+	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
+		b = append(b, name+"="+s.accepted[name])
+	}
+	s.options.Bound = b
+}
+
 // setup reads the flags. try reads Azure as whoever is signed in.
 func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	s := &cloudSetup{accepted: map[string]string{}}
@@ -90,6 +102,11 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	if err := f.choose(s, try); err != nil {
 		return nil, err
 	}
+	for _, scope := range f.Scope {
+		if err := knownScope("--scope", scope); err != nil {
+			return nil, err
+		}
+	}
 	o.Scopes, o.Actor, o.Tool = f.Scope, f.actor(), "tickmark "+engineVersion()
 	if o.Exclude, err = f.exclusions(rc, o.Actor); err != nil {
 		return nil, err
@@ -101,6 +118,7 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 		}
 		s.accepted[name] = reason
 	}
+	f.bind(s, kind, tenant, try)
 	return s, nil
 }
 
@@ -178,6 +196,9 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 	var out []collect.Exclusion
 	for _, e := range f.Exclude {
 		scope, reason, err := nameReason("--exclude", e)
+		if err == nil {
+			err = knownScope("--exclude", scope)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -205,6 +226,20 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 		out = append(out, collect.Exclusion{Scope: ask, Reason: tickmark.ReasonDeclined, Detail: reason, Actor: actor, Expires: until})
 	}
 	return out, nil
+}
+
+// knownScope refuses a scope that nothing is ever of, so that it would be read
+// although somebody left it out: Azure is read by subscription.
+func knownScope(flag, scope string) error {
+	parts := strings.Split(strings.Trim(scope, "/"), "/")
+	azure := strings.EqualFold(parts[0], "subscriptions") || strings.EqualFold(parts[0], "providers")
+	switch {
+	case !azure && !strings.HasPrefix(scope, "/"):
+		return nil // an organisation, an environment, a question
+	case strings.HasPrefix(scope, "/") && len(parts) == 2 && strings.EqualFold(parts[0], "subscriptions"):
+		return nil
+	}
+	return usageError(flag+" "+scope, "Azure is read by subscription, and this is none", "write it as /subscriptions/ID")
 }
 
 // nameReason reads NAME=REASON; the reason may not be missing.

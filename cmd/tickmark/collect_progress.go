@@ -21,6 +21,7 @@ type meter struct {
 	begin time.Time
 	last  time.Time
 	drawn bool
+	dirty bool // something was told since the last drawing
 	every time.Duration
 
 	rows, requests int
@@ -53,6 +54,7 @@ func (m *meter) tell(p collect.Progress) {
 	}
 	s.ask, s.done, s.subjects = p.Ask, p.Done, p.Subjects
 	m.rows, m.requests, m.throttled = max(m.rows, p.Rows), max(m.requests, p.Requests), max(m.throttled, p.Throttled)
+	m.dirty = true
 	if now := m.rc.Now(); now.Sub(m.last) >= m.every {
 		m.last = now
 		m.draw(now)
@@ -60,6 +62,7 @@ func (m *meter) tell(p collect.Progress) {
 }
 
 func (m *meter) draw(now time.Time) {
+	m.dirty = false
 	total := fmt.Sprintf("%d rows, %d requests, %.0f/s", m.rows, m.requests, float64(m.requests)/max(1, now.Sub(m.begin).Seconds()))
 	if m.throttled >= time.Second {
 		total += fmt.Sprintf(", waited %s for quotas", m.throttled.Round(time.Second))
@@ -87,7 +90,7 @@ func (m *meter) draw(now time.Time) {
 func (m *meter) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.order) > 0 {
+	if m.dirty {
 		m.draw(m.rc.Now())
 	}
 	if m.drawn {

@@ -118,7 +118,7 @@ func (c *doctorCommand) local(rc *runContext, d *diagnosis) {
 
 // signIn gets a token for each host that the sources use.
 func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool {
-	any := false
+	signed := false
 	tried := map[string]error{}
 	for _, src := range s.sources {
 		for _, a := range src.Asks {
@@ -136,11 +136,11 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 				d.note(false, "sign-in", fmt.Sprintf("%s: %v", a.Host, err), "check --auth, --tenant and --client")
 				continue
 			}
-			any = true
+			signed = true
 			d.note(true, "sign-in", string(a.Host)+": a token for "+cmp.Or(audience, "GitHub"), "")
 		}
 	}
-	return any
+	return signed
 }
 
 // remote asks the sources.
@@ -162,10 +162,10 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	if err != nil {
 		return err
 	}
-	d.Reach = work.Reach(s.sources, found, cat)
 	if d.Licences, err = work.Plans(rc.Context, s.sources, s.options); err != nil {
 		return err
 	}
+	d.Reach = work.Reach(s.sources, found, d.Licences, cat)
 	d.Retention, err = work.RetentionClock(rc.Context, s.sources, s.options, d.Licences, d.From)
 	return err
 }
@@ -234,7 +234,7 @@ func (c *doctorCommand) printGaps(rc *runContext, r *work.ReachTable) {
 			g = gap{string(a.State), strings.Join(a.Licence, " or "), fmt.Sprintf("--decline '%s/%s=why it is not there' --until DATE, if there will be none", a.Source, a.Ask)}
 		case work.ReachFailed:
 			g = gap{string(a.State), string(a.Reason) + ": " + a.Detail, ""}
-		default:
+		case work.ReachReadable, work.ReachNothing, work.ReachAbsent, work.ReachDeclined:
 			continue
 		}
 		if asks[g] == nil {

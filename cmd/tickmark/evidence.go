@@ -13,6 +13,7 @@ import (
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/history"
+	"github.com/tickmark/tickmark/report"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
@@ -138,6 +139,10 @@ type shownPage struct {
 	Items  int             `json:"items"`
 	Bytes  int             `json:"bytes"`
 	Digest tickmark.Digest `json:"digest"`
+	// Ask, Subject and Request say what was asked; absent for files.
+	Ask     string            `json:"ask,omitempty"`
+	Subject string            `json:"subject,omitempty"`
+	Request *tickmark.Request `json:"request,omitempty"`
 }
 
 // Run shows one snapshot.
@@ -151,7 +156,7 @@ func (c *snapshotShowCommand) Run(rc *runContext) error {
 		for _, seg := range st.Snapshot.Segments {
 			out := shownSegment{Source: seg.Source, Scope: seg.Scope, Coverage: seg.Coverage, Pages: []shownPage{}}
 			for _, p := range seg.Pages {
-				out.Pages = append(out.Pages, shownPage{p.Name, p.Form, len(p.Items), len(p.Bytes), p.Digest})
+				out.Pages = append(out.Pages, shownPage{p.Name, p.Form, len(p.Items), len(p.Bytes), p.Digest, p.Ask, p.Subject, p.Request})
 			}
 			v.SegmentList = append(v.SegmentList, out)
 		}
@@ -173,15 +178,32 @@ func (v shown) print(rc *runContext) error {
 	}
 	fmt.Fprintf(rc.Out, "  %d results: %d fail, %d pass, %d unknown, %d exempt, %d not applicable; %d differ from the snapshot before\n\n",
 		v.Results, v.Counts.Fail, v.Counts.Pass, v.Counts.Unknown, v.Counts.Exempt, v.Counts.NotApplicable, v.Transitions)
+	// What was collected is told by question: its pages are thousands, and
+	// --json has them.
+	var asked []tickmark.Coverage
+	pages := 0
 	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "source\tscope\tpage\tform\titems\tbytes\tsha-256")
 	for _, seg := range v.SegmentList {
+		if len(seg.Coverage.Asks) > 0 {
+			asked = append(asked, seg.Coverage)
+			continue
+		}
+		if pages += len(seg.Pages); pages == len(seg.Pages) {
+			fmt.Fprintln(t, "source\tscope\tpage\tform\titems\tbytes\tsha-256")
+		}
 		for _, p := range seg.Pages {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", seg.Source, seg.Scope, p.Name, p.Form, p.Items, p.Bytes, p.Digest)
 		}
 		if seg.Coverage.Missing != tickmark.ReasonNone {
 			fmt.Fprintf(t, "\t%s\tincomplete: %s\n", seg.Scope, seg.Coverage.Missing.Text())
 		}
+	}
+	if len(asked) > 0 {
+		if err := report.Coverage(rc.Out, asked, report.TerminalOptions{Color: rc.Color, Width: rc.Width}); err != nil {
+			return err
+		}
+		fmt.Fprintln(rc.Out, "Each page with its request and digest: --json")
+		fmt.Fprintln(rc.Out)
 	}
 	for _, name := range sortedKeys(v.Pins) {
 		fmt.Fprintf(t, "pinned\t%s\t\t\t\t\t%s\n", name, v.Pins[name])

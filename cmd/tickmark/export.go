@@ -12,7 +12,7 @@ import (
 
 // exportScriptCommand is tickmark export-script.
 type exportScriptCommand struct {
-	Sources []string `aliases:"source" help:"Sources to export: arm, graph; or m365, which is a PowerShell script of its own." default:"arm,graph" enum:"arm,graph,m365" placeholder:"SOURCE,…"`
+	Sources []string `aliases:"source" help:"Sources to export: arm, graph, or m365 by itself, which is a PowerShell script." default:"arm,graph" enum:"arm,graph,m365" placeholder:"SOURCE,…"`
 }
 
 // Help is the long description.
@@ -24,14 +24,19 @@ folder and ends by printing the 'tickmark assess' command for it:
     az login
     sh export.sh
 
-Exchange, Purview, SharePoint and Teams answer to PowerShell only:
+What only PowerShell tells of Microsoft 365 (audit, mail, SharePoint, Teams) is another script:
 
-    tickmark export-script --sources m365 > export.ps1
-    powershell -File export.ps1 -SharePointAdmin https://NAME-admin.sharepoint.com`
+    tickmark export-script --source m365 > export-m365.ps1`
 }
 
 // Run prints the script.
 func (c *exportScriptCommand) Run(rc *runContext) error {
+	if slices.Contains(c.Sources, "m365") {
+		if len(c.Sources) > 1 {
+			return usageError("--sources", "m365 is a PowerShell script, and printed by itself", "run the command once for each")
+		}
+		return file.WriteM365Script(rc.Out, engineVersion())
+	}
 	cat, err := catalog.Default()
 	if err != nil {
 		return err

@@ -19,6 +19,28 @@ import (
 	"github.com/tickmark/tickmark/inventory"
 )
 
+// collectedOnly are the types that checks read and the script leaves to
+// tickmark collect; from files alone such checks stay unknown.
+var collectedOnly = map[string]string{
+	"Microsoft.Automation/automationAccounts/variables": "a file would hold the values of variables in clear text",
+	"Microsoft.SecurityInsights/onboardingStates":       "a workspace without Sentinel refuses the question",
+	"Microsoft.SecurityInsights/alertRules":             "as above",
+	"Microsoft.SecurityInsights/incidents":              "as above",
+	"arm/activityLog":                                   "a log has a window, which a file does not say",
+	"arm/managementGroupDescendants":                    "subscriptions carry their chain of groups in the export",
+	"graph/appRoleAssignments":                          "one question for each service principal",
+	"graph/configurationPolicies":                       "beta only",
+	"graph/directoryAudits":                             "a log has a window, which a file does not say",
+	"graph/groupMembers":                                "a page does not say whose members it lists",
+	"graph/roleManagementPolicies":                      "the settings need a filter that the script cannot quote",
+	"graph/roleManagementPolicyAssignments":             "as above",
+	"graph/servicePrincipalOwners":                      "a page does not say whose owners it lists",
+	"graph/servicePrincipals":                           "read beside their owners and roles only",
+	"graph/signIns":                                     "a log has a window, which a file does not say",
+	"graph/userSignInActivities":                        "in a file they look like users",
+	"hr/people":                                         "comes from the organisation's own list of people",
+}
+
 // TestExportScriptCoversTheChecks: what a check reads, the script exports.
 func TestExportScriptCoversTheChecks(t *testing.T) {
 	cat, err := catalog.Default()
@@ -30,8 +52,13 @@ func TestExportScriptCoversTheChecks(t *testing.T) {
 		t.Fatalf("only %d types and %d with diagnostic settings", len(types), len(diagnostics))
 	}
 	for _, typ := range types {
-		if !file.Exported(typ) {
+		if !file.Exported(typ) && collectedOnly[typ] == "" {
 			t.Errorf("%s is read by a check and not exported", typ)
+		}
+	}
+	for typ := range collectedOnly {
+		if file.Exported(typ) {
+			t.Errorf("%s is exported after all", typ)
 		}
 	}
 	if file.Exported("graph/nothing") || file.Exported("Microsoft.Web/sites/nothing") {

@@ -32,6 +32,8 @@ type commands struct {
 	collectCommands
 	evidenceCommands
 	policyCommands
+	simCommands
+	catalogCommands
 }
 
 // runContext is what a command may use of the world.

@@ -17,12 +17,14 @@ type policyCommands struct {
 }
 
 type policyCommand struct {
-	Eval    policyEvalCommand    `cmd:"" help:"Evaluate a definition, initiative or assignment over exported resources."`
-	Explain policyExplainCommand `cmd:"" help:"Print the decision tree of one resource."`
-	Lint    policyLintCommand    `cmd:"" help:"Look for mistakes in definitions."`
-	Export  policyExportCommand  `cmd:"" help:"Write the checks as Azure custom definitions and one initiative."`
-	Test    policyTestCommand    `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
-	Import  policyImportCommand  `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
+	Eval      policyEvalCommand      `cmd:"" help:"Evaluate a definition, initiative or assignment over exported resources."`
+	Explain   policyExplainCommand   `cmd:"" help:"Print the decision tree of one resource."`
+	Lint      policyLintCommand      `cmd:"" help:"Look for mistakes in definitions."`
+	Export    policyExportCommand    `cmd:"" help:"Write the checks as Azure custom definitions and one initiative."`
+	Test      policyTestCommand      `cmd:"" help:"Run policy unit tests (YAML) and test vectors (JSON lines)."`
+	Agreement policyAgreementCommand `cmd:"" help:"Compare our verdicts with the policy states that Azure gave."`
+	Sync      policySyncCommand      `cmd:"" help:"Collect definitions, assignments, exemptions and states of Azure Policy, and record them."`
+	Import    policyImportCommand    `cmd:"" help:"Read definitions and report which compile, and why the rest do not."`
 }
 
 // aliasFlags say where the aliases of resource types come from.

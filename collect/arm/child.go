@@ -64,9 +64,11 @@ func webAsks() []collect.Ask {
 		list("web-publishing", "whether basic authentication is allowed for publishing", site+"/basicPublishingCredentialsPolicies", "", "appservice/web-apps/list-basic-publishing-credentials-policies"),
 		list("web-slots", "deployment slots", site+"/slots", "", "appservice/web-apps/list-slots"),
 	)
-	// The checks look for the configuration named web. The others are of the
-	// same type, but a refusal of theirs does not make it unknown.
-	asks[0].Types = []string{site + "/config"}
+	// All three are of one type: absence of a configuration may be concluded
+	// only where each was answered.
+	for i := range 3 {
+		asks[i].Types, asks[i].Part = []string{site + "/config"}, true
+	}
 	sas := []string{"properties.applicationLogs.azureBlobStorage.sasUrl", "properties.applicationLogs.azureTableStorage.sasUrl", "properties.httpLogs.azureBlobStorage.sasUrl"}
 	asks[2].Redact = sas
 	asks[3].Redact = []string{"properties.storageAccountUrl"}

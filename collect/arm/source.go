@@ -36,11 +36,22 @@ func Source() collect.Source {
 		Name:  "arm",
 		Title: "Azure Resource Manager",
 		Asks: slices.Concat(
-			tenantAsks(), indexAsks(), subscriptionAsks(), accessAsks(), policyAsks(), defenderAsks(),
-			monitorAsks(), childAsks(), backupAsks(), sentinelAsks(), diagnosticAsks(), logAsks(),
+			parts(tenantAsks()), indexAsks(), subscriptionAsks(), parts(accessAsks()), parts(policyAsks()), defenderAsks(),
+			parts(monitorAsks()), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(),
 		),
 		Scope: scope,
 	}
+}
+
+// parts marks the lists of what can be set on any scope: each holds what
+// applies to one, and shares some of it with others.
+func parts(asks []collect.Ask) []collect.Ask {
+	for i := range asks {
+		asks[i].Part = slices.ContainsFunc(asks[i].Types, func(t string) bool {
+			return strings.HasPrefix(t, "Microsoft.Authorization/") || t == "Microsoft.Insights/diagnosticSettings"
+		})
+	}
+	return asks
 }
 
 // scope is the subscription in which a subject lies; "" is the tenant, to

@@ -73,8 +73,9 @@ func defenderAsks() []collect.Ask {
 	for i := range asks {
 		asks[i].Needs.Role = roleSecurityReader
 	}
-	asks[4].Path = "{id}/providers/Microsoft.Security/alerts"
-	asks[4].Needs.Permission = "Microsoft.Security/alerts/read"
+	const alerts = 4
+	asks[alerts].Path = "{id}/providers/Microsoft.Security/alerts"
+	asks[alerts].Needs.Permission = "Microsoft.Security/alerts/read"
 	controls := below("Microsoft.Security/regulatoryComplianceStandards", "2019-01-01-preview",
 		list("compliance-controls", "the controls of each standard and their state",
 			"Microsoft.Security/regulatoryComplianceStandards/regulatoryComplianceControls", "", "defenderforcloud/regulatory-compliance-controls/list"))

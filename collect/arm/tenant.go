@@ -21,12 +21,12 @@ func tenantAsks() []collect.Ask {
 	root := []collect.Ask{
 		{
 			Name: "subscriptions", About: "the subscriptions that the identity can read: the yardstick of all scopes",
-			Path: "/subscriptions", APIVersion: "2022-12-01", Types: []string{typeSubscription},
+			Path: "/subscriptions", APIVersion: "2022-12-01", Types: []string{typeSubscription}, NotEmpty: true,
 			Doc: rest + "resources/subscriptions/list",
 		},
 		{
 			Name: "tenants", About: "the tenants that the identity belongs to",
-			Path: "/tenants", APIVersion: "2022-12-01", Entity: "arm/tenants", Types: []string{"arm/tenants"}, Identity: "tenantId",
+			Path: "/tenants", APIVersion: "2022-12-01", Entity: "arm/tenants", Types: []string{"arm/tenants"}, Identity: "tenantId", NotEmpty: true,
 			Needs: collect.Need{Permission: "none beyond sign-in", Role: roleReader},
 			Doc:   rest + "resources/tenants/list",
 		},

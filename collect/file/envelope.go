@@ -157,9 +157,11 @@ func (o *object) isList() bool {
 func (o *object) form(src []byte) string {
 	context := o.text(src, "@odata.context")
 	switch {
+	case o.has(m365Mark):
+		return formM365
 	case o.isList() && o.table:
 		return formResourceGraphTable
-	case o.isList() && (strings.Contains(context, "$metadata") || o.has("tickmarkExport")):
+	case o.isList() && strings.Contains(context, "$metadata"):
 		return formGraphCollection
 	case o.isList():
 		if m, ok := o.member("data"); ok && m.value == o.list {

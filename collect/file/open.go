@@ -194,7 +194,7 @@ func besides(base string) bool {
 	case ".md", ".sh", ".ps1", ".txt", ".log":
 		return true
 	}
-	return strings.HasPrefix(base, ".")
+	return strings.HasPrefix(base, ".") || strings.HasSuffix(base, mappingSuffix)
 }
 
 func (l *loader) folder(ctx context.Context, dir string) {
@@ -206,6 +206,11 @@ func (l *loader) folder(ctx context.Context, dir string) {
 		if err != nil {
 			l.unread(path, tickmark.ReasonNotCollected, plain(err), "check its permissions")
 			return nil
+		}
+		if table, ok := strings.CutSuffix(path, mappingSuffix); ok && !d.IsDir() {
+			if _, err := os.Stat(table); errors.Is(err, fs.ErrNotExist) {
+				l.unread(path, tickmark.ReasonNotCollected, "the mapping has no table beside it", "put "+filepath.Base(table)+" beside it")
+			}
 		}
 		if path != dir && besides(d.Name()) {
 			if d.IsDir() && strings.HasPrefix(d.Name(), ".") {
@@ -284,7 +289,9 @@ func (l *loader) file(path string) {
 			l.unread(path, tickmark.ReasonTruncated, plain(err), "")
 			return
 		}
-		l.bytes(path, b)
+		if !l.table(path, b) {
+			l.bytes(path, b)
+		}
 		return
 	}
 	b, release, err := mapFile(f, st.Size())
@@ -293,7 +300,33 @@ func (l *loader) file(path string) {
 		return
 	}
 	l.files.mapped = append(l.files.mapped, mapping{path: path, bytes: b, size: st.Size(), modTime: st.ModTime(), release: release})
-	l.bytes(path, b)
+	if !l.table(path, b) {
+		l.bytes(path, b)
+	}
+}
+
+// table reads a table that has a mapping beside it; false if it has none.
+func (l *loader) table(path string, b []byte) bool {
+	f, err := os.Open(path + mappingSuffix) //nolint:gosec // the user names the table
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(f, smallFile))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		l.unread(path+mappingSuffix, tickmark.ReasonNotPermitted, plain(err), "check its permissions")
+		return true
+	}
+	seg, problems := records(path, b, text)
+	l.problems = append(l.problems, problems...)
+	for i := range seg.Pages {
+		seg.Pages[i].Digest = tickmark.DigestOf(seg.Pages[i].Bytes)
+	}
+	l.files.Snapshot.Segments = append(l.files.Snapshot.Segments, seg)
+	return true
 }
 
 // bytes recognises what an input holds.
@@ -352,6 +385,8 @@ func (l *loader) claim() {
 	types = slices.Compact(types)
 	for i := range l.files.Snapshot.Segments {
 		c := &l.files.Snapshot.Segments[i].Coverage
-		c.Complete, c.CompleteBy = types, "operator"
+		all := slices.Concat(types, c.Complete)
+		slices.Sort(all)
+		c.Complete, c.CompleteBy = slices.Compact(all), "operator"
 	}
 }

@@ -160,7 +160,11 @@ func (r *reader) document(from, i int) (end int, ok bool) {
 	} else if err != nil {
 		what = "the input is not JSON; it begins with " + clip(r.src[i:min(len(r.src), i+60)])
 	}
-	r.unrecognised(from, i, tickmark.ReasonUnparsable, what, "")
+	hint := ""
+	if strings.HasSuffix(strings.ToLower(r.name), ".csv") {
+		hint = "a table needs a mapping beside it: " + r.name + mappingSuffix + " (doc/spec/input.md)"
+	}
+	r.unrecognised(from, i, tickmark.ReasonUnparsable, what, hint)
 	return end, false
 }
 
@@ -223,7 +227,7 @@ func (r *reader) arrayOfAnswers(from, i int) (end int, done bool) {
 // startsLikeAnswer looks at the first member's name only.
 func startsLikeAnswer(src []byte) bool {
 	i := skipSpace(src, 1)
-	for _, key := range []string{"value", "data", "count", "nextLink", "totalRecords", "total_records", "skip_token", "$skipToken", "facets", "resultTruncated", "tickmarkExport", "@odata.context", "@odata.count", "@odata.nextLink"} {
+	for _, key := range []string{"value", "data", "count", "nextLink", "totalRecords", "total_records", "skip_token", "$skipToken", "facets", "resultTruncated", "@odata.context", "@odata.count", "@odata.nextLink"} {
 		if bytes.HasPrefix(src[min(i, len(src)):], []byte(`"`+key+`"`)) {
 			return true
 		}
@@ -261,8 +265,10 @@ func (r *reader) wholeObject(from, i int) (end int, ok bool) {
 			page.Form = formUnrecognised
 		}
 		page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
+		if form == formM365 {
+			o.m365Page(r.src, &page)
+		}
 		page.Items = moveItems(o.items, from)
-		o.exported(r.src, &page) // what is wrong with it besides does not matter
 		if o.table {
 			page.Form, page.Items = formUnrecognised, nil // the columns may be behind the break
 		}
@@ -275,6 +281,10 @@ func (r *reader) wholeObject(from, i int) (end int, ok bool) {
 		return o.end, true
 	}
 	r.endList()
+	if form == formM365 {
+		r.refusedM365(from, i, &o)
+		return o.end, true
+	}
 	if form == formUnrecognised || form == formSnapshot {
 		r.refuse(from, &o, form)
 		return o.end, true
@@ -299,12 +309,8 @@ func (r *reader) list(from int, o *object) {
 	}
 	page.Columns = columns
 	page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
-	if wrong := o.exported(r.src, &page); wrong != "" {
-		page.Form, page.Columns = formUnrecognised, nil
-		r.add(from, page)
-		r.endList()
-		r.problem(o.off, tickmark.ReasonUnparsable, wrong, "export it again: `tickmark export-script --sources m365` prints the script")
-		return
+	if form == formM365 {
+		o.m365Page(r.src, &page)
 	}
 	page.Items = moveItems(o.items, from)
 	if !r.continues(&page, form, s) {

@@ -17,8 +17,7 @@ var scriptFunctions string
 
 // ScriptOptions choose what the export script exports.
 type ScriptOptions struct {
-	// Sources are "arm" and "graph"; empty means both. "m365" stands alone: it
-	// is a script for PowerShell.
+	// Sources are "arm" and "graph"; empty means both.
 	Sources []string
 	// Types are the resource types that the checks judge or look up: the ones
 	// that the script's final command may call complete.
@@ -83,6 +82,9 @@ var armExports = []armExport{
 	{"pricings", "Microsoft.Security/pricings", "", "/providers/Microsoft.Security/pricings?api-version=2024-01-01", "Security Reader"},
 	{"securitycontacts", "Microsoft.Security/securityContacts", "", "/providers/Microsoft.Security/securityContacts?api-version=2023-12-01-preview", "Security Reader"},
 	{"securitysettings", "Microsoft.Security/settings", "", "/providers/Microsoft.Security/settings?api-version=2022-05-01", "Security Reader"},
+	{"assessments", "Microsoft.Security/assessments", "", "/providers/Microsoft.Security/assessments?api-version=2020-01-01", "Security Reader"},
+	{"securityalerts", "Microsoft.Security/locations/alerts", "", "/providers/Microsoft.Security/alerts?api-version=2022-01-01", "Security Reader"},
+	{"guestconfiguration", "Microsoft.GuestConfiguration/guestConfigurationAssignments", "", "/providers/Microsoft.GuestConfiguration/guestConfigurationAssignments?api-version=2022-01-25", "Reader"},
 	{"policyassignments", "Microsoft.Authorization/policyAssignments", "", "/providers/Microsoft.Authorization/policyAssignments?api-version=2022-06-01", "Reader"},
 	{"roleschedules", "Microsoft.Authorization/roleAssignmentScheduleInstances", "", "/providers/Microsoft.Authorization/roleAssignmentScheduleInstances?api-version=2020-10-01", "Reader; answers only where Entra ID P2 is licensed"},
 	{"blobservices", "Microsoft.Storage/storageAccounts/blobServices", "resources | where type =~ 'microsoft.storage/storageaccounts' and kind !~ 'FileStorage'", "/blobServices?api-version=2023-05-01", "Reader"},
@@ -95,6 +97,8 @@ var armExports = []armExport{
 	{"sqlfirewall", "Microsoft.Sql/servers/firewallRules", "resources | where type =~ 'microsoft.sql/servers'", "/firewallRules?api-version=2021-11-01", "Reader"},
 	{"sqlentraonly", "Microsoft.Sql/servers/azureADOnlyAuthentications", "resources | where type =~ 'microsoft.sql/servers'", "/azureADOnlyAuthentications?api-version=2021-11-01", "Reader"},
 	{"sqltde", "Microsoft.Sql/servers/databases/transparentDataEncryption", "resources | where type =~ 'microsoft.sql/servers/databases' and name !~ 'master'", "/transparentDataEncryption?api-version=2021-11-01", "Reader"},
+	{"sqllongterm", "Microsoft.Sql/servers/databases/backupLongTermRetentionPolicies", "resources | where type =~ 'microsoft.sql/servers/databases' and name !~ 'master'", "/backupLongTermRetentionPolicies?api-version=2021-11-01", "Reader"},
+	{"replicateditems", "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems", "resources | where type =~ 'microsoft.recoveryservices/vaults'", "/replicationProtectedItems?api-version=2023-01-01", "Reader"},
 	{"pgconfigurations", "Microsoft.DBforPostgreSQL/flexibleServers/configurations", "resources | where type =~ 'microsoft.dbforpostgresql/flexibleservers'", "/configurations?api-version=2022-12-01", "Reader"},
 	{"mysqlconfigurations", "Microsoft.DBforMySQL/flexibleServers/configurations", "resources | where type =~ 'microsoft.dbformysql/flexibleservers'", "/configurations?api-version=2023-06-30", "Reader"},
 	{"siteconfigs", "Microsoft.Web/sites/config", "resources | where type =~ 'microsoft.web/sites'", "/config/web?api-version=2022-09-01", "Reader; application settings and connection strings are secrets and are left alone"},
@@ -110,7 +114,7 @@ var entityExports = []entityExport{
 	{"organization", "graph/organization", "/v1.0/organization", "Organization.Read.All"},
 	{"subscribedskus", "graph/subscribedSkus", "/v1.0/subscribedSkus", "LicenseAssignment.Read.All"},
 	{"domains", "graph/domains", "/v1.0/domains", "Domain.Read.All"},
-	{"users", "graph/users", "/v1.0/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,createdDateTime,onPremisesSyncEnabled,assignedLicenses,assignedPlans&$top=999", "User.Read.All"},
+	{"users", "graph/users", "/v1.0/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,createdDateTime,employeeId,onPremisesSyncEnabled,assignedLicenses,assignedPlans&$top=999", "User.Read.All"},
 	{"registrationdetails", "graph/userRegistrationDetails", "/v1.0/reports/authenticationMethods/userRegistrationDetails", "AuditLog.Read.All; needs Entra ID P1"},
 	{"conditionalaccess", "graph/conditionalAccessPolicies", "/v1.0/identity/conditionalAccess/policies", "Policy.Read.All"},
 	{"namedlocations", "graph/namedLocations", "/v1.0/identity/conditionalAccess/namedLocations", "Policy.Read.All"},
@@ -119,6 +123,11 @@ var entityExports = []entityExport{
 	{"methodspolicy", "graph/authenticationMethodsPolicy", "/v1.0/policies/authenticationMethodsPolicy", "Policy.Read.All"},
 	{"consentpolicy", "graph/adminConsentRequestPolicy", "/v1.0/policies/adminConsentRequestPolicy", "Policy.Read.All"},
 	{"directoryroles", "graph/roleAssignments", "/v1.0/roleManagement/directory/roleAssignments", "RoleManagement.Read.Directory"},
+	{"roleinstances", "graph/roleAssignmentScheduleInstances", "/v1.0/roleManagement/directory/roleAssignmentScheduleInstances", "RoleAssignmentSchedule.Read.Directory; needs Entra ID P2"},
+	{"groupsettings", "graph/groupSettings", "/v1.0/groupSettings", "GroupSettings.Read.All"},
+	{"groups", "graph/groups", "/v1.0/groups?$select=id,displayName,securityEnabled,groupTypes,isAssignableToRole&$top=999", "GroupMember.Read.All"},
+	{"manageddevices", "graph/managedDevices", "/v1.0/deviceManagement/managedDevices", "DeviceManagementManagedDevices.Read.All"},
+	{"compliancepolicies", "graph/deviceCompliancePolicies", "/v1.0/deviceManagement/deviceCompliancePolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"},
 	{"directoryroledefinitions", "graph/roleDefinitions", "/v1.0/roleManagement/directory/roleDefinitions", "RoleManagement.Read.Directory"},
 	{"applications", "graph/applications", "/v1.0/applications?$select=id,appId,displayName,signInAudience,createdDateTime,passwordCredentials,keyCredentials,requiredResourceAccess,web,spa,publicClient&$top=999", "Application.Read.All"},
 }
@@ -140,8 +149,7 @@ func Exported(typ string) bool {
 			return true
 		}
 	}
-	_, m365 := M365Type(typ)
-	return m365 || strings.EqualFold(typ, diagnosticType) || topLevel(typ)
+	return strings.EqualFold(typ, diagnosticType) || topLevel(typ)
 }
 
 // topLevel reports whether a type is one of those that Resource Graph's table
@@ -149,7 +157,7 @@ func Exported(typ string) bool {
 func topLevel(typ string) bool {
 	namespace, _, ok := strings.Cut(typ, "/")
 	return ok && strings.Count(typ, "/") == 1 && strings.Contains(namespace, ".") &&
-		!slices.ContainsFunc([]string{"Microsoft.Authorization", "Microsoft.Security", "Microsoft.Resources", "Microsoft.Management", "Microsoft.CostManagement"}, func(s string) bool {
+		!slices.ContainsFunc([]string{"Microsoft.Authorization", "Microsoft.Security", "Microsoft.SecurityInsights", "Microsoft.GuestConfiguration", "Microsoft.Resources", "Microsoft.Management", "Microsoft.CostManagement"}, func(s string) bool {
 			return strings.EqualFold(s, namespace)
 		}) && !strings.EqualFold(typ, diagnosticType)
 }
@@ -163,19 +171,14 @@ func holds(types []string, typ string) bool {
 // assesses it.
 func WriteScript(w io.Writer, o ScriptOptions) error {
 	arm, graph := len(o.Sources) == 0, len(o.Sources) == 0
-	if slices.Equal(o.Sources, []string{"m365"}) {
-		return writeM365(w, o)
-	}
 	for _, s := range o.Sources {
 		switch s {
-		case "m365":
-			return &tickmark.Error{Code: tickmark.CodeUsage, What: "m365 is a script of its own", Where: "--sources", Hint: "print it by itself: tickmark export-script --sources m365 > export.ps1"}
 		case "arm":
 			arm = true
 		case "graph":
 			graph = true
 		default:
-			return &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("no source is called %q", s), Where: "--sources", Hint: "choose from arm, graph, m365"}
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("no source is called %q", s), Where: "--sources", Hint: "choose from arm, graph"}
 		}
 	}
 	var b strings.Builder

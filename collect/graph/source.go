@@ -27,6 +27,8 @@ func Source() collect.Source {
 	s := collect.Source{Name: "graph", Title: "Microsoft Graph"}
 	for _, q := range questions() {
 		q.Doc = "https://learn.microsoft.com/graph/api/" + q.doc
+		// Every tenant has them, the identity that asks among the last.
+		q.NotEmpty = q.Name == "organization" || q.Name == "users" || q.Name == "service-principals"
 		s.Asks = append(s.Asks, q.Ask)
 	}
 	return s

@@ -137,7 +137,7 @@ func hasDatabase(s *collect.Subject) bool {
 // flows of the whole organisation; with less depth Dataverse answers with the
 // rows that it may see.
 func global(answer jsontape.Value) bool {
-	need := map[string]bool{"prvReadUser": true, "prvReadRole": true, "prvReadTeam": true, "prvReadWorkflow": true, "prvReadFieldSecurityProfile": true}
+	need := map[string]bool{"prvReadUser": true, "prvReadRole": true, "prvReadTeam": true, "prvReadWorkflow": true, "prvReadFieldSecurityProfile": true, "prvReadOrganization": true}
 	for p := range answer.Get("RolePrivileges").Elems() {
 		if p.Get("Depth").Str() == "Global" {
 			delete(need, p.Get("PrivilegeName").Str())

@@ -102,7 +102,7 @@ func TestSourceControl(t *testing.T) {
 // TestShows holds what counts as proof that the identity reads all rows.
 func TestShows(t *testing.T) {
 	row := func(name, depth string) string { return `{"Depth":"` + depth + `","PrivilegeName":"` + name + `"}` }
-	all := []string{"prvReadUser", "prvReadRole", "prvReadTeam", "prvReadWorkflow", "prvReadFieldSecurityProfile"}
+	all := []string{"prvReadUser", "prvReadRole", "prvReadTeam", "prvReadWorkflow", "prvReadFieldSecurityProfile", "prvReadOrganization"}
 	answer := func(depth string, names ...string) string {
 		rows := make([]string, len(names))
 		for i, n := range names {

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package catalog
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Reference is what the library says of providers, services and words.
+type Reference struct {
+	// Areas are the areas of control, in the order of the matrix's rows.
+	Areas    []Area
+	Services []Service // ordered by product, then id
+	Profiles []Profile
+	Scope    []ReportScope
+	Reports  []ReportProfile
+	Glossary []Term
+	// Explanations are our own words on the criteria.
+	Explanations []Explanation
+	// Interview are the questions of an adoption.
+	Interview []Question
+	// Frameworks are those of the crosswalk, Crosswalk its assertions ordered
+	// by framework, version, criterion and control.
+	Frameworks []Framework
+	Crosswalk  []Assertion
+}
+
+// Explanation is our own words on a criterion: the criterion's text belongs to
+// its publisher and is not here.
+type Explanation struct {
+	Code string `yaml:"code" json:"code"`
+	// Looks says what an auditor looks for, Azure how it shows on Azure.
+	Looks string `yaml:"looks" json:"auditorLooksFor"`
+	Azure string `yaml:"azure" json:"onAzure"`
+}
+
+// Explanation returns our words on a criterion; empty ones if there are none.
+func (l *Library) Explanation(code string) Explanation {
+	i := slices.IndexFunc(l.Explanations, func(e Explanation) bool { return e.Code == code })
+	if i < 0 {
+		return Explanation{Code: code}
+	}
+	return l.Explanations[i]
+}
+
+// Framework is a standard that the crosswalk leads to. Only its codes are kept.
+type Framework struct {
+	ID       string   `yaml:"id" json:"id"` // as in --to
+	Name     string   `yaml:"name" json:"name"`
+	Versions []string `yaml:"versions" json:"versions"` // the first is the default
+	// Sources describe the lists that assertions come from.
+	Note string `yaml:"note,omitempty" json:"note,omitempty"`
+}
+
+// CrosswalkSource is a list of links that somebody published.
+type CrosswalkSource struct {
+	ID      string `yaml:"id" json:"id"`
+	Name    string `yaml:"name" json:"name"`
+	Licence string `yaml:"licence" json:"licence"`
+	// Method says how the list came to be: published, or derived and how.
+	Method string `yaml:"method" json:"method"`
+	URL    string `yaml:"url" json:"url"`
+	// Root names the list that a derived one comes from, so that two derived
+	// from one are not counted as independent.
+	Root string `yaml:"root,omitempty" json:"root,omitempty"`
+}
+
+// Service returns the service with this id, or nil.
+func (l *Library) Service(id string) *Service {
+	for i := range l.Services {
+		if l.Services[i].ID == id {
+			return &l.Services[i]
+		}
+	}
+	return nil
+}
+
+// ServicesNamed finds the services that are called name now or were before,
+// without regard to case.
+func (l *Library) ServicesNamed(name string) []*Service {
+	var out []*Service
+	for i := range l.Services {
+		s := &l.Services[i]
+		if strings.EqualFold(s.Name, name) || strings.EqualFold(s.ID, name) ||
+			slices.ContainsFunc(s.Former, func(f FormerName) bool { return strings.EqualFold(f.Name, name) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// ServicesOf finds the services that resources of a type belong to: those that
+// name the type itself, else those that name its nearest parent, else its
+// provider.
+func (l *Library) ServicesOf(typ string) []*Service {
+	for low := strings.ToLower(typ); low != ""; {
+		if out := l.servicesByType[low]; len(out) > 0 {
+			return out
+		}
+		cut := strings.LastIndexByte(low, '/')
+		if cut < 0 {
+			return nil
+		}
+		if low[cut:] == "/*" {
+			return nil
+		}
+		if low = low[:cut]; !strings.Contains(low, "/") {
+			low += "/*"
+		}
+	}
+	return nil
+}
+
+// Cell returns how the work of an area is divided for a service.
+func (l *Library) Cell(s *Service, area string) Cell {
+	if c, ok := s.Cells[area]; ok {
+		return c
+	}
+	for i := range l.Profiles {
+		if l.Profiles[i].ID == s.Profile {
+			return l.Profiles[i].Cells[area]
+		}
+	}
+	return Cell{}
+}
+
+// Strength is the number of independent sources of an assertion.
+func (l *Library) Strength(a *Assertion) int {
+	roots := map[string]bool{}
+	for _, s := range a.Sources {
+		root := s
+		if x, ok := l.crosswalkSources[s]; ok && x.Root != "" {
+			root = x.Root
+		}
+		roots[root] = true
+	}
+	return len(roots)
+}
+
+// CrosswalkSources lists the sources of the crosswalk by id.
+func (l *Library) CrosswalkSources() []CrosswalkSource {
+	return slices.SortedFunc(maps.Values(l.crosswalkSources), func(a, b CrosswalkSource) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// readReference reads one file of the reference data, if it is one.
+func (l *Library) readReference(f file) []error {
+	if f.name == "crosswalk.txt" {
+		return l.readCrosswalk(f)
+	}
+	m, err := parseYAML(f)
+	if err != nil {
+		return []error{err}
+	}
+	var body struct {
+		Areas      []Area            `yaml:"areas"`
+		Profiles   []Profile         `yaml:"profiles"`
+		Services   []Service         `yaml:"services"`
+		Scope      []ReportScope     `yaml:"scope"`
+		Reports    []ReportProfile   `yaml:"reports"`
+		Glossary   []Term            `yaml:"glossary"`
+		Interview  []Question        `yaml:"interview"`
+		Explained  []Explanation     `yaml:"explanations"`
+		Frameworks []Framework       `yaml:"frameworks"`
+		Sources    []CrosswalkSource `yaml:"sources"`
+	}
+	if err := decode(f, m, &body); err != nil {
+		return []error{err}
+	}
+	l.Areas = append(l.Areas, body.Areas...)
+	l.Profiles = append(l.Profiles, body.Profiles...)
+	l.Services = append(l.Services, body.Services...)
+	l.Scope = append(l.Scope, body.Scope...)
+	l.Reports = append(l.Reports, body.Reports...)
+	l.Glossary = append(l.Glossary, body.Glossary...)
+	l.Interview = append(l.Interview, body.Interview...)
+	l.Explanations = append(l.Explanations, body.Explained...)
+	l.Frameworks = append(l.Frameworks, body.Frameworks...)
+	for _, s := range body.Sources {
+		l.crosswalkSources[s.ID] = s
+	}
+	for key, list := range map[string]int{
+		"areas": len(body.Areas), "profiles": len(body.Profiles), "services": len(body.Services), "scope": len(body.Scope),
+		"reports": len(body.Reports), "glossary": len(body.Glossary), "interview": len(body.Interview),
+		"frameworks": len(body.Frameworks), "sources": len(body.Sources),
+	} {
+		for i := range list {
+			l.places[fmt.Sprintf("%s/%s", key, nameOf(key, i, &body.Areas, &body.Profiles, &body.Services, &body.Glossary))] = place{f.name, child(m, key), i}
+		}
+	}
+	return nil
+}
+
+// place is where an entry stands, for messages.
+type place struct {
+	file string
+	list ast.Node
+	i    int
+}
+
+func nameOf(key string, i int, areas *[]Area, profiles *[]Profile, services *[]Service, terms *[]Term) string {
+	switch key {
+	case "areas":
+		return (*areas)[i].ID
+	case "profiles":
+		return (*profiles)[i].ID
+	case "services":
+		return (*services)[i].ID
+	case "glossary":
+		return (*terms)[i].Term
+	}
+	return fmt.Sprint(i)
+}
+
+func (l *Library) at(key, format string, args ...any) error {
+	p, ok := l.places[key]
+	if !ok {
+		return problem(key, nil, fmt.Sprintf(format, args...), "")
+	}
+	return problem(p.file, tokenOf(element(p.list, p.i)), fmt.Sprintf(format, args...), "")
+}
+
+// readCrosswalk reads lines "FRAMEWORK VERSION CRITERION CONTROL SOURCE[,…]",
+// tab-separated, sorted.
+func (l *Library) readCrosswalk(f file) []error {
+	var problems []error
+	last := ""
+	for i, line := range bytes.Split(bytes.TrimSuffix(f.data, []byte("\n")), []byte("\n")) {
+		text := string(line)
+		if strings.HasPrefix(text, "#") || text == "" {
+			continue
+		}
+		cells := strings.Split(text, "\t")
+		if len(cells) != 5 || text <= last {
+			problems = append(problems, lineProblem(f.name, i+1, "want five cells between tabs, in the order of the lines"))
+			continue
+		}
+		last = text
+		if l.catalog.Criterion(cells[2]) == nil {
+			problems = append(problems, lineProblem(f.name, i+1, fmt.Sprintf("criterion %q does not exist", cells[2])))
+		}
+		l.Crosswalk = append(l.Crosswalk, Assertion{Framework: cells[0], Version: cells[1], Criterion: cells[2], Control: cells[3], Sources: strings.Split(cells[4], ",")})
+	}
+	return problems
+}
+
+var (
+	products     = []string{"azure", "microsoft365", "dynamics365", "powerPlatform", "azureDevOps", "github"}
+	tiers        = []string{"iaas", "paas", "saas"}
+	parties      = []string{"provider", "shared", "customer", "none"}
+	clouds       = []string{"", "public", "usGovernment", "china", "germany"}
+	environments = []string{"", "commercial", "gcc", "gccHigh", "dod"}
+)
+
+// validateReference checks every cross-reference of the reference data.
+func (l *Library) validateReference() []error {
+	slices.SortStableFunc(l.Services, func(a, b Service) int {
+		if n := slices.Index(products, a.Product) - slices.Index(products, b.Product); n != 0 {
+			return n
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	var out []error
+	areas := map[string]bool{}
+	for _, a := range l.Areas {
+		if a.ID == "" || areas[a.ID] || a.Name == "" || a.About == "" {
+			out = append(out, l.at("areas/"+a.ID, "area %q: want an id of its own, a name and what belongs to it", a.ID))
+		}
+		areas[a.ID] = true
+		for _, c := range a.Criteria {
+			if l.catalog.Criterion(c) == nil {
+				out = append(out, l.at("areas/"+a.ID, "criterion %q does not exist", c))
+			}
+		}
+	}
+	profiles := map[string]bool{}
+	for _, p := range l.Profiles {
+		profiles[p.ID] = true
+		for _, a := range l.Areas {
+			if _, ok := p.Cells[a.ID]; !ok {
+				out = append(out, l.at("profiles/"+p.ID, "profile %q says nothing of area %q", p.ID, a.ID))
+			}
+		}
+		out = append(out, l.validateCells("profiles/"+p.ID, p.Cells, areas)...)
+	}
+	seen := map[string]bool{}
+	for i := range l.Services {
+		s := &l.Services[i]
+		key := "services/" + s.ID
+		if !idForm.MatchString(s.ID) || seen[s.ID] || s.Name == "" {
+			out = append(out, l.at(key, "service %q: want an id of its own and a name", s.ID))
+		}
+		seen[s.ID] = true
+		if !slices.Contains(products, s.Product) || !slices.Contains(tiers, s.Tier) || !profiles[s.Profile] {
+			out = append(out, l.at(key, "service %q: product %q (want one of %v), tier %q (want one of %v) or profile %q", s.ID, s.Product, products, s.Tier, tiers, s.Profile))
+		}
+		for _, r := range s.References {
+			if !isHTTPS(r) {
+				out = append(out, l.at(key, "reference %q is not an https address", r))
+			}
+		}
+		out = append(out, l.validateCells(key, s.Cells, areas)...)
+		for _, t := range s.Types {
+			low := strings.ToLower(t)
+			l.servicesByType[low] = append(l.servicesByType[low], s)
+		}
+	}
+	out = append(out, l.validateReports(seen)...)
+	return append(out, l.validateWords()...)
+}
+
+// validateCells checks who does what.
+func (l *Library) validateCells(key string, cells map[string]Cell, areas map[string]bool) []error {
+	var out []error
+	for _, id := range slices.Sorted(maps.Keys(cells)) {
+		c := cells[id]
+		if !areas[id] {
+			out = append(out, l.at(key, "area %q does not exist", id))
+		}
+		provider, customer := strings.TrimSpace(c.Provider) != "", strings.TrimSpace(c.Customer) != ""
+		ok := slices.Contains(parties, c.Who)
+		switch c.Who {
+		case "provider":
+			ok = provider
+		case "customer":
+			ok = customer && !provider
+		case "shared":
+			ok = provider && customer && len(c.Controls) > 0
+		}
+		if !ok {
+			out = append(out, l.at(key, "area %s: who %q needs the text of each party's part, and shared needs the controls that show the customer's", id, c.Who))
+		}
+		for _, k := range c.Controls {
+			if l.Control(k) == nil {
+				out = append(out, l.at(key, "area %s: control %q does not exist", id, k))
+			}
+		}
+		for _, k := range c.Checks {
+			if l.catalog.Check(k) == nil {
+				out = append(out, l.at(key, "area %s: check %q does not exist", id, k))
+			}
+		}
+	}
+	return out
+}
+
+func isDate(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse("01-02", s)
+	return err == nil
+}
+
+// validateReports checks scopes and cadences.
+func (l *Library) validateReports(services map[string]bool) []error {
+	var out []error
+	reports := map[string]bool{}
+	for _, r := range l.Reports {
+		key := "reports/" + r.ID
+		if r.ID == "" || reports[r.ID] || r.Name == "" || r.Provider == "" || len(r.Cadence) == 0 {
+			out = append(out, l.at(key, "report %q: want an id of its own, a name, a provider and at least one cadence", r.ID))
+		}
+		reports[r.ID] = true
+		for _, c := range r.Cadence {
+			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
+			if len(c.PeriodEnds)+len(c.Dates) == 0 {
+				ok = ok && c.Note != ""
+			}
+			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
+				ok = ok && isDay(d)
+			}
+			if c.Within != "" {
+				ok = ok && c.Within != r.ID && slices.ContainsFunc(l.Reports, func(x ReportProfile) bool { return x.ID == c.Within })
+			}
+			for _, b := range c.Bridge {
+				ok = ok && isDay(b.Issued) && isDay(b.From) && isDay(b.To)
+			}
+			if !ok {
+				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or a note why not, and an https source", r.ID, c.From))
+			}
+		}
+	}
+	for i, s := range l.Scope {
+		key := fmt.Sprintf("scope/%d", i)
+		if !reports[s.Report] || !slices.Contains(clouds, s.Cloud) || !slices.Contains(environments, s.Environment) || !isDate(s.From) ||
+			s.To != "" && !isDate(s.To) || !isHTTPS(s.Source) || len(s.Services) != len(s.Names) {
+			out = append(out, l.at(key, "scope of report %q from %q: unknown report, cloud or environment, a bad date or source, or names that do not pair with services", s.Report, s.From))
+		}
+		for _, p := range s.Products {
+			if !slices.Contains(products, p) {
+				out = append(out, l.at(key, "scope of report %q: product %q: want one of %v", s.Report, p, products))
+			}
+		}
+		for _, id := range s.Services {
+			if id != "" && !services[id] {
+				out = append(out, l.at(key, "scope of report %q: service %q does not exist", s.Report, id))
+			}
+		}
+	}
+	return out
+}
+
+// validateWords checks the glossary, the interview and the crosswalk, and that
+// controls name only services that exist.
+func (l *Library) validateWords() []error {
+	var out []error
+	terms := map[string]bool{}
+	for _, t := range l.Glossary {
+		for _, n := range append([]string{t.Term}, t.Also...) {
+			if low := strings.ToLower(n); terms[low] || low == "" || t.Means == "" {
+				out = append(out, l.at("glossary/"+t.Term, "term %q: want one entry with a meaning", n))
+			}
+			terms[strings.ToLower(n)] = true
+		}
+	}
+	for _, t := range l.Glossary {
+		for _, s := range t.See {
+			if !terms[strings.ToLower(s)] {
+				out = append(out, l.at("glossary/"+t.Term, "see %q: there is no such term", s))
+			}
+		}
+	}
+	explained := map[string]bool{}
+	for _, e := range l.Explanations {
+		if l.catalog.Criterion(e.Code) == nil || explained[e.Code] || e.Looks == "" || e.Azure == "" {
+			out = append(out, problem("explanations.yaml", nil, fmt.Sprintf("explanation of %q: want one per criterion, with both parts", e.Code), ""))
+		}
+		explained[e.Code] = true
+	}
+	for _, c := range l.catalog.Criteria {
+		if !explained[c.Code] {
+			out = append(out, problem("explanations.yaml", nil, "criterion "+c.Code+" is not explained", ""))
+		}
+	}
+	questions := map[string]bool{}
+	for _, q := range l.Interview {
+		questions[q.ID] = true
+	}
+	for _, k := range l.Controls {
+		for _, s := range k.Services {
+			if l.Service(s) == nil {
+				out = append(out, problem(k.File, nil, fmt.Sprintf("service %q does not exist", s), "services/*.yaml lists them"))
+			}
+		}
+		for _, a := range k.CSOC {
+			if !slices.ContainsFunc(l.Areas, func(x Area) bool { return x.ID == a }) {
+				out = append(out, problem(k.File, nil, fmt.Sprintf("csoc %q is not an area of control", a), "services/areas.yaml lists them"))
+			}
+		}
+		for _, s := range k.Requires {
+			if l.Service(s) == nil && !questions[s] {
+				out = append(out, problem(k.File, nil, fmt.Sprintf("requires %q, which is neither a service nor a question", s), ""))
+			}
+		}
+	}
+	versions := map[string]bool{}
+	for _, f := range l.Frameworks {
+		for _, v := range f.Versions {
+			versions[f.ID+" "+v] = true
+		}
+	}
+	for i := range l.Crosswalk {
+		a := &l.Crosswalk[i]
+		ok := versions[a.Framework+" "+a.Version]
+		for _, s := range a.Sources {
+			_, known := l.crosswalkSources[s]
+			ok = ok && known
+		}
+		if !ok {
+			out = append(out, problem("crosswalk.txt", nil, fmt.Sprintf("%s %s %s: the framework, version or a source is not described", a.Framework, a.Version, a.Control), ""))
+		}
+	}
+	return out
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/report"
+)
+
+type checksCommand struct {
+	List   checksListCommand   `cmd:"" help:"List the checks."`
+	Show   checksShowCommand   `cmd:"" help:"Show one check whole, with its rule."`
+	Export checksExportCommand `cmd:"" help:"Print all checks whole."`
+}
+
+// checkView is a check as JSON, with the controls that use it.
+type checkView struct {
+	ID          string                   `json:"id"`
+	Title       string                   `json:"title"`
+	Area        string                   `json:"area"`
+	Severity    string                   `json:"severity"`
+	Why         string                   `json:"why"`
+	Criteria    []catalog.CriterionLink  `json:"criteria"`
+	Types       []string                 `json:"types"`
+	Needs       []string                 `json:"needs,omitempty"`
+	Source      string                   `json:"source"`
+	Permission  string                   `json:"permission"`
+	Clock       bool                     `json:"dependsOnClock"`
+	Witness     []catalog.Witness        `json:"witness,omitempty"`
+	Defaults    []catalog.ServiceDefault `json:"defaults,omitempty"`
+	Rule        json.RawMessage          `json:"rule"`
+	Parameters  json.RawMessage          `json:"parameters,omitempty"`
+	NotProven   string                   `json:"notProven"`
+	Remediation catalog.Remediation      `json:"remediation"`
+	Retired     *catalog.Retired         `json:"retired,omitempty"`
+	References  []string                 `json:"references"`
+	Controls    []string                 `json:"controls"`
+}
+
+func viewCheck(l *catalog.Library, k *catalog.Check) checkView {
+	v := checkView{
+		ID: k.ID, Title: k.Title, Area: k.Area, Severity: k.Severity.String(), Why: k.Why, Criteria: k.Criteria, Types: k.Types, Needs: k.Needs,
+		Source: k.Source, Permission: k.Permission, Clock: k.Clock, Witness: k.Witness, Defaults: k.Defaults, Rule: k.Rule, Parameters: k.Parameters,
+		NotProven: k.NotProven, Remediation: k.Remediation, Retired: k.Retired, References: k.References, Controls: []string{},
+	}
+	for _, c := range l.Controls {
+		if slices.ContainsFunc(c.Checks, func(x catalog.CheckLink) bool { return x.ID == k.ID }) {
+			v.Controls = append(v.Controls, c.ID)
+		}
+	}
+	return v
+}
+
+type checksListCommand struct {
+	Area string `help:"Only one area, such as storage." placeholder:"NAME"`
+	listFlags
+}
+
+// Run lists the checks.
+func (c *checksListCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Columns: []string{"id", "severity", "title", "criteria", "controls"}, Wide: 2}
+	list := []checkView{}
+	for _, k := range l.Catalog().Checks {
+		v := viewCheck(l, k)
+		if c.Area != "" && k.Area != c.Area || !c.matches(v) {
+			continue
+		}
+		list = append(list, v)
+		t.Rows = append(t.Rows, []string{k.ID, k.Severity.String(), k.Title, criteriaOf(k.Criteria), fmt.Sprint(len(v.Controls))})
+	}
+	t.Notes = []string{fmt.Sprintf("%d checks. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", len(list))}
+	return c.print(rc, t, list)
+}
+
+type checksShowCommand struct {
+	ID string `arg:"" help:"A check's id."`
+	formFlags
+}
+
+// Run shows one check.
+func (c *checksShowCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	k := l.Catalog().Check(c.ID)
+	if k == nil {
+		var ids []string
+		for _, k := range l.Catalog().Checks {
+			ids = append(ids, k.ID)
+		}
+		return noSuch("check", c.ID, ids, "checks")
+	}
+	v := viewCheck(l, k)
+	rule, err := json.MarshalIndent(v.Rule, "  ", "  ")
+	if err != nil {
+		return fmt.Errorf("print the rule of %s: %w", k.ID, err)
+	}
+	clock := "no: the same bytes give the same verdict on any day"
+	if k.Clock {
+		clock = "yes: the verdict can change with time alone"
+	}
+	witness := []string{}
+	for _, w := range k.Witness {
+		witness = append(witness, w.Log+": "+strings.Join(w.Operations, ", "))
+	}
+	if len(witness) == 0 {
+		witness = append(witness, "none: a change between two collections would leave no record that is collected")
+	}
+	var defaults []string
+	for _, d := range k.Defaults {
+		defaults = append(defaults, fmt.Sprintf("%s absent means %s (%s)", d.Field, d.Value, d.Reference))
+	}
+	e := &report.Entry{
+		Title: k.ID + "  " + k.Title, Subtitle: k.Severity.String() + " · criteria " + criteriaOf(k.Criteria) + " · " + k.Source,
+		Sections: []report.Section{
+			{Label: "Why it matters", Text: oneLine(k.Why)},
+			{Label: "A pass does not prove", Text: oneLine(k.NotProven)},
+			{Label: "Judges", Items: k.Types},
+			{Label: "Looks up", Items: k.Needs},
+			{Label: "Permission", Text: k.Permission},
+			{Label: "Depends on the clock", Text: clock},
+			{Label: "Change witness", Items: witness},
+			{Label: "Documented defaults", Items: defaults},
+			{Label: "Rule (Azure Policy)", Text: string(rule)},
+			{Label: "To fix: Azure CLI", Text: k.Remediation.CLI},
+			{Label: "To fix: Bicep", Text: k.Remediation.Bicep},
+			{Label: "To fix: portal", Text: k.Remediation.Portal},
+			{Label: "Controls that use it", Items: v.Controls},
+			{Label: "References", Items: k.References},
+		},
+	}
+	if k.Retired != nil {
+		e.Sections = append([]report.Section{{Label: "Retired", Text: k.Retired.On + ": " + k.Retired.Note}}, e.Sections...)
+	}
+	return c.show(rc, e, v)
+}
+
+type checksExportCommand struct{ formFlags }
+
+// Run prints all checks.
+func (c *checksExportCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Title: "Checks", Columns: []string{"id", "title", "severity", "criteria", "types", "why", "notProven", "permission", "controls", "references"}, Wide: 1}
+	list := []checkView{}
+	for _, k := range l.Catalog().Checks {
+		v := viewCheck(l, k)
+		list = append(list, v)
+		t.Rows = append(t.Rows, []string{
+			k.ID, k.Title, k.Severity.String(), criteriaOf(k.Criteria), strings.Join(k.Types, " "), oneLine(k.Why), oneLine(k.NotProven),
+			k.Permission, strings.Join(v.Controls, " "), strings.Join(k.References, " "),
+		})
+	}
+	return c.print(rc, t, list)
+}

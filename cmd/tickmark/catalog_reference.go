@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/report"
+)
+
+// --- services
+
+type servicesCommand struct {
+	List    servicesListCommand    `cmd:"" help:"List the services."`
+	Show    servicesShowCommand    `cmd:"" help:"Show one service: names, types, reports that name it."`
+	Export  servicesExportCommand  `cmd:"" help:"Print which report names which service, with dates and sources."`
+	Used    servicesUsedCommand    `cmd:"" help:"Which services exported objects belong to, and which of them no report in force names."`
+	Reports servicesReportsCommand `cmd:"" help:"How providers issue their reports: periods, delay, bridge letters."`
+}
+
+type servicesListCommand struct {
+	Product string `help:"Only one product." placeholder:"NAME"`
+	listFlags
+}
+
+// Run lists the services.
+func (c *servicesListCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Columns: []string{"id", "name", "product", "tier", "formerly"}, Wide: 4}
+	list := []catalog.Service{}
+	for _, s := range l.Services {
+		if c.Product != "" && s.Product != c.Product || !c.matches(s) {
+			continue
+		}
+		list = append(list, s)
+		t.Rows = append(t.Rows, []string{s.ID, s.Name, s.Product, s.Tier, formerly(&s)})
+	}
+	t.Notes = []string{fmt.Sprintf("%d services.", len(list))}
+	return c.print(rc, t, list)
+}
+
+func formerly(s *catalog.Service) string {
+	var out []string
+	for _, f := range s.Former {
+		n := f.Name
+		if f.Until != "" {
+			n += " (until " + f.Until + ")"
+		}
+		out = append(out, n)
+	}
+	return strings.Join(out, ", ")
+}
+
+type servicesShowCommand struct {
+	ID string `arg:"" help:"A service's id or name, old or new."`
+	formFlags
+}
+
+// Run shows a service.
+func (c *servicesShowCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	s, err := serviceNamed(l, c.ID)
+	if err != nil {
+		return err
+	}
+	e := &report.Entry{Title: s.ID + "  " + s.Name, Subtitle: s.Product + " · " + s.Tier}
+	var reports []string
+	for _, x := range l.Scope {
+		where := cmp.Or(x.Environment, x.Cloud, "all clouds")
+		if i := slices.Index(x.Services, s.ID); i >= 0 {
+			reports = append(reports, fmt.Sprintf("%s, %s: as %q, %s (%s)", x.Report, where, x.Names[i], between(x.From, x.To), x.Source))
+		} else if slices.Contains(x.Products, s.Product) {
+			reports = append(reports, fmt.Sprintf("%s, %s: %s as a whole, %s; find the service in the report's own list (%s)", x.Report, where, s.Product, between(x.From, x.To), x.Source))
+		}
+	}
+	e.Sections = []report.Section{
+		{Label: "Formerly", Text: formerly(s)},
+		{Label: "Resource types", Items: s.Types},
+		{Label: "Reports that name it", Items: reports},
+		{Label: "References", Items: s.References},
+	}
+	if len(reports) == 0 {
+		e.Sections[2] = report.Section{Label: "Reports that name it", Text: "None that is known here. Look into the report in hand before you rely on it."}
+	}
+	return c.show(rc, e, s)
+}
+
+func between(from, to string) string {
+	if to == "" {
+		return "as of " + from
+	}
+	return from + " to " + to
+}
+
+func serviceNamed(l *catalog.Library, name string) (*catalog.Service, error) {
+	if s := l.Service(name); s != nil {
+		return s, nil
+	}
+	found := l.ServicesNamed(name)
+	if len(found) > 0 {
+		return found[0], nil
+	}
+	ids := make([]string, 0, len(l.Services))
+	for i := range l.Services {
+		ids = append(ids, l.Services[i].ID)
+	}
+	return nil, noSuch("service", name, ids, "services")
+}
+
+type servicesExportCommand struct{ formFlags }
+
+// Run prints the scopes of reports.
+func (c *servicesExportCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Title: "Services in the scope of providers' reports", Columns: []string{"report", "cloud", "environment", "service", "asPrinted", "categories", "from", "to", "source"}, Wide: 4}
+	for _, x := range l.Scope {
+		for i, s := range x.Services {
+			t.Rows = append(t.Rows, []string{x.Report, x.Cloud, x.Environment, s, x.Names[i], strings.Join(x.Categories, " "), x.From, x.To, x.Source})
+		}
+	}
+	return c.print(rc, t, l.Scope)
+}
+
+type servicesUsedCommand struct {
+	Paths []string `arg:"" name:"path" help:"Exported objects."`
+	Cloud string   `help:"The cloud: public, usGovernment or china." default:"public" enum:"public,usGovernment,china"`
+	formFlags
+}
+
+// usedService is a service in use with the reports that name it.
+type usedService struct {
+	foundService
+	Reports []string `json:"reports"`
+	// Families are the reports that name the service's product as a whole.
+	Families []string `json:"families"`
+}
+
+// Run compares an inventory with the scopes of reports.
+func (c *servicesUsedCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	found, err := servicesFound(rc, l, c.Paths)
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Columns: []string{"service", "name", "resources", "named by"}, Wide: 3}
+	list := []usedService{}
+	outside := 0
+	for _, f := range found {
+		u := usedService{foundService: f, Reports: []string{}, Families: []string{}}
+		for _, x := range l.Scope {
+			switch {
+			case x.To != "" || x.Cloud != "" && x.Cloud != c.Cloud:
+			case slices.Contains(x.Services, f.ID):
+				u.Reports = appendNew(u.Reports, x.Report)
+			case slices.Contains(x.Products, f.Product):
+				u.Families = appendNew(u.Families, x.Report)
+			}
+		}
+		by := strings.Join(u.Reports, ", ")
+		switch {
+		case by != "":
+		case len(u.Families) > 0:
+			by = fmt.Sprintf("%s names %s as a whole: find the service in the list of the report in hand", strings.Join(u.Families, ", "), f.Product)
+		default:
+			outside++
+			by = "no report that is known here: look into the report in hand"
+		}
+		list = append(list, u)
+		t.Rows = append(t.Rows, []string{u.ID, u.Name, fmt.Sprint(u.Resources), by})
+	}
+	t.Notes = []string{fmt.Sprintf("%d services used; %d of them are named by no report in the list. The list holds facts with dates, not the reports themselves: what counts is the report in hand, and controls of a service outside it cannot be carved out to the provider.", len(list), outside)}
+	return c.print(rc, t, list)
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+type servicesReportsCommand struct{ listFlags }
+
+// Run lists report profiles.
+func (c *servicesReportsCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Columns: []string{"report", "kind", "since", "until", "periods end", "months", "issued after", "bridge letters", "source"}, Wide: 8}
+	list := []catalog.ReportProfile{}
+	for _, r := range l.Reports {
+		if !c.matches(r) {
+			continue
+		}
+		list = append(list, r)
+		kind := strings.ToUpper(r.Kind[:3]) + " " + r.Kind[3:]
+		if r.Type > 0 {
+			kind += fmt.Sprintf(" type %d", r.Type)
+		}
+		for _, x := range r.Cadence {
+			issue, months := "", ""
+			if x.IssueDays != [2]int{} {
+				issue = fmt.Sprintf("%d-%d days", x.IssueDays[0], x.IssueDays[1])
+			}
+			if x.Months > 0 {
+				months = fmt.Sprint(x.Months)
+			}
+			var bridge []string
+			for _, b := range x.Bridge {
+				bridge = append(bridge, fmt.Sprintf("%s (for %s to %s)", b.Issued, b.From, b.To))
+			}
+			ends := cmp.Or(strings.Join(slices.Concat(x.PeriodEnds, x.Dates), " "), "not told")
+			if x.Within != "" {
+				ends += " (within " + x.Within + ")"
+			}
+			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, ends, months, issue, strings.Join(bridge, ", "), x.Source})
+		}
+	}
+	t.Notes = []string{"Providers change these rules: each stands with the date from which its source shows it. A bridge letter is management's word; no auditor stands behind it."}
+	return c.print(rc, t, list)
+}
+
+// --- responsibilities
+
+type responsibilitiesCommand struct {
+	List   responsibilitiesListCommand `cmd:"" help:"The matrix: services by areas of control."`
+	Show   responsibilitiesShowCommand `cmd:"" help:"One service: who does what, and what shows your part."`
+	Export responsibilitiesListCommand `cmd:"" help:"The matrix with the text of every cell."`
+}
+
+type responsibilitiesListCommand struct {
+	Inventory []string `help:"Only the services that these exported objects belong to." placeholder:"PATH"`
+	listFlags
+}
+
+// responsibility is one cell of the matrix.
+type responsibility struct {
+	Service string `json:"service"`
+	Area    string `json:"area"`
+	catalog.Cell
+}
+
+// Run prints the matrix.
+func (c *responsibilitiesListCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	var services []*catalog.Service
+	if len(c.Inventory) > 0 {
+		found, err := servicesFound(rc, l, c.Inventory)
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			services = append(services, f.Service)
+		}
+	} else {
+		for i := range l.Services {
+			services = append(services, &l.Services[i])
+		}
+	}
+	cells := []responsibility{}
+	short := &report.Listing{Columns: []string{"service"}}
+	for _, a := range l.Areas {
+		short.Columns = append(short.Columns, a.ID)
+	}
+	long := &report.Listing{Title: "Shared responsibility", Columns: []string{"service", "area", "who", "provider does (CSOC)", "you do", "controls", "checks"}, Wide: 4}
+	n := 0
+	for _, s := range services {
+		if !c.matches(s) {
+			continue
+		}
+		n++
+		row := []string{s.ID}
+		for _, a := range l.Areas {
+			cell := l.Cell(s, a.ID)
+			cells = append(cells, responsibility{s.ID, a.ID, cell})
+			row = append(row, map[string]string{"provider": "P", "shared": "S", "customer": "C", "none": "-"}[cell.Who])
+			long.Rows = append(long.Rows, []string{s.ID, a.ID, cell.Who, oneLine(cell.Provider), oneLine(cell.Customer), strings.Join(cell.Controls, " "), strings.Join(cell.Checks, " ")})
+		}
+		short.Rows = append(short.Rows, row)
+	}
+	short.Notes = []string{fmt.Sprintf("%d services, %d areas. P the provider, S shared, C you, - does not arise. Each S is split into what the provider does and what you do: tickmark responsibilities show SERVICE.", n, len(l.Areas))}
+	if c.CSV || c.Markdown {
+		return c.print(rc, long, cells)
+	}
+	return c.print(rc, short, cells)
+}
+
+type responsibilitiesShowCommand struct {
+	Service string `arg:"" help:"A service's id or name, old or new."`
+	formFlags
+}
+
+// Run shows the division of work for a service.
+func (c *responsibilitiesShowCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	s, err := serviceNamed(l, c.Service)
+	if err != nil {
+		return err
+	}
+	e := &report.Entry{Title: s.ID + "  " + s.Name, Subtitle: s.Product + " · " + s.Tier}
+	cells := []responsibility{}
+	for _, a := range l.Areas {
+		cell := l.Cell(s, a.ID)
+		cells = append(cells, responsibility{s.ID, a.ID, cell})
+		var items []string
+		if cell.Provider != "" {
+			items = append(items, "provider: "+oneLine(cell.Provider))
+		}
+		if cell.Customer != "" {
+			items = append(items, "you: "+oneLine(cell.Customer))
+		}
+		if len(cell.Controls) > 0 {
+			items = append(items, "controls: "+strings.Join(cell.Controls, ", "))
+		}
+		if len(cell.Checks) > 0 {
+			items = append(items, "checks: "+strings.Join(cell.Checks, ", "))
+		}
+		text := ""
+		if len(items) == 0 {
+			text = "does not arise"
+		}
+		e.Sections = append(e.Sections, report.Section{Label: a.Name + " [" + cell.Who + "]", Text: text, Items: items})
+	}
+	return c.show(rc, e, cells)
+}
+
+// --- glossary
+
+type glossaryCommand struct {
+	List   glossaryListCommand `cmd:"" help:"List the words."`
+	Show   glossaryShowCommand `cmd:"" help:"Show one word."`
+	Export glossaryListCommand `cmd:"" help:"Print all words."`
+}
+
+type glossaryListCommand struct{ listFlags }
+
+// Run lists the glossary.
+func (c *glossaryListCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	t := &report.Listing{Columns: []string{"term", "means"}, Wide: 1}
+	list := []catalog.Term{}
+	for _, x := range l.Glossary {
+		if c.matches(x) {
+			list = append(list, x)
+			t.Rows = append(t.Rows, []string{x.Term, oneLine(x.Means)})
+		}
+	}
+	return c.print(rc, t, list)
+}
+
+type glossaryShowCommand struct {
+	Term string `arg:"" help:"The word."`
+	formFlags
+}
+
+// Run shows a term.
+func (c *glossaryShowCommand) Run(rc *runContext) error {
+	l, err := library()
+	if err != nil {
+		return err
+	}
+	var words []string
+	for _, x := range l.Glossary {
+		words = append(words, x.Term)
+		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(x.Also, func(a string) bool { return strings.EqualFold(a, c.Term) }) {
+			continue
+		}
+		return c.show(rc, &report.Entry{Title: x.Term, Sections: []report.Section{
+			{Label: "Means", Text: oneLine(x.Means)}, {Label: "Not to be taken for", Text: oneLine(x.Not)},
+			{Label: "Also called", Items: x.Also}, {Label: "See", Items: x.See},
+		}}, x)
+	}
+	return noSuch("word", c.Term, words, "glossary")
+}

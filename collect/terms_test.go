@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tickmark/tickmark"
+)
+
+// TestBound: a run does not go on with pages that were read under other terms.
+func TestBound(t *testing.T) {
+	s := newSetup(t, estate)
+	sources := armSource(askSubscriptions(), askVaults())
+	s.opts.Bound = []string{"names as they are"}
+	if err := killedAt(t, s, 3, sources); err == nil {
+		t.Fatal("the run was not interrupted")
+	}
+	o := s.opts
+	o.tune, o.Bound = &s.tune, []string{"pseudonyms"}
+	if _, err := Run(t.Context(), []Source{sources}, o); err == nil || !strings.Contains(err.Error(), "another plan") {
+		t.Fatalf("it went on under other terms: %v", err)
+	}
+	if c := s.run(t, sources); c.Resumed.Pages == 0 { // under its own it does
+		t.Error("it did not go on under the same terms")
+	}
+}
+
+// TestFutureWindow: what has not happened yet is not said to be read.
+func TestFutureWindow(t *testing.T) {
+	events := Ask{
+		Name: "events", Host: HostARM, Path: "/events", Query: "from={from}&to={to}", APIVersion: "1", Paging: PageNextLink, Form: formARMList,
+		Entity: "arm/events", Types: []string{"arm/events"}, Pace: PaceARM, Window: &Window{Field: "time"},
+	}
+	s := newSetup(t, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, map[string]any{"value": []any{}}) })
+	now := s.clock.Now()
+	s.opts.From, s.opts.To = now.Add(-24*time.Hour), now.AddDate(5, 0, 0)
+	c := s.run(t, armSource(events))
+	if sp := findAsk(t, c, "arm", "", "events").Span; sp == nil || sp.To.After(now) {
+		t.Errorf("the log is said to be read until %+v at %v", sp, now)
+	}
+	s2 := newSetup(t, estate)
+	s2.opts.From, s2.opts.tune = s2.clock.Now().AddDate(1, 0, 0), &s2.tune
+	if _, err := Run(context.Background(), []Source{armSource(events)}, s2.opts); err == nil || !strings.Contains(err.Error(), "future") {
+		t.Errorf("a window in the future: %v", err)
+	}
+}
+
+// TestExcludedBatch: what a batch asks of many does not become complete because
+// the list of these many left one out.
+func TestExcludedBatch(t *testing.T) {
+	ask := Ask{
+		Name: "things", Of: []string{"Microsoft.Resources/subscriptions"}, Batch: 10, Host: HostARM, Method: http.MethodPost, Path: "/query",
+		Body: `{"subscriptions":{ids}}`, APIVersion: "1", Form: formResourceGraph, Paging: PageSkipToken, Types: []string{"Test/things"}, Pace: PaceARM,
+	}
+	for _, exclude := range []bool{false, true} {
+		s := newSetup(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/query" {
+				writeJSON(w, map[string]any{"count": 0, "totalRecords": 0, "data": []any{}, "resultTruncated": "false"})
+				return
+			}
+			estate(w, r)
+		})
+		if exclude {
+			s.opts.Exclude = []Exclusion{{Scope: "/subscriptions/bbb", Reason: tickmark.ReasonExcluded, Detail: "a sandbox"}}
+		}
+		c := s.run(t, armSource(askSubscriptions(), ask))
+		got := findAsk(t, c, "arm", "", "things")
+		if exclude != (len(got.Excluded) == 1) {
+			t.Errorf("excluded %v: %+v", exclude, got)
+		}
+		for i := range c.Snapshot.Segments {
+			seg := &c.Snapshot.Segments[i]
+			if whole := strings.Contains(strings.Join(seg.Coverage.Complete, " "), "Test/things"); seg.Scope == "" && whole == exclude {
+				t.Errorf("excluded %v, and complete for %v", exclude, seg.Coverage.Complete)
+			}
+		}
+	}
+}
+
+// TestUnmetScope: a mistyped scope is said, a right one is not.
+func TestUnmetScope(t *testing.T) {
+	for scope, want := range map[string]int{"/subscriptions/bbb": 0, "/subscriptions/BBB/": 0, "/subscriptions/zzz": 1} {
+		s := newSetup(t, estate)
+		s.opts.Exclude = []Exclusion{{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: "a sandbox"}}
+		if c := s.run(t, armSource(askSubscriptions(), askVaults())); len(c.Snapshot.Problems) != want {
+			t.Errorf("exclude %s: %+v", scope, c.Snapshot.Problems)
+		}
+		s = newSetup(t, estate)
+		s.opts.Scopes = []string{scope}
+		if c := s.run(t, armSource(askSubscriptions(), askVaults())); len(c.Snapshot.Problems) != want {
+			t.Errorf("scope %s: %+v", scope, c.Snapshot.Problems)
+		}
+	}
+}
+
+// TestUnseenSubscription: a subscription that only the management groups show
+// is a hole where it is, and nothing is complete for the tenant.
+func TestUnseenSubscription(t *testing.T) {
+	tree := Ask{
+		Name: "descendants", Host: HostARM, Path: "/descendants", APIVersion: "1", Paging: PageNextLink, Form: formARMList,
+		Entity: entityDescendants, Types: []string{entityDescendants}, Pace: PaceARM,
+	}
+	for _, hidden := range []bool{false, true} {
+		s := newSetup(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/descendants" {
+				estate(w, r)
+				return
+			}
+			rows := []any{map[string]any{"id": "/subscriptions/AAA"}, map[string]any{"id": "/providers/Microsoft.Management/managementGroups/g"}}
+			if hidden {
+				rows = append(rows, map[string]any{"id": "/subscriptions/zzz"})
+			}
+			writeJSON(w, map[string]any{"value": rows})
+		})
+		c := s.run(t, armSource(askSubscriptions(), tree, askVaults()))
+		if got := findAsk(t, c, "arm", "", "subscriptions").Excluded; (len(got) == 1 && got[0].Reason == tickmark.ReasonNotPermitted) != hidden {
+			t.Errorf("hidden %v: %+v", hidden, got)
+		}
+		if (len(c.Snapshot.Problems) == 1) != hidden {
+			t.Errorf("hidden %v: problems %+v", hidden, c.Snapshot.Problems)
+		}
+		if hidden {
+			if v := findAsk(t, c, "arm", "/subscriptions/zzz", "vaults"); len(v.Excluded) != 1 {
+				t.Errorf("vaults: %+v", v)
+			}
+		}
+	}
+}
+
+// TestRemoveSpool: other files in the folder that somebody named stay.
+func TestRemoveSpool(t *testing.T) {
+	s := newSetup(t, estate)
+	mine := filepath.Join(s.opts.Dir, "mine.txt")
+	if err := os.WriteFile(mine, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, armSource(askSubscriptions()))
+	if err := RemoveSpool(s.opts.Dir); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(s.opts.Dir)
+	if err != nil || len(left) != 1 || left[0].Name() != "mine.txt" {
+		t.Fatalf("left: %v, %v", left, err)
+	}
+	if err := os.Remove(mine); err != nil {
+		t.Fatal(err)
+	}
+	if err := RemoveSpool(s.opts.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.opts.Dir); err == nil {
+		t.Error("an empty folder stays")
+	}
+}

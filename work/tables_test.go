@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/collect/file"
+	"github.com/tickmark/tickmark/inventory"
+)
+
+const peopleMapping = `
+type: hr/people
+id: [Number]
+columns: {name: Name, email: Mail, startDate: Start, endDate: Last day}
+dates: {startDate: DD.MM.YYYY, endDate: DD.MM.YYYY}
+count: 2
+countFrom: headcount report of March
+`
+
+const people = "Number;Name;Mail;Start;Last day\n17;Ann;ann@example.com;01.02.2020;\n18;\"Bo; Li\";bo@example.com;01.03.2021;31.01.2026\n"
+
+// TestRecords: a table becomes records by its mapping, and counts as whole only
+// if it has as many rows as somebody else counted.
+func TestRecords(t *testing.T) {
+	defender := `{"value":[{"id":"x","deviceId":"d","deviceName":"pc1","softwareVendor":"v","softwareName":"s","softwareVersion":"1","cveId":"CVE-1","vulnerabilitySeverityLevel":"High","firstSeenTimestamp":"2026-01-01 00:00:00"}]}`
+	sarif := `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scan"}},"results":[{"ruleId":"r1","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a.go"},"region":{"startLine":3}}}]},{"ruleId":"r1","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a.go"},"region":{"startLine":3}}}],"suppressions":[{"kind":"inSource"}]}]}]}`
+	for _, c := range []struct {
+		name, table, mapping string
+		records, problems    int
+		complete             bool
+		holds                string // of the first record
+	}{
+		{"roster", people, peopleMapping, 2, 0, true, `"endDate":null,"id":"17","name":"Ann","startDate":"2020-02-01"`},
+		{"byte order mark, commas", "\xef\xbb\xbfNumber,Name,Mail,Start,Last day\n17,Ann,a@b,01.02.2020,\n18,Bo,b@b,01.02.2020,\n", peopleMapping, 2, 0, true, `"email":"a@b"`},
+		{"a row is missing", strings.Join(strings.Split(people, "\n")[:2], "\n"), peopleMapping, 1, 1, false, ""},
+		{"a row too many", people + "19;C;c@example.com;01.01.2020;\n", peopleMapping, 3, 1, false, ""},
+		{"the same person twice", people + "18;C;c@example.com;01.01.2020;\n", strings.Replace(peopleMapping, "count: 2", "count: 3", 1), 2, 1, false, ""},
+		{"no id", strings.Replace(people, "18;", ";", 1), peopleMapping, 1, 1, false, ""},
+		{"another date", strings.Replace(people, "01.03.2021", "2021-03-01", 1), peopleMapping, 1, 1, false, ""},
+		{"a cell too many", people + "19;C;c@example.com;01.01.2020;;;\n", strings.Replace(peopleMapping, "count: 2", "count: 3", 1), 2, 1, false, ""},
+		{"an open quote", people + "\"19;C", peopleMapping, 2, 1, false, ""},
+		{"no such column", people, strings.Replace(peopleMapping, "Mail", "E-Mail", 1), 0, 1, false, ""},
+		{"no count", people, strings.Replace(peopleMapping, "count: 2\n", "", 1), 0, 1, false, ""},
+		{"nobody counted", people, strings.Replace(peopleMapping, "headcount report of March", "''", 1), 0, 1, false, ""},
+		{"another type", people, strings.Replace(peopleMapping, "hr/people", "hr/pets", 1), 0, 1, false, ""},
+		{"a member it does not have", people, strings.Replace(peopleMapping, "name: Name", "shoe: Name", 1), 0, 1, false, ""},
+		{"a needed member", people, strings.Replace(peopleMapping, ", endDate: Last day", "", 1), 0, 1, false, ""},
+		{"a misspelt word", people, peopleMapping + "cuont: 2\n", 0, 1, false, ""},
+		{"not UTF-8", strings.Replace(people, "Ann", "\xc4nn", 1), peopleMapping, 0, 1, false, ""},
+		{"empty", "", peopleMapping, 0, 1, false, ""},
+		{
+			"tickets as JSON", `{"issues":[{"key":"A-1","fields":{"kind":"change","status":"done","created":"2026-01-01"}}]}`,
+			"type: tickets/tickets\nlist: issues\nid: [key]\ncolumns: {kind: fields.kind, state: fields.status, createdOn: fields.created}\ncount: 1\ncountFrom: the board\n", 1, 0, true, `"state":"done"`,
+		},
+		{"defender", defender, "type: security/vulnerabilities\nformat: defender\ncount: 1\ncountFrom: the portal\n", 1, 0, true, `"asset":"pc1","cve":"CVE-1"`},
+		{"defender, more pages", strings.Replace(defender, `{"value"`, `{"@odata.nextLink":"https://x","value"`, 1), "type: security/vulnerabilities\nformat: defender\ncount: 1\ncountFrom: the portal\n", 1, 1, false, ""},
+		{"sarif", sarif, "type: security/findings\nformat: sarif\ncount: 2\ncountFrom: the tool's summary\n", 2, 0, true, `"file":"a.go"`},
+		{"sarif without a look", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scan"}}}]}`, "type: security/findings\nformat: sarif\ncount: 0\ncountFrom: the tool\n", 0, 1, false, ""},
+		{"sarif that found nothing", `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scan"}},"results":[]}]}`, "type: security/findings\nformat: sarif\ncount: 0\ncountFrom: the tool\n", 0, 0, true, ""},
+		{"no sarif", `{"version":"2.0"}`, "type: security/findings\nformat: sarif\ncount: 0\ncountFrom: the tool\n", 0, 1, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			name := filepath.Join(dir, "table.csv")
+			for path, text := range map[string]string{name: c.table, name + ".map.yaml": c.mapping} {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f, err := file.Open(t.Context(), []string{dir}, file.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }()
+			if n := len(f.Snapshot.Segments); n != 1 {
+				t.Fatalf("%d segments", n)
+			}
+			seg := &f.Snapshot.Segments[0]
+			inv, err := inventory.Build(t.Context(), &f.Snapshot, inventory.Options{Workers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if inv.Counts.Resources != c.records || len(f.Snapshot.Problems) != c.problems || inv.Counts.Unread > 0 {
+				t.Errorf("%d records and %v, want %d and %d problems", inv.Counts.Resources, f.Snapshot.Problems, c.records, c.problems)
+			}
+			if got := len(seg.Coverage.Complete) > 0 && seg.Coverage.Missing == tickmark.ReasonNone; got != c.complete {
+				t.Errorf("complete: %v, coverage %+v", got, seg.Coverage)
+			}
+			if c.holds != "" && !slices.ContainsFunc(inv.Resources, func(r inventory.Resource) bool { return strings.Contains(string(r.Root.Raw()), c.holds) }) {
+				t.Errorf("no record holds %s: %s", c.holds, seg.Pages[2].Bytes)
+			}
+			for _, p := range seg.Pages {
+				if tickmark.DigestOf(p.Bytes) != p.Digest {
+					t.Errorf("%s: its digest is not that of its bytes", p.Name)
+				}
+			}
+		})
+	}
+}
+
+// TestIncompleteRoster: what a roster lacks is a hole of its own type only.
+func TestIncompleteRoster(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "people.csv")
+	for path, text := range map[string]string{name: people, name + ".map.yaml": strings.Replace(peopleMapping, "count: 2", "count: 5", 1)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := file.Open(t.Context(), []string{name}, file.Options{CompleteTypes: []string{"*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	inv, err := inventory.Build(t.Context(), &f.Snapshot, inventory.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, why := inv.Complete("hr/people", ""); ok || why != tickmark.ReasonTruncated {
+		t.Errorf("the roster is complete: %v %s", ok, why)
+	}
+	if ok, why := inv.Complete("graph/users", ""); !ok {
+		t.Errorf("the roster hides users: %s", why)
+	}
+}
+
+// TestM365: the documents that the PowerShell script writes become records, and
+// what was refused is a hole of its own type.
+func TestM365(t *testing.T) {
+	head := `{"tickmarkExport":"m365/1","entity":"m365/%s","identity":"%s","cmdlet":"Get-X","module":"M","moduleVersion":"3.1","actor":"ann@example.com","time":"2026-03-01T10:00:00Z",`
+	doc := func(entity, identity, rest string) string {
+		return strings.Replace(strings.Replace(head, "%s", entity, 1), "%s", identity, 1) + rest + "}\n"
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.json": doc("adminAuditLogConfig", "-", `"@odata.count":1,"value":[{"UnifiedAuditLogIngestionEnabled":true,"Identity":"x"}]`),
+		"b.json": doc("remoteDomains", "Guid", `"@odata.count":2,"value":[{"Guid":"g1","DomainName":"*"},{"Guid":"g2","DomainName":"a"}]`),
+		"c.json": doc("spoTenant", "-", `"error":"Access is denied"`),
+		"d.json": doc("transportRules", "Guid", `"@odata.count":2,"value":[{"Guid":"g1"}]`),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := file.Open(t.Context(), []string{dir}, file.Options{CompleteTypes: []string{"*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	inv, err := inventory.Build(t.Context(), &f.Snapshot, inventory.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range inv.Resources {
+		got = append(got, inv.Resources[i].ID)
+	}
+	if want := []string{"m365/adminAuditLogConfig", "m365/remoteDomains/g1", "m365/remoteDomains/g2", "m365/transportRules/g1"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for typ, want := range map[string]tickmark.Reason{
+		"m365/remoteDomains": "", "m365/adminAuditLogConfig": "", "m365/spoTenant": tickmark.ReasonNotPermitted, "m365/transportRules": tickmark.ReasonTruncated,
+		"Microsoft.Web/sites": "",
+	} {
+		if _, why := inv.Complete(typ, ""); why != want {
+			t.Errorf("%s: %q, want %q", typ, why, want)
+		}
+	}
+	if at := f.Snapshot.Segments[0].Pages[0].ObservedAt; at.IsZero() {
+		t.Error("when the cmdlet ran is lost")
+	}
+}
