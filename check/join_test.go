@@ -82,6 +82,9 @@ func eachJoin(t *testing.T, f func(t *testing.T, rules *check.Rules, file fixtur
 		}
 		n++
 		t.Run(file.Check, func(t *testing.T) {
+			if uses := strings.Contains(strings.ToLower(string(k.Rule)+string(k.Applies)), "utcnow("); uses != k.Clock {
+				t.Errorf("the rule depends on the clock: %v, the check says %v", uses, k.Clock)
+			}
 			plain := alone(t, c, k, nil)
 			for i := range file.Cases {
 				rules := plain

@@ -132,6 +132,7 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 
 // books adds up the units of a source by scope and ask.
 func (r *runner) books(src *sourceRun) map[string][]*account {
+	r.unseen(src)
 	scopes := map[string]bool{"": true}
 	src.leftOut = map[string]*Exclusion{}
 	for _, a := range src.asks {

@@ -100,6 +100,40 @@ func TestUnmetScope(t *testing.T) {
 	}
 }
 
+// TestUnseenSubscription: a subscription that only the management groups show
+// is a hole where it is, and nothing is complete for the tenant.
+func TestUnseenSubscription(t *testing.T) {
+	tree := Ask{
+		Name: "descendants", Host: HostARM, Path: "/descendants", APIVersion: "1", Paging: PageNextLink, Form: formARMList,
+		Entity: entityDescendants, Types: []string{entityDescendants}, Pace: PaceARM,
+	}
+	for _, hidden := range []bool{false, true} {
+		s := newSetup(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/descendants" {
+				estate(w, r)
+				return
+			}
+			rows := []any{map[string]any{"id": "/subscriptions/AAA"}, map[string]any{"id": "/providers/Microsoft.Management/managementGroups/g"}}
+			if hidden {
+				rows = append(rows, map[string]any{"id": "/subscriptions/zzz"})
+			}
+			writeJSON(w, map[string]any{"value": rows})
+		})
+		c := s.run(t, armSource(askSubscriptions(), tree, askVaults()))
+		if got := findAsk(t, c, "arm", "", "subscriptions").Excluded; (len(got) == 1 && got[0].Reason == tickmark.ReasonNotPermitted) != hidden {
+			t.Errorf("hidden %v: %+v", hidden, got)
+		}
+		if (len(c.Snapshot.Problems) == 1) != hidden {
+			t.Errorf("hidden %v: problems %+v", hidden, c.Snapshot.Problems)
+		}
+		if hidden {
+			if v := findAsk(t, c, "arm", "/subscriptions/zzz", "vaults"); len(v.Excluded) != 1 {
+				t.Errorf("vaults: %+v", v)
+			}
+		}
+	}
+}
+
 // TestRemoveSpool: other files in the folder that somebody named stay.
 func TestRemoveSpool(t *testing.T) {
 	s := newSetup(t, estate)
