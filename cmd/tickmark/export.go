@@ -12,7 +12,11 @@ import (
 
 // exportScriptCommand is tickmark export-script.
 type exportScriptCommand struct {
+<<<<<<< HEAD
 	Sources []string `aliases:"source" help:"Sources to export: arm, graph, or m365 by itself, which is a PowerShell script." default:"arm,graph" enum:"arm,graph,m365" placeholder:"SOURCE,…"`
+=======
+	Sources []string `aliases:"source" help:"Sources to export: arm, graph; or m365, which is a PowerShell script of its own." default:"arm,graph" enum:"arm,graph,m365" placeholder:"SOURCE,…"`
+>>>>>>> chkb
 }
 
 // Help is the long description.
@@ -24,9 +28,16 @@ folder and ends by printing the 'tickmark assess' command for it:
     az login
     sh export.sh
 
+<<<<<<< HEAD
 What only PowerShell tells of Microsoft 365 (audit, mail, SharePoint, Teams) is another script:
 
     tickmark export-script --source m365 > export-m365.ps1`
+=======
+Exchange, Purview, SharePoint and Teams answer to PowerShell only:
+
+    tickmark export-script --sources m365 > export.ps1
+    powershell -File export.ps1 -SharePointAdmin https://NAME-admin.sharepoint.com`
+>>>>>>> chkb
 }
 
 // Run prints the script.

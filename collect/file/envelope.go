@@ -161,7 +161,7 @@ func (o *object) form(src []byte) string {
 		return formM365
 	case o.isList() && o.table:
 		return formResourceGraphTable
-	case o.isList() && strings.Contains(context, "$metadata"):
+	case o.isList() && (strings.Contains(context, "$metadata") || o.has("tickmarkExport")):
 		return formGraphCollection
 	case o.isList():
 		if m, ok := o.member("data"); ok && m.value == o.list {

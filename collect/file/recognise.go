@@ -227,7 +227,7 @@ func (r *reader) arrayOfAnswers(from, i int) (end int, done bool) {
 // startsLikeAnswer looks at the first member's name only.
 func startsLikeAnswer(src []byte) bool {
 	i := skipSpace(src, 1)
-	for _, key := range []string{"value", "data", "count", "nextLink", "totalRecords", "total_records", "skip_token", "$skipToken", "facets", "resultTruncated", "@odata.context", "@odata.count", "@odata.nextLink"} {
+	for _, key := range []string{"value", "data", "count", "nextLink", "totalRecords", "total_records", "skip_token", "$skipToken", "facets", "resultTruncated", "tickmarkExport", "@odata.context", "@odata.count", "@odata.nextLink"} {
 		if bytes.HasPrefix(src[min(i, len(src)):], []byte(`"`+key+`"`)) {
 			return true
 		}
@@ -269,6 +269,7 @@ func (r *reader) wholeObject(from, i int) (end int, ok bool) {
 			o.m365Page(r.src, &page)
 		}
 		page.Items = moveItems(o.items, from)
+		o.exported(r.src, &page) // what is wrong with it besides does not matter
 		if o.table {
 			page.Form, page.Items = formUnrecognised, nil // the columns may be behind the break
 		}
@@ -309,8 +310,17 @@ func (r *reader) list(from int, o *object) {
 	}
 	page.Columns = columns
 	page.Entity, _ = EntityOf(o.text(r.src, "@odata.context"))
+<<<<<<< HEAD
 	if form == formM365 {
 		o.m365Page(r.src, &page)
+=======
+	if wrong := o.exported(r.src, &page); wrong != "" {
+		page.Form, page.Columns = formUnrecognised, nil
+		r.add(from, page)
+		r.endList()
+		r.problem(o.off, tickmark.ReasonUnparsable, wrong, "export it again: `tickmark export-script --sources m365` prints the script")
+		return
+>>>>>>> chkb
 	}
 	page.Items = moveItems(o.items, from)
 	if !r.continues(&page, form, s) {

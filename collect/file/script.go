@@ -17,7 +17,8 @@ var scriptFunctions string
 
 // ScriptOptions choose what the export script exports.
 type ScriptOptions struct {
-	// Sources are "arm" and "graph"; empty means both.
+	// Sources are "arm" and "graph"; empty means both. "m365" stands alone: it
+	// is a script for PowerShell.
 	Sources []string
 	// Types are the resource types that the checks judge or look up: the ones
 	// that the script's final command may call complete.
@@ -149,7 +150,8 @@ func Exported(typ string) bool {
 			return true
 		}
 	}
-	return strings.EqualFold(typ, diagnosticType) || topLevel(typ)
+	_, m365 := M365Type(typ)
+	return m365 || strings.EqualFold(typ, diagnosticType) || topLevel(typ)
 }
 
 // topLevel reports whether a type is one of those that Resource Graph's table
@@ -171,14 +173,19 @@ func holds(types []string, typ string) bool {
 // assesses it.
 func WriteScript(w io.Writer, o ScriptOptions) error {
 	arm, graph := len(o.Sources) == 0, len(o.Sources) == 0
+	if slices.Equal(o.Sources, []string{"m365"}) {
+		return writeM365(w, o)
+	}
 	for _, s := range o.Sources {
 		switch s {
+		case "m365":
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: "m365 is a script of its own", Where: "--sources", Hint: "print it by itself: tickmark export-script --sources m365 > export.ps1"}
 		case "arm":
 			arm = true
 		case "graph":
 			graph = true
 		default:
-			return &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("no source is called %q", s), Where: "--sources", Hint: "choose from arm, graph"}
+			return &tickmark.Error{Code: tickmark.CodeUsage, What: fmt.Sprintf("no source is called %q", s), Where: "--sources", Hint: "choose from arm, graph, m365"}
 		}
 	}
 	var b strings.Builder
