@@ -47,6 +47,14 @@ bench: ## the benchmarks, with the machine and the ratios side by side
 	@GO="$(GO)" ./.ci/bench "$(BENCH)" "$(BENCHTIME)"
 	cd bench && $(GO) run .
 
+.PHONY: scale matrix
+scale: build ## collect 100,000 resources of a simulated Azure: time, memory, requests
+	@.ci/scale bin/tickmark
+
+# The published figures: some ten thousand requests a minute for half an hour.
+matrix: ## every fault on every kind of question, and a hundred kills
+	$(GO) test ./work -run '^(TestMatrix|TestKilledCollection|TestCanaries)$$' -v -timeout 120m -matrix=all -kills=100
+
 lint: $(GOLANGCI) ## gofmt, go vet and golangci-lint
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
 	$(GO) vet ./...

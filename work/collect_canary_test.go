@@ -220,8 +220,9 @@ func TestCanaries(t *testing.T) {
 				p.rows[at.Host] = &atomic.Int64{}
 			}
 		}
-		p.next = &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.sim.Authorities()}}
-		t.Cleanup(p.next.(*http.Transport).CloseIdleConnections)
+		plain := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.sim.Authorities()}}
+		p.next = plain
+		t.Cleanup(plain.CloseIdleConnections)
 		o.Transport = &http.Client{Transport: p}
 		c, err := work.Collect(t.Context(), work.CollectOptions{Sources: work.Sources(), Collect: o, Assess: work.AssessOptions{Now: matrixNow, Engine: "test"}})
 		if err != nil {

@@ -31,6 +31,7 @@ var collectedOnly = map[string]string{
 	"graph/appRoleAssignments":                          "one question for each service principal",
 	"graph/configurationPolicies":                       "beta only",
 	"graph/directoryAudits":                             "a log has a window, which a file does not say",
+	"graph/federatedIdentityCredentials":                "one question for each application",
 	"graph/groupMembers":                                "a page does not say whose members it lists",
 	"graph/roleManagementPolicies":                      "the settings need a filter that the script cannot quote",
 	"graph/roleManagementPolicyAssignments":             "as above",
@@ -52,6 +53,10 @@ func TestExportScriptCoversTheChecks(t *testing.T) {
 		t.Fatalf("only %d types and %d with diagnostic settings", len(types), len(diagnostics))
 	}
 	for _, typ := range types {
+		source, _, _ := strings.Cut(typ, "/")
+		if slices.Contains([]string{"devops", "github", "power", "m365"}, source) {
+			continue // the script is the Azure CLI's: ARM and Graph; m365 has one of its own
+		}
 		if !file.Exported(typ) && collectedOnly[typ] == "" {
 			t.Errorf("%s is read by a check and not exported", typ)
 		}

@@ -165,6 +165,12 @@ func unfit(ch *catalog.Check) string {
 			return fmt.Sprintf("%s is no Azure resource (it comes from %s), and Azure Policy evaluates nothing else", t, source)
 		}
 	}
+	if len(ch.Joins) > 0 {
+		return "it sets other records beside the resource, which Azure Policy cannot"
+	}
+	if len(ch.Alternatives) > 0 {
+		return "any of several rules is enough for it, and a policy has one"
+	}
 	if ch.Retired != nil {
 		return "retired on " + ch.Retired.On + ": " + ch.Retired.Note
 	}
@@ -173,7 +179,11 @@ func unfit(ch *catalog.Check) string {
 
 func exportOne(ch *catalog.Check) (exportedDefinition, error) {
 	d := exportedDefinition{Name: "tickmark-" + ch.ID, Type: "Microsoft.Authorization/policyDefinitions", check: ch}
-	rule, effect, err := withEffect(ch.Rule)
+	whole, err := withApplies(ch.Rule, ch.Applies)
+	if err != nil {
+		return d, err
+	}
+	rule, effect, err := withEffect(whole)
 	if err != nil {
 		return d, err
 	}
@@ -194,6 +204,25 @@ func exportOne(ch *catalog.Check) (exportedDefinition, error) {
 		"metadata": map[string]string{"displayName": "Effect", "description": "Disabled switches the policy off."},
 	})
 	return d, nil
+}
+
+// withApplies puts what a check is about into the condition of its rule: what it
+// is not about is not in the denominator of the policy either.
+func withApplies(rule, applies []byte) ([]byte, error) {
+	if applies == nil {
+		return rule, nil
+	}
+	t, err := jsontape.Parse(rule, jsontape.Options{})
+	if err != nil {
+		return nil, err
+	}
+	v := t.Root().Get("if")
+	if !v.Exists() {
+		return nil, fmt.Errorf("the rule has no condition")
+	}
+	b := append([]byte{}, rule[:v.Offset()]...)
+	b = fmt.Appendf(b, `{"allOf":[%s,%s]}`, applies, v.Raw())
+	return append(b, rule[v.Offset()+len(v.Raw()):]...), nil
 }
 
 // withEffect puts a parameter in the place of the rule's effect and returns

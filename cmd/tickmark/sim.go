@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/tickmark/tickmark"
@@ -113,6 +115,9 @@ func (c *simCommand) serve(rc *runContext, s *azuresim.Sim) error {
 	return c.summary(rc, s.Log(), s.Hits())
 }
 
+// mostPaths bounds the addresses that the summary lists.
+const mostPaths = 15
+
 // summary says what was asked of the simulator.
 func (c *simCommand) summary(rc *runContext, l azuresim.Log, hits map[string]int) error {
 	fmt.Fprintf(rc.Out, "%d requests\n", l.Total)
@@ -122,6 +127,16 @@ func (c *simCommand) summary(rc *runContext, l azuresim.Log, hits map[string]int
 	}
 	for _, st := range slices.Sorted(maps.Keys(l.ByStatus)) {
 		fmt.Fprintf(w, "%d\t  answered %d\t\n", l.ByStatus[st], st)
+	}
+	paths := slices.SortedFunc(maps.Keys(l.ByPath), func(a, b string) int {
+		return cmp.Or(cmp.Compare(l.ByPath[b], l.ByPath[a]), strings.Compare(a, b))
+	})
+	for i, p := range paths {
+		if i == mostPaths {
+			fmt.Fprintf(w, "\t  and %d more paths\t\n", len(paths)-i)
+			break
+		}
+		fmt.Fprintf(w, "%d\t  %s\t\n", l.ByPath[p], p)
 	}
 	for _, id := range slices.Sorted(maps.Keys(hits)) {
 		fmt.Fprintf(w, "%d\t  fault %s\t\n", hits[id], id)
