@@ -285,7 +285,11 @@ func (d *dataverse) serve(path string) {
 func (d *dataverse) privileges() {
 	out := []any{}
 	for _, p := range [][2]string{
-		{"prvReadUser", "systemusers"}, {"prvReadRole", "roles"}, {"prvReadTeam", "teams"}, {"prvReadWorkflow", "workflows"}, {"prvReadFieldSecurityProfile", "fieldsecurityprofiles"},
+		{"prvReadUser", "systemusers"},
+		{"prvReadRole", "roles"},
+		{"prvReadTeam", "teams"},
+		{"prvReadWorkflow", "workflows"},
+		{"prvReadFieldSecurityProfile", "fieldsecurityprofiles"},
 		{"prvReadOrganization", "organizations"},
 	} {
 		depth := "Global"

@@ -24,9 +24,6 @@ var (
 	longestOrder = 5
 )
 
-// Vocabulary of controls, for messages, filters and schemas.
-func Frequencies() []string { return slices.Clone(frequencies) }
-
 // Categories lists the five categories in the order of the criteria.
 func Categories() []string { return slices.Clone(categories) }
 
@@ -34,24 +31,29 @@ func Categories() []string { return slices.Clone(categories) }
 func (l *Library) validateControl(d *controlDocument) []error {
 	k := &d.control
 	var problems []error
-	bad := func(key string, i int, format string, args ...any) {
-		problems = append(problems, d.problem(key, i, format, args...))
+	bad := func(key, format string, args ...any) {
+		problems = append(problems, d.problem(key, 0, format, args...))
 	}
 	if family := path.Base(path.Dir(d.file.name)); k.Family != family {
-		bad("family", 0, "family %q, but the file is in folder %q", k.Family, family)
+		bad("family", "family %q, but the file is in folder %q", k.Family, family)
 	}
 	if want := strings.TrimSuffix(path.Base(d.file.name), ".yaml"); k.ID != want || !idForm.MatchString(k.ID) {
-		bad("id", 0, "id %q: want the file's name %q, of lower-case letters, digits and hyphens", k.ID, want)
+		bad("id", "id %q: want the file's name %q, of lower-case letters, digits and hyphens", k.ID, want)
 	}
 	if first := l.controlByID[k.ID]; first != nil {
-		bad("id", 0, "id %q is taken by %s", k.ID, first.File)
+		bad("id", "id %q is taken by %s", k.ID, first.File)
 	}
 	for _, t := range []struct{ key, value string }{
-		{"name", k.Name}, {"statement", k.Statement}, {"objective", k.Objective}, {"instance", k.Instance.Unit},
-		{"population", k.Population.Of}, {"population", k.Population.Source}, {"population", k.Population.Complete},
+		{"name", k.Name},
+		{"statement", k.Statement},
+		{"objective", k.Objective},
+		{"instance", k.Instance.Unit},
+		{"population", k.Population.Of},
+		{"population", k.Population.Source},
+		{"population", k.Population.Complete},
 	} {
 		if strings.TrimSpace(t.value) == "" {
-			bad(t.key, 0, "%s is missing or has an empty member", t.key)
+			bad(t.key, "%s is missing or has an empty member", t.key)
 		}
 	}
 	for _, w := range []struct {
@@ -59,17 +61,17 @@ func (l *Library) validateControl(d *controlDocument) []error {
 		of         []string
 	}{{"nature", k.Nature, natures}, {"type", k.Kind, controlTypes}, {"frequency", k.Frequency, frequencies}} {
 		if !slices.Contains(w.of, w.value) {
-			bad(w.key, 0, "%s %q: want one of %v", w.key, w.value, w.of)
+			bad(w.key, "%s %q: want one of %v", w.key, w.value, w.of)
 		}
 	}
 	if k.Order < 1 || k.Order > longestOrder {
-		bad("order", 0, "order %d: want 1 (first) to %d", k.Order, longestOrder)
+		bad("order", "order %d: want 1 (first) to %d", k.Order, longestOrder)
 	}
 	if k.Nature == "automated" && len(k.Configuration) == 0 {
-		bad("configuration", 0, "an automated control names the configuration that it consists of")
+		bad("configuration", "an automated control names the configuration that it consists of")
 	}
 	if k.Monitors != "" && !slices.Contains(subservice, k.Monitors) {
-		bad("monitors", 0, "monitors %q: want one of %v", k.Monitors, subservice)
+		bad("monitors", "monitors %q: want one of %v", k.Monitors, subservice)
 	}
 	problems = append(problems, l.validateLinks(d)...)
 	problems = append(problems, validateFields(d)...)

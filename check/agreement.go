@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -107,9 +108,7 @@ func Agree(ctx context.Context, inv *inventory.Inventory, aliases *policy.Catalo
 	states := azureStates(inv)
 	a.States = len(states)
 	lib, bad := policyLibrary(inv, aliases)
-	for id, why := range bad {
-		a.Unbound[id] = why
-	}
+	maps.Copy(a.Unbound, bad)
 	exemptions, err := policy.ParseExemptions("exemptions", rawList(inv.OfType(typeExemption)))
 	if err != nil {
 		a.Unbound["exemptions"] = err.Error()

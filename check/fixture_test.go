@@ -321,10 +321,10 @@ func outcome(c compiled, r *policy.Resource, w *world, now time.Time) (verdict, 
 		}
 	}
 	for _, a := range c.alternatives {
-		switch v, why := outcome(compiled{rule: a}, r, w, now); {
-		case v == "pass" || v == "notApplicable":
+		switch v, why := outcome(compiled{rule: a}, r, w, now); v {
+		case "pass", "notApplicable":
 			return v, ""
-		case v == "unknown":
+		case "unknown":
 			if v, _ := outcome(compiled{rule: c.rule}, r, w, now); v != "pass" {
 				return "unknown", why
 			}

@@ -28,8 +28,15 @@ type frameworkFlags struct {
 	Version string `help:"Its version; default: the newest that has links." placeholder:"V"`
 }
 
+// chosen is a framework in one version with its assertions.
+type chosen struct {
+	*catalog.Framework
+	version string
+	links   []*catalog.Assertion
+}
+
 // pick returns the assertions of the chosen framework.
-func (f *frameworkFlags) pick(l *catalog.Library) (*catalog.Framework, string, []*catalog.Assertion, error) {
+func (f *frameworkFlags) pick(l *catalog.Library) (*chosen, error) {
 	var ids []string
 	for i := range l.Frameworks {
 		fw := &l.Frameworks[i]
@@ -39,7 +46,7 @@ func (f *frameworkFlags) pick(l *catalog.Library) (*catalog.Framework, string, [
 		}
 		version := cmp.Or(f.Version, fw.Versions[0])
 		if !slices.Contains(fw.Versions, version) {
-			return nil, "", nil, usage(fmt.Sprintf("%s has no version %q here", fw.ID, version), "use one of "+strings.Join(fw.Versions, ", "))
+			return nil, usage(fmt.Sprintf("%s has no version %q here", fw.ID, version), "use one of "+strings.Join(fw.Versions, ", "))
 		}
 		var out []*catalog.Assertion
 		for k := range l.Crosswalk {
@@ -47,9 +54,9 @@ func (f *frameworkFlags) pick(l *catalog.Library) (*catalog.Framework, string, [
 				out = append(out, a)
 			}
 		}
-		return fw, version, out, nil
+		return &chosen{fw, version, out}, nil
 	}
-	return nil, "", nil, usage(fmt.Sprintf("there is no framework %q", f.To), "use --to with one of "+strings.Join(ids, ", "))
+	return nil, usage(fmt.Sprintf("there is no framework %q", f.To), "use --to with one of "+strings.Join(ids, ", "))
 }
 
 // crosswalkNote stands below every list of links.
@@ -85,7 +92,7 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
-	fw, version, links, err := c.pick(l)
+	fw, err := c.pick(l)
 	if err != nil {
 		return err
 	}
@@ -102,9 +109,9 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 			states[a.Checks[i].Check.ID] = a.Checks[i].State
 		}
 	}
-	list := coverCrosswalk(l, links, states)
+	list := coverCrosswalk(l, fw.links, states)
 	t := &report.Listing{
-		Title:   fmt.Sprintf("%s %s", fw.Name, version),
+		Title:   fmt.Sprintf("%s %s", fw.Name, fw.version),
 		Columns: []string{"control", "strength", "criteria (strength)", "controls", "pass", "fail", "unknown"}, Wide: 2,
 	}
 	for _, k := range list {
@@ -167,6 +174,7 @@ func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[s
 				k.Fail++
 			case check.StateUnknown:
 				k.Unknown++
+			case check.StateExempt, check.StateNoResource, check.StateManual: // say nothing of the criterion
 			}
 		}
 	}
@@ -192,8 +200,12 @@ func (c *crosswalkListCommand) Run(rc *runContext) error {
 		for i := range l.Crosswalk {
 			links = append(links, &l.Crosswalk[i])
 		}
-	} else if _, _, links, err = c.pick(l); err != nil {
-		return err
+	} else {
+		fw, err := c.pick(l)
+		if err != nil {
+			return err
+		}
+		links = fw.links
 	}
 	links = slices.DeleteFunc(links, func(a *catalog.Assertion) bool { return !c.matches(a) })
 	return c.print(rc, linkListing(l, links), links)

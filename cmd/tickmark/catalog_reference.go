@@ -392,8 +392,10 @@ func (c *glossaryShowCommand) Run(rc *runContext) error {
 			continue
 		}
 		return c.show(rc, &report.Entry{Title: x.Term, Sections: []report.Section{
-			{Label: "Means", Text: oneLine(x.Means)}, {Label: "Not to be taken for", Text: oneLine(x.Not)},
-			{Label: "Also called", Items: x.Also}, {Label: "See", Items: x.See},
+			{Label: "Means", Text: oneLine(x.Means)},
+			{Label: "Not to be taken for", Text: oneLine(x.Not)},
+			{Label: "Also called", Items: x.Also},
+			{Label: "See", Items: x.See},
 		}}, x)
 	}
 	return noSuch("word", c.Term, words, "glossary")

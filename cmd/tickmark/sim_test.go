@@ -96,7 +96,7 @@ func TestSim(t *testing.T) {
 func TestSimLists(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.yaml")
-	if err := os.WriteFile(bad, []byte("name: x\npeopel: []\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("name: x\npersons: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range []struct {
