@@ -68,6 +68,8 @@ type Join struct {
 	Where map[string][]string `yaml:"where,omitempty"`
 	Each  string              `yaml:"each,omitempty"`
 	Take  []string            `yaml:"take,omitempty"`
+	// Names says that the resource names a record that there must be.
+	Names bool `yaml:"names,omitempty"`
 }
 
 // Fields are the names under which a rule on typ reads the join, each with its

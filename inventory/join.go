@@ -37,6 +37,9 @@ type Join struct {
 	// Take are the members that an element keeps, beside id; of an array all of
 	// it, whatever stands after [*].
 	Take []string
+	// Names says that the resource names a record that there must be: where none
+	// is found, one was lost, and the list is open.
+	Names bool
 }
 
 // MemberJoined is the member under which a resource carries its joins.
@@ -220,6 +223,9 @@ func (t *table) appendList(b []byte, r *Resource) ([]byte, reasonOf) {
 	}
 	slices.Sort(hits)
 	hits = slices.Compact(hits)
+	if t.join.Names && len(hits) == 0 && len(keys) > 0 {
+		open = firstReason(open, tickmark.ReasonConflicting)
+	}
 	seen := map[string]bool{}
 	b = append(b, '[')
 	first := true

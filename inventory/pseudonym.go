@@ -47,6 +47,10 @@ type Pseudonyms struct {
 	key  []byte
 	mu   sync.Mutex
 	seen map[string]string // pseudonym to value
+	// Keep, if set, is told of each pseudonym before the answer that holds it is
+	// returned, so that a collection that is killed leaves no page with a name
+	// that leads nowhere.
+	Keep func(pseudonym, value string)
 }
 
 // NewPseudonyms takes the secret key, at least 32 bytes: with the same key the
@@ -71,8 +75,13 @@ func (p *Pseudonyms) name(prefix, value string) string {
 	m.Write([]byte(strings.ToLower(value))) // addresses are compared without case
 	out := prefix + hex.EncodeToString(m.Sum(nil)[:8])
 	p.mu.Lock()
-	p.seen[out] = value
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	if _, ok := p.seen[out]; !ok {
+		p.seen[out] = value
+		if p.Keep != nil {
+			p.Keep(out, value)
+		}
+	}
 	return out
 }
 

@@ -20,7 +20,17 @@ func TestPseudonyms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	told := map[string]string{}
+	p.Keep = func(name, value string) {
+		if told[name] != "" {
+			t.Errorf("%s is told twice", name)
+		}
+		told[name] = value
+	}
 	kept, n := p.Answer([]byte(people))
+	if len(told) != len(p.Map()) || len(told) == 0 {
+		t.Errorf("%d names told, %d in the map", len(told), len(p.Map()))
+	}
 	if n != 7 {
 		t.Errorf("%d values replaced, want 7: %s", n, kept)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,6 +26,43 @@ type people struct {
 	known map[string]string
 	key   string
 	p     *inventory.Pseudonyms
+	// log holds the names since the map was last written, so that a killed
+	// collection loses none; err is the first that it met.
+	log *os.File
+	err error
+}
+
+// logged is a line of the log.
+type logged struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// keep appends a name to the log.
+func (p *people) keep(name, value string) {
+	b, err := json.Marshal(logged{name, value})
+	if err == nil {
+		_, err = p.log.Write(append(b, '\n'))
+	}
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// replay reads the log of a collection that was killed. A last line that was
+// not written whole belongs to an answer that was not kept either.
+func (p *people) replay() error {
+	b, err := os.ReadFile(p.path + ".log")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usageError("--pseudonymise", err.Error(), "check its permissions")
+	}
+	for line := range bytes.Lines(b) {
+		var l logged
+		if json.Unmarshal(line, &l) == nil && l.Name != "" {
+			p.known[l.Name] = l.Value
+		}
+	}
+	return nil
 }
 
 // peopleFile is its form.
@@ -64,7 +102,20 @@ func openPeople(path, data string) (*people, error) {
 		return nil, usageError("--pseudonymise", path+": "+err.Error(), "restore the file")
 	}
 	out := &people{path: path, known: f.Names, key: f.Key, p: p}
-	return out, out.save() // a key that is lost after use would orphan the names
+	if out.known == nil {
+		out.known = map[string]string{}
+	}
+	if err := out.replay(); err != nil {
+		return nil, err
+	}
+	if err := out.save(); err != nil { // a key that is lost after use would orphan the names
+		return nil, err
+	}
+	if out.log, err = os.OpenFile(path+".log", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600); err != nil { //nolint:gosec // the user names the file
+		return nil, usageError("--pseudonymise", err.Error(), "name a file in a folder that you can write")
+	}
+	p.Keep = out.keep
+	return out, nil
 }
 
 // inside reports whether a file lies in a folder.
@@ -127,5 +178,12 @@ func (p *people) save() error {
 	if err = errors.Join(err, t.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", p.path, err)
 	}
-	return os.Rename(t.Name(), p.path)
+	if err := os.Rename(t.Name(), p.path); err != nil {
+		return err
+	}
+	if p.log == nil {
+		return nil
+	}
+	// What the log holds is in the map now.
+	return errors.Join(p.err, p.log.Truncate(0))
 }
