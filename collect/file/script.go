@@ -125,10 +125,11 @@ var entityExports = []entityExport{
 	{"directoryroles", "graph/roleAssignments", "/v1.0/roleManagement/directory/roleAssignments", "RoleManagement.Read.Directory"},
 	{"roleinstances", "graph/roleAssignmentScheduleInstances", "/v1.0/roleManagement/directory/roleAssignmentScheduleInstances", "RoleAssignmentSchedule.Read.Directory; needs Entra ID P2"},
 	{"groupsettings", "graph/groupSettings", "/v1.0/groupSettings", "GroupSettings.Read.All"},
-	{"groups", "graph/groups", "/v1.0/groups?$select=id,displayName,securityEnabled,groupTypes,isAssignableToRole&$top=999", "GroupMember.Read.All"},
+	{"groups", "graph/groups", "/v1.0/groups?$select=id,displayName,securityEnabled,groupTypes,visibility,isAssignableToRole&$top=999", "GroupMember.Read.All"},
 	{"manageddevices", "graph/managedDevices", "/v1.0/deviceManagement/managedDevices", "DeviceManagementManagedDevices.Read.All"},
 	{"compliancepolicies", "graph/deviceCompliancePolicies", "/v1.0/deviceManagement/deviceCompliancePolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"},
 	{"directoryroledefinitions", "graph/roleDefinitions", "/v1.0/roleManagement/directory/roleDefinitions", "RoleManagement.Read.Directory"},
+	{"sharepointsettings", "graph/sharepointSettings", "/v1.0/admin/sharepoint/settings", "SharePointTenantSettings.Read.All"},
 	{"applications", "graph/applications", "/v1.0/applications?$select=id,appId,displayName,signInAudience,createdDateTime,passwordCredentials,keyCredentials,requiredResourceAccess,web,spa,publicClient&$top=999", "Application.Read.All"},
 }
 
