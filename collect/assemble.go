@@ -84,12 +84,12 @@ type account struct {
 
 // collect makes the snapshot.
 func (r *runner) collect() (*Collected, error) {
-	c := &Collected{Resumed: r.resumed, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
+	c := &Collected{Resumed: Resume{Started: r.started, Pages: int(r.adopted.Load())}, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
 	var err error
 	if c.mapping, c.unmap, err = mapFile(r.spool.pages, r.spool.off); err != nil {
 		return nil, err
 	}
-	s := &tickmark.Snapshot{Origin: "sample", ObservedAt: r.resumed.Started, Problems: r.problems}
+	s := &tickmark.Snapshot{Origin: "sample", ObservedAt: r.started, Problems: r.problems}
 	if r.opts.Endpoints.Live {
 		s.Origin = "live"
 	}
@@ -124,8 +124,8 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 			}
 		}
 	}
-	if first.IsZero() || first.Before(r.resumed.Started.Add(-maxSkew)) {
-		return r.resumed.Started
+	if first.IsZero() || first.Before(r.started.Add(-maxSkew)) {
+		return r.started
 	}
 	return first
 }
@@ -342,7 +342,7 @@ func (r *runner) span(a *askRun, x *account) {
 		}
 	}
 	if keeps := r.keeps(w); keeps > 0 && r.tune.on("kept") {
-		s.Kept = r.resumed.Started.Truncate(time.Second).Add(-keeps)
+		s.Kept = r.started.Truncate(time.Second).Add(-keeps)
 		if s.Kept.After(s.From) {
 			end := s.Kept
 			if end.After(s.To) {

@@ -90,8 +90,8 @@ type runner struct {
 	problems   []tickmark.Problem
 	to         time.Time
 	start      time.Time
-	resumed    Resume
-	probe      bool // one request of each ask
+	started    time.Time // when the collection began first
+	probe      bool      // one request of each ask
 
 	buckets   map[string]*bucket
 	ring      []*bucket
@@ -102,6 +102,7 @@ type runner struct {
 	jobs      chan job
 	results   chan result
 	rows      atomic.Int64
+	adopted   atomic.Int64 // pages of an earlier run
 	sent      int
 	throttled time.Duration
 	told      time.Time
@@ -217,7 +218,7 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		return nil, err
 	}
 	r.to = r.spool.head.To.UTC()
-	r.resumed.Started = r.spool.head.Started
+	r.started = r.spool.head.Started
 	return r, nil
 }
 

@@ -467,7 +467,7 @@ func (r *runner) adopt(u *unit, l *loader) error {
 			env.Cut = env.Cut || e.Cut != ""
 		}
 		g.commit(p, env)
-		r.resumed.Pages++
+		r.adopted.Add(1)
 		r.count(len(g.rows))
 		more, end = r.progress(u, p)
 	}
