@@ -238,7 +238,7 @@ func (l *Library) readRegister(f file) []error {
 		return []error{err}
 	}
 	seen := map[string]bool{}
-	lists := l.Registers.lists()
+	lists := l.lists()
 	var problems []error
 	for _, v := range m.Values {
 		key := v.Key.String()
@@ -347,7 +347,7 @@ func (r *Registers) lists() []registerList {
 // registerEntries lists the entries of all registers in the order of the files.
 func (l *Library) registerEntries() []registerEntry {
 	var out []registerEntry
-	for _, list := range l.Registers.lists() {
+	for _, list := range l.lists() {
 		out = append(out, list.entries()...)
 	}
 	return out
