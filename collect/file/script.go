@@ -128,6 +128,8 @@ var entityExports = []entityExport{
 	{"groups", "graph/groups", "/v1.0/groups?$select=id,displayName,securityEnabled,groupTypes,visibility,isAssignableToRole&$top=999", "GroupMember.Read.All"},
 	{"manageddevices", "graph/managedDevices", "/v1.0/deviceManagement/managedDevices", "DeviceManagementManagedDevices.Read.All"},
 	{"compliancepolicies", "graph/deviceCompliancePolicies", "/v1.0/deviceManagement/deviceCompliancePolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"},
+	{"devicemanagementsettings", "graph/deviceManagementSettings", "/v1.0/deviceManagement/settings", "DeviceManagementConfiguration.Read.All"},
+	{"appmanagementpolicy", "graph/defaultAppManagementPolicy", "/v1.0/policies/defaultAppManagementPolicy", "Policy.Read.All"},
 	{"directoryroledefinitions", "graph/roleDefinitions", "/v1.0/roleManagement/directory/roleDefinitions", "RoleManagement.Read.Directory"},
 	{"sharepointsettings", "graph/sharepointSettings", "/v1.0/admin/sharepoint/settings", "SharePointTenantSettings.Read.All"},
 	{"applications", "graph/applications", "/v1.0/applications?$select=id,appId,displayName,signInAudience,createdDateTime,passwordCredentials,keyCredentials,requiredResourceAccess,web,spa,publicClient&$top=999", "Application.Read.All"},
