@@ -93,6 +93,8 @@ var armExports = []armExport{
 	{"secrets", "Microsoft.KeyVault/vaults/secrets", "resources | where type =~ 'microsoft.keyvault/vaults'", "/secrets?api-version=2023-07-01", "Reader: names and attributes through ARM, never values"},
 	{"sqlauditing", "Microsoft.Sql/servers/auditingSettings", "resources | where type =~ 'microsoft.sql/servers'", "/auditingSettings?api-version=2021-11-01", "Reader"},
 	{"sqlalerts", "Microsoft.Sql/servers/securityAlertPolicies", "resources | where type =~ 'microsoft.sql/servers'", "/securityAlertPolicies?api-version=2021-11-01", "Reader"},
+	{"sqlassessments", "Microsoft.Sql/servers/sqlVulnerabilityAssessments", "resources | where type =~ 'microsoft.sql/servers'", "/sqlVulnerabilityAssessments?api-version=2023-08-01", "Reader"},
+	{"sqlassessmentsclassic", "Microsoft.Sql/servers/vulnerabilityAssessments", "resources | where type =~ 'microsoft.sql/servers'", "/vulnerabilityAssessments?api-version=2021-11-01", "Reader"},
 	{"sqlprotector", "Microsoft.Sql/servers/encryptionProtector", "resources | where type =~ 'microsoft.sql/servers'", "/encryptionProtector?api-version=2021-11-01", "Reader"},
 	{"sqlfirewall", "Microsoft.Sql/servers/firewallRules", "resources | where type =~ 'microsoft.sql/servers'", "/firewallRules?api-version=2021-11-01", "Reader"},
 	{"sqlentraonly", "Microsoft.Sql/servers/azureADOnlyAuthentications", "resources | where type =~ 'microsoft.sql/servers'", "/azureADOnlyAuthentications?api-version=2021-11-01", "Reader"},
