@@ -325,6 +325,8 @@ func nextStep(r tickmark.Reason) string {
 		return "declared not in use; renew it before it ends"
 	case tickmark.ReasonExcluded:
 		return "collect that scope, too, or keep the reason ready"
+	case tickmark.ReasonNotNamed:
+		return "name that scope, too, or keep the description of the population ready"
 	case tickmark.ReasonNeedsPeople:
 		return "collect people's evidence; no export decides"
 	}

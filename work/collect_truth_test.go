@@ -36,6 +36,7 @@ type stand struct {
 	// may take.
 	naive    bool
 	patience time.Duration
+	scopes   []string // --scope
 }
 
 // signIn gives tokens as the simulator hands them out to a managed identity,
@@ -188,6 +189,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 		return nil, err
 	}
 	tuned(&o, off...)
+	o.Scopes = s.scopes
 	if s.naive {
 		o.Transport = &http.Client{Transport: stock{s.creds.client.Transport}}
 	}
