@@ -326,7 +326,7 @@ func nextStep(r tickmark.Reason) string {
 	case tickmark.ReasonExcluded:
 		return "collect that scope, too, or keep the reason ready"
 	case tickmark.ReasonNotNamed:
-		return "name that scope, too, or keep the description of the population ready"
+		return "name that scope, too, if the population has it"
 	case tickmark.ReasonNeedsPeople:
 		return "collect people's evidence; no export decides"
 	}

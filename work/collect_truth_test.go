@@ -154,6 +154,7 @@ type outcome struct {
 	incomplete bool
 	named      bool // it says what is missing, and where
 	requests   []asked
+	scopes     []string        // that were named
 	declared   map[string]bool // asks of which the source stated how many rows there are
 	hits       int
 }
@@ -202,6 +203,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 		return nil, err
 	}
 	out := outcomeOf(c, &src)
+	out.scopes = s.scopes
 	out.hits = len(x.deny)
 	for _, n := range s.sim.Hits() {
 		out.hits += n
