@@ -33,11 +33,7 @@ func (s *Sim) prepareAccess() error {
 			if k < 0 {
 				return bad(fmt.Sprintf("there is no role %q", a.Role))
 			}
-			scope := a.Scope
-			if strings.EqualFold(scope, "managementGroup/root") {
-				scope = managementGroupID(s.org.Tenant.ID)
-			}
-			scope = s.resolveScope(scope)
+			scope := s.resolveScope(a.at(s.org.Tenant.ID))
 			if !strings.HasPrefix(scope, "/") {
 				return bad(fmt.Sprintf("the scope %q is neither /, managementGroup/NAME, subscription/NAME nor an id", a.Scope))
 			}
@@ -50,6 +46,14 @@ func (s *Sim) prepareAccess() error {
 		}
 	}
 	return nil
+}
+
+// at is the scope, with the root group's own name.
+func (a Access) at(tenant string) string {
+	if strings.EqualFold(a.Scope, "managementGroup/root") {
+		return "managementGroup/" + tenant
+	}
+	return a.Scope
 }
 
 const groupPrefix = "/providers/microsoft.management/managementgroups/"

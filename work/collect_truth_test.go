@@ -44,13 +44,14 @@ type stand struct {
 type signIn struct {
 	sim    *azuresim.Sim
 	client *http.Client
+	as     string // the client id; empty is the first identity
 }
 
 func (k signIn) Token(ctx context.Context, h collect.Host, audience string) (string, time.Time, error) {
 	if h == collect.HostGitHub {
 		audience = "https://api.github.com"
 	}
-	to := k.sim.Endpoint("login") + "/metadata/identity/oauth2/token?resource=" + url.QueryEscape(audience)
+	to := k.sim.Endpoint("login") + "/metadata/identity/oauth2/token?resource=" + url.QueryEscape(audience) + "&client_id=" + k.as
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 	if err != nil {
 		return "", time.Time{}, err
@@ -93,7 +94,7 @@ func newStand(tb testing.TB, text []byte) *stand {
 	if err := s.sim.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	s.creds = signIn{s.sim, s.sim.Client()}
+	s.creds = signIn{sim: s.sim, client: s.sim.Client()}
 	tb.Cleanup(func() {
 		s.creds.client.CloseIdleConnections()
 		if err := s.sim.Close(); err != nil {
