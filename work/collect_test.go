@@ -304,10 +304,10 @@ func TestWriters(t *testing.T) {
 	// Below the subscriptions: whoever reads one resource group is known to read,
 	// and whoever may write in one is found.
 	for access, want := range map[string]string{
-		"Reader subscription/one/resourceGroups/rg": "",
+		"Reader subscription/one/resourceGroups/rg":                                                    "",
 		"Contributor subscription/two/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/x": "* in /subscriptions/",
-		"Contributor managementGroup/prod": "* in /subscriptions/",
-		"Reader managementGroup/prod":      "",
+		"Contributor managementGroup/prod":                                                             "* in /subscriptions/",
+		"Reader managementGroup/prod":                                                                  "",
 	} {
 		role, scope, _ := strings.Cut(access, " ")
 		r := newRigWith(t, "reader", func(org *azuresim.Organisation) {

@@ -179,6 +179,46 @@ func TestVisibleJoined(t *testing.T) {
 	}
 }
 
+// TestSight: doctor names each part that is not seen as a whole, and the tenant.
+func TestSight(t *testing.T) {
+	const group = "/providers/microsoft.management/managementgroups/"
+	for access, want := range map[string][]string{
+		"Reader /": nil,
+		"Reader subscription/one/resourceGroups/rg": {group, "/subscriptions/"},
+		"Reader subscription/one":                   {group},
+		"Reader managementGroup/prod":               {group},
+		"Security Reader managementGroup/root":      {group, "/subscriptions/", "/subscriptions/"},
+	} {
+		role, scope, _ := strings.Cut(strings.Replace(access, "Security Reader", "Security_Reader", 1), " ")
+		r := newRigWith(t, "reader", func(org *azuresim.Organisation) {
+			org.Identities[0].Access = []azuresim.Access{{Role: strings.ReplaceAll(role, "_", " "), Scope: scope}}
+		})
+		gaps, err := work.Sight(t.Context(), only(t, "graph", "arm"), r.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range gaps {
+			k := strings.LastIndexByte(g.Scope, '/') + 1
+			got = append(got, strings.ToLower(g.Scope[:k]))
+			if g.Reason != tickmark.ReasonNotPermitted || g.Why == "" || g.Root != (g.Scope[:k] == group) {
+				t.Errorf("%s: %+v", access, g)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", access, got, want)
+		}
+	}
+	r := newRigWith(t, "reader", func(org *azuresim.Organisation) {
+		org.Identities[0].Access = []azuresim.Access{{Role: "Reader", Scope: "subscription/one"}}
+	})
+	subs := r.collect(t, only(t, "arm")).Inventory.OfType("Microsoft.Resources/subscriptions")
+	r.opts.Scopes = []string{subs[0].ID}
+	if gaps, err := work.Sight(t.Context(), only(t, "arm"), r.opts); err != nil || len(gaps) != 1 || gaps[0].Reason != tickmark.ReasonNotNamed {
+		t.Errorf("named: %+v, %v", gaps, err)
+	}
+}
+
 const allRoles = "Application.Read.All, Directory.Read.All, Policy.Read.All, AuditLog.Read.All, RoleManagement.Read.All, AccessReview.Read.All, EntitlementManagement.Read.All, " +
 	"DeviceManagementManagedDevices.Read.All, DeviceManagementConfiguration.Read.All, LicenseAssignment.Read.All, Reports.Read.All"
 
