@@ -343,7 +343,7 @@ func (r *runner) choose(s *sourceRun) {
 			want(d)
 		}
 		for _, o := range s.asks {
-			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count {
+			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count || o.ask.Entity == entityDescendants && a.listsSubscriptions() {
 				want(o)
 			}
 		}

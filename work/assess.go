@@ -153,7 +153,7 @@ func (a *Assessed) Incomplete() bool {
 
 // settled are the reasons for not reading something that were given before.
 func settled(r tickmark.Reason) bool {
-	return r == tickmark.ReasonNone || r == tickmark.ReasonDeclined || r == tickmark.ReasonExcluded || r == tickmark.ReasonNotOffered
+	return r == tickmark.ReasonNone || r == tickmark.ReasonDeclined || r == tickmark.ReasonExcluded || r == tickmark.ReasonNotNamed || r == tickmark.ReasonNotOffered
 }
 
 // lacking reports whether a segment misses something that it should have.

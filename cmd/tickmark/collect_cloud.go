@@ -37,7 +37,7 @@ type cloudFlags struct {
 	GitHubKey    string   `name:"github-key" placeholder:"FILE" help:"Its private key (PEM)." env:"TICKMARK_GITHUB_KEY" type:"path"`
 
 	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named. What is left out is unknown, and the status 3, unless --exclude or --decline says why."`
-	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID."`
+	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID: they are the population, and nothing is said of others."`
 	Exclude []string `placeholder:"SCOPE=REASON" help:"Leave a scope or a source out (/subscriptions/ID=why, power=why); the reason is kept with the coverage." sep:"none"`
 	Decline []string `placeholder:"ASK=REASON" help:"Declare that the organisation does not have something, such as graph/access-reviews or power; needs --until." sep:"none"`
 	Until   string   `placeholder:"DATE" help:"The last day of what --decline declares (2026-12-31)."`
