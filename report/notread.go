@@ -40,9 +40,11 @@ func notReadWhy(u *check.SourceNotRead) string {
 	return cmp.Or(u.Detail, u.Reason.Text())
 }
 
-// howToRead is the command that reads a source.
+// howToRead is the command that reads a source, or what else there is to do.
 func howToRead(a *check.Assessment, u *check.SourceNotRead) string {
 	switch {
+	case u.Reason == tickmark.ReasonDeclined || u.Reason == tickmark.ReasonExcluded:
+		return nextStep(u.Reason)
 	case u.Partly:
 		return "tickmark collect, without --only and --scope"
 	case u.Source == "m365":

@@ -363,6 +363,9 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 		row := struct{ Scope, Source, Items, Declared, Complete, Missing string }{
 			Scope: visible(c.Scope), Source: visible(c.Source), Items: number(c.Items), Declared: "not stated", Complete: "not stated",
 		}
+		if isLeftOut(&c) {
+			row.Scope = "the whole source"
+		}
 		if c.Declared >= 0 {
 			row.Declared = number(c.Declared)
 		}

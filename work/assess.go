@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,12 +69,31 @@ func AssessFiles(ctx context.Context, paths []string, fo file.Options, o AssessO
 	if err != nil {
 		return nil, nil, err
 	}
+	if empty(&files.Snapshot) {
+		files.Snapshot.Problems = append(files.Snapshot.Problems, tickmark.Problem{
+			Input: strings.Join(paths, ", "), Byte: -1, Reason: tickmark.ReasonNotCollected,
+			What: "nothing was found: the input holds no object", Hint: "look whether the export failed or its identity may see nothing; tickmark export-script exports what is there",
+		})
+	}
 	a, err := assess(ctx, &files.Snapshot, o, files.Forget)
 	if err != nil {
 		_ = files.Close() // the first error is the one to report
 		return nil, nil, err
 	}
 	return a, files, nil
+}
+
+// empty reports whether files were read that hold nothing at all, and no problem
+// says why: an organisation without one object is more likely a failed export.
+func empty(s *tickmark.Snapshot) bool {
+	for i := range s.Segments {
+		for k := range s.Segments[i].Pages {
+			if len(s.Segments[i].Pages[k].Items) > 0 {
+				return false
+			}
+		}
+	}
+	return len(s.Problems) == 0
 }
 
 // Assess redacts a snapshot, takes its inventory and runs the checks.

@@ -236,7 +236,7 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
 	}
 	if silent := s.unreasoned(); len(silent) > 0 {
-		fmt.Fprintf(rc.Err, "  nobody says why %s: the status will be 3; --exclude %s=WHY, or --decline %s=WHY --until DATE, keeps a reason\n", strings.Join(silent, ", "), silent[0], silent[0])
+		fmt.Fprintf(rc.Err, "  without a reason: %s; the status will be 3 (--exclude %s=WHY, or --decline %s=WHY --until DATE, keeps one)\n", strings.Join(silent, ", "), silent[0], silent[0])
 	}
 }
 
