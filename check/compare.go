@@ -4,7 +4,6 @@ package check
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +22,9 @@ type Comparer struct {
 	members []compared
 	// Missing are the counterparts of which no definition was given.
 	Missing []Counterpart
+	// Unbound says why a definition that was given cannot be compared, by check
+	// and GUID.
+	Unbound map[string]string
 }
 
 type compared struct {
@@ -52,12 +54,12 @@ func (c *Compared) Decided() bool {
 func (c *Compared) Agree() bool { return c.Decided() && c.Ours == c.Theirs }
 
 // NewComparer binds the definitions of the listed counterparts; find returns a
-// definition by its GUID, nil where it is not at hand.
-func NewComparer(rules *Rules, list []Counterpart, find func(guid string) *policy.Definition) (*Comparer, error) {
-	c := &Comparer{rules: &Rules{Catalog: rules.Catalog, Canonical: rules.Canonical}}
+// definition by its GUID, nil where it is not at hand. A definition that cannot
+// be bound costs its pair, not the others.
+func NewComparer(rules *Rules, list []Counterpart, find func(guid string) *policy.Definition) *Comparer {
+	c := &Comparer{rules: &Rules{Catalog: rules.Catalog, Canonical: rules.Canonical}, Unbound: map[string]string{}}
 	aliases := Aliases(rules.Catalog)
 	index := map[string]int{}
-	var errs []error
 	for i := range list {
 		p := &list[i]
 		d := find(p.Policy)
@@ -69,7 +71,7 @@ func NewComparer(rules *Rules, list []Counterpart, find func(guid string) *polic
 		if !ok {
 			k := slices.IndexFunc(rules.rules, func(r rule) bool { return r.check.ID == p.Check })
 			if k < 0 {
-				errs = append(errs, fmt.Errorf("counterpart %s: there is no check %s", p.Policy, p.Check))
+				c.Unbound[p.Check+" "+p.Policy] = "there is no such check"
 				continue
 			}
 			at = len(c.rules.rules)
@@ -78,7 +80,7 @@ func NewComparer(rules *Rules, list []Counterpart, find func(guid string) *polic
 		}
 		m, err := bindCounterpart(p, d, c.rules.rules[at], aliases)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("counterpart %s of check %s: %w", p.Policy, p.Check, err))
+			c.Unbound[p.Check+" "+p.Policy] = firstLine(err.Error())
 			continue
 		}
 		m.rule = at
@@ -89,7 +91,7 @@ func NewComparer(rules *Rules, list []Counterpart, find func(guid string) *polic
 			c.rules.joins = append(c.rules.joins, j)
 		}
 	}
-	return c, errors.Join(errs...)
+	return c
 }
 
 func bindCounterpart(p *Counterpart, d *policy.Definition, r rule, aliases *policy.Catalog) (compared, error) {
@@ -198,4 +200,80 @@ func (m *compared) explain(ev *policy.Evaluator, res *policy.Resource, p Compare
 		}
 	}
 	return nil
+}
+
+// Comparison is what the checks and their counterparts say of an inventory,
+// pair by pair.
+type Comparison struct {
+	Pairs []PairCount `json:"pairs"`
+	// Missing is the number of counterparts of which no definition was at hand;
+	// Unbound says why others could not be compared.
+	Missing int               `json:"withoutDefinition"`
+	Unbound map[string]string `json:"notCompared"`
+	// Agree, Listed, Unlisted and Undecided add up the pairs.
+	Agree     int `json:"agree"`
+	Listed    int `json:"differAsListed"`
+	Unlisted  int `json:"differOtherwise"`
+	Undecided int `json:"undecided"`
+}
+
+// PairCount is one pair of a check and a policy over an inventory.
+type PairCount struct {
+	Counterpart
+	Agree     int `json:"agree"`
+	Listed    int `json:"differAsListed"`
+	Unlisted  int `json:"differOtherwise"`
+	Undecided int `json:"undecided"`
+	// Resources are those on which the two disagree.
+	Resources []ComparedResource `json:"resources"`
+}
+
+// ComparedResource is a resource on which a check and its counterpart disagree.
+type ComparedResource struct {
+	Resource string `json:"resource"`
+	Ours     string `json:"ours"`
+	Theirs   string `json:"theirs"`
+	Cause    Cause  `json:"cause"`
+}
+
+// CauseUnlisted is the cause of a difference that the list does not explain.
+const CauseUnlisted Cause = "not listed: the definition may be of another version than the one that the list was made from, or one of the two is at fault"
+
+// Sum compares over an inventory and adds up. Pairs that met no resource are
+// left out.
+func (c *Comparer) Sum(inv *inventory.Inventory, now time.Time) (*Comparison, error) {
+	list, err := c.Compare(inv, now)
+	if err != nil {
+		return nil, err
+	}
+	out := &Comparison{Pairs: []PairCount{}, Missing: len(c.Missing), Unbound: c.Unbound}
+	for i := range list {
+		x := &list[i]
+		if n := len(out.Pairs); n == 0 || out.Pairs[n-1].Check != x.Pair.Check || out.Pairs[n-1].Policy != x.Pair.Policy {
+			out.Pairs = append(out.Pairs, PairCount{Counterpart: *x.Pair, Resources: []ComparedResource{}})
+		}
+		p := &out.Pairs[len(out.Pairs)-1]
+		switch {
+		case !x.Decided():
+			p.Undecided++
+			out.Undecided++
+			continue
+		case x.Agree():
+			p.Agree++
+			out.Agree++
+			continue
+		case x.Difference != nil:
+			p.Listed++
+			out.Listed++
+		default:
+			p.Unlisted++
+			out.Unlisted++
+		}
+		d := ComparedResource{Resource: inv.Resources[x.Index].ID, Ours: x.Ours.String(), Theirs: x.Theirs.String(), Cause: CauseUnlisted}
+		if x.Difference != nil {
+			d.Cause = Cause(x.Difference.Because)
+		}
+		p.Resources = append(p.Resources, d)
+	}
+	return out, nil
 }

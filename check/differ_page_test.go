@@ -4,6 +4,7 @@ package check_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ Where neither is listed, the two came to the same verdict on every case that was
 It is written by a test (` + "`go test ./check -run TestDifferential -update`" + `) from ` + "`check/counterparts.yaml`" + `, after running both on the checks' fixtures, on
 recorded resources, on the examples, and on mutants of all of them: each property that the check or the policy reads dropped, emptied, retyped and
 set to each value that either compares it to, one at a time and in seeded combinations. The mutants are chosen to disagree, so that the figures
-count cases, not resources of an estate: for your own, run ` + "`tickmark checks compare`" + `. The test fails on a disagreement that is not listed, on one
+(of the day on which the page was written) count cases, not resources of an estate: for your own, run ` + "`tickmark checks compare`" + `. The test fails on a disagreement that is not listed, on one
 that no longer happens, and on a built-in with the subject of a check that nobody considered. Policies are run with their defaults, or with
 the parameters shown; those that ship switched off are switched on. Definitions: Azure/azure-policy, f4a50bac; *SOC 2* marks the policies of Microsoft's two SOC 2 initiatives.
 
@@ -69,7 +70,7 @@ func (d *differential) page(list *check.Counterparts, tallies []*pairTally) []by
 			last = p.pair.Check
 			fmt.Fprintf(&b, "\n### %s: %s\n", last, d.catalog.Check(last).Title)
 		}
-		fmt.Fprintf(&b, "\n%s (`%s`): %s\n\n", p.pair.Name, p.pair.Policy, p.pair.Relation)
+		fmt.Fprintf(&b, "\n%s (`%s`%s): %s\n\n", p.pair.Name, p.pair.Policy, parametersText(p.pair), p.pair.Relation)
 		for i := range p.pair.Differs {
 			x := &p.pair.Differs[i]
 			fmt.Fprintf(&b, "* check %s, policy %s (%d cases): %s\n", verdictWords[x.Ours], verdictWords[x.Theirs], p.differ[x], x.Because)
@@ -85,6 +86,15 @@ func (d *differential) page(list *check.Counterparts, tallies []*pairTally) []by
 	}
 	d.without(&b, list)
 	return []byte(b.String())
+}
+
+// parametersText shows the values that the policy is given here.
+func parametersText(p *check.Counterpart) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
+		fmt.Fprintf(&b, ", %s %v", name, p.Parameters[name])
+	}
+	return b.String()
 }
 
 var verdictWords = map[string]string{"pass": "passes", "fail": "fails", "notApplicable": "does not apply"}
