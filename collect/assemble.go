@@ -270,7 +270,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 			// and lacks what it would have read of them all the same.
 			x = books[""][i]
 		}
-		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
+		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: e.Why()})
 	}
 	for _, x := range books {
 		if x[i] != nil {
@@ -300,7 +300,7 @@ func (x *account) add(u *unit) {
 		}
 	}
 	for s, e := range u.hidden {
-		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
+		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: e.Why()})
 	}
 	slices.SortFunc(c.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 	c.Excluded = slices.CompactFunc(c.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })

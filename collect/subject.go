@@ -381,7 +381,7 @@ func (r *runner) excluded(scope string) *Exclusion {
 		}
 	}
 	if len(r.opts.Scopes) > 0 && !slices.ContainsFunc(r.opts.Scopes, under) {
-		return &Exclusion{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: "it is not among the scopes that were asked for"}
+		return &Exclusion{Scope: scope, Reason: tickmark.ReasonNotRead, Detail: "it is not among the scopes that were asked for"}
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/report"
 	"github.com/tickmark/tickmark/store"
@@ -29,7 +31,7 @@ type assessCommand struct {
 	CSV   bool   `help:"Print CSV, one row per result." xor:"format"`
 	SARIF bool   `help:"Print SARIF 2.1.0." xor:"format"`
 	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
-	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, coverage, problems, unknown." placeholder:"WHAT"`
+	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, coverage, problems, unknown, not-read." placeholder:"WHAT"`
 	Limit int    `help:"Rows per list in a detail view; --limit=-1 for all." default:"0"`
 
 	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
@@ -259,7 +261,15 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one result could be decided (--show unknown says why)")
 	case len(report.Open(a.Coverage)) > 0:
 		open := report.Open(a.Coverage)
+		if left := report.LeftOut(a.Coverage); len(left) > 0 {
+			fmt.Fprintf(rc.Err, "tickmark: not read, and nobody said why: %s (--show not-read says what that leaves unknown)\n", strings.Join(left, ", "))
+		}
 		fmt.Fprintf(rc.Err, "tickmark: incomplete: %d questions were not wholly answered: %s (--show coverage says why)\n", len(open), strings.Join(open[:min(3, len(open))], ", "))
+	case len(report.LeftOut(a.Coverage)) > 0:
+		left := report.LeftOut(a.Coverage)
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: not read, and nobody said why: %s (--show not-read says what that leaves unknown); collect --exclude %s=WHY keeps a reason\n", strings.Join(left, ", "), left[0])
+	case slices.ContainsFunc(a.NotRead, func(s check.SourceNotRead) bool { return s.Partly }):
+		fmt.Fprintln(rc.Err, "tickmark: incomplete: questions or scopes were left out without a reason (--show coverage says which); collect --exclude SCOPE=WHY keeps one")
 	default:
 		fmt.Fprintln(rc.Err, "tickmark: incomplete: an input is known to be cut (--show types says which)")
 	}
