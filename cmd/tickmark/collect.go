@@ -122,6 +122,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	}
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
+	c.others(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
@@ -161,6 +162,23 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 		return err
 	}
 	return view.status(rc, got.Assessed)
+}
+
+// others names unfinished collections of other options, which nobody will go on
+// with by running this one.
+func (c *collectCommand) others(rc *runContext, s *cloudSetup) {
+	if c.Spool != "" {
+		return
+	}
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(s.options.Dir), "*", "journal.jsonl"))
+	if err != nil {
+		return // the pattern is ours, but for a name that nobody can glob
+	}
+	for _, name := range names {
+		if dir := filepath.Dir(name); dir != s.options.Dir {
+			fmt.Fprintf(rc.Err, "an unfinished collection of other options or sources is kept in %s: the command that began it goes on with it; remove the folder if it is not wanted\n", printable(dir))
+		}
+	}
 }
 
 // keep records the collection, and removes the spool once it is durable.
