@@ -271,7 +271,7 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 	case len(open) > 0:
 		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
 	case partly:
-		why = "questions or scopes were left out without a reason (--show coverage says which)"
+		why = "questions were left out without a reason (--show coverage says which)"
 	case len(left) == 0:
 		why = "an input is known to be cut (--show types says which)"
 	}

@@ -60,9 +60,12 @@ type cloudSetup struct {
 // whoever reads in its stead, as a trial, accepting a writer or keeping names
 // that are to be replaced now, did not read this one's pages.
 func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
-	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	b := []string{
+		"--auth=" + kind, "--tenant=" + tenant, "--client=" + f.Client, "--github-app=" + f.GitHubApp,
+		"--github-installation=" + f.Installation, fmt.Sprint("--try=", try),
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
-		b = append(b, name+"="+s.accepted[name])
+		b = append(b, "--accept-writer "+name+"="+s.accepted[name])
 	}
 	s.options.Bound = b
 }
