@@ -64,6 +64,7 @@ var glossary = []termGroup{
 		{"check", "An automated rule over collected resources. It judges configuration; it does not replace a control."},
 		{"test", "What a person does to a control to see whether it works: management's tests and the auditor's are different kinds."},
 		{"automation", "How closely checks bear on a criterion: direct, supporting or none. People's evidence is needed in every case."},
+		{"counterpart", "A built-in policy of Microsoft's that judges the same property as a check. Where the two disagree, the cause is listed."},
 		{"severity", "How much a failing check matters: low, medium, high or critical. It orders work; it is not a score."},
 	}},
 	{"What is read", []Term{

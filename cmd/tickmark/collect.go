@@ -102,6 +102,9 @@ func admits(st *store.Store, o *collect.Options) error {
 }
 
 func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
+	if err := work.SignIn(rc.Context, s.sources, s.options); err != nil {
+		return err
+	}
 	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
 	if err != nil {
 		return err

@@ -264,7 +264,7 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 	if err != nil {
 		return nil, usageError("--until "+f.Until, "until when is it declined?", "what is declared not to be there must be looked at again: --until 2026-12-31")
 	}
-	until = until.AddDate(0, 0, 1)
+	until = until.AddDate(0, 0, 1).Add(-time.Second) // the end of that day
 	if !until.After(rc.Now()) {
 		return nil, usageError("--until "+f.Until, "the day is past", "what is declared must still hold")
 	}
