@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -46,7 +48,10 @@ func present(flag string, paths []string) error {
 			continue
 		}
 		if _, err := os.Stat(p); err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: strings.TrimSpace(flag + " " + p), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
+			if at, ok := errors.AsType[*fs.PathError](err); ok {
+				err = at.Err // the path stands before it, made printable
+			}
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: strings.TrimSpace(flag + " " + printable(p)), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
 		}
 	}
 	return nil
