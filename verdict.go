@@ -78,6 +78,7 @@ const (
 	ReasonDeclined        Reason = "declined"        // the organisation does not have it, and a person said so with a reason
 	ReasonExcluded        Reason = "excluded"        // a person left the scope out of the collection, with a reason
 	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
+	ReasonUnmatched       Reason = "unmatched"       // a record that belongs to it must be in the other list, and none that was read does
 )
 
 var reasonText = map[Reason]string{
@@ -101,6 +102,7 @@ var reasonText = map[Reason]string{
 	ReasonDeclined:        "the organisation declared that it does not have this",
 	ReasonExcluded:        "the scope was left out of the collection",
 	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
+	ReasonUnmatched:       "no record of the other list could be matched with it, though one must be there",
 }
 
 // Text returns a plain-language clause for r, fit to follow "unknown: ".

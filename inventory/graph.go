@@ -86,6 +86,10 @@ next:
 var defaultsOnly = map[string]bool{
 	"graph/users": true, "graph/groups": true, "graph/serviceprincipals": true,
 	"graph/applications": true, "graph/devices": true, "graph/directoryobjects": true,
+	// What people export has the columns that they chose; null says that there
+	// is none.
+	"hr/people": true, "hr/training": true, "tickets/tickets": true,
+	"security/vulnerabilities": true, "security/findings": true, "security/penetrationtests": true,
 }
 
 // projected reports whether the page's context lists members: the answer to a

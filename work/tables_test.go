@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/work"
 )
 
 const peopleMapping = `
@@ -45,6 +47,10 @@ func TestRecords(t *testing.T) {
 		{"another date", strings.Replace(people, "01.03.2021", "2021-03-01", 1), peopleMapping, 1, 1, false, ""},
 		{"a cell too many", people + "19;C;c@example.com;01.01.2020;;;\n", strings.Replace(peopleMapping, "count: 2", "count: 3", 1), 2, 1, false, ""},
 		{"an open quote", people + "\"19;C", peopleMapping, 2, 1, false, ""},
+		{"an end before the start", strings.Replace(people, "31.01.2026", "31.01.2021", 1), peopleMapping, 1, 1, false, ""},
+		{"a date without a word in the mapping", people, strings.Replace(peopleMapping, "dates: {startDate: DD.MM.YYYY, endDate: DD.MM.YYYY}\n", "", 1), 0, 2, false, ""},
+		{"two members it does not have", people, strings.Replace(peopleMapping, "name: Name", "shoe: Name, hat: Name", 1), 0, 1, false, ""},
+		{"SARIF is no roster", sarif, "type: hr/people\nid: [a]\nformat: sarif\ncount: 2\ncountFrom: the tool\n", 0, 1, false, ""},
 		{"no such column", people, strings.Replace(peopleMapping, "Mail", "E-Mail", 1), 0, 1, false, ""},
 		{"no count", people, strings.Replace(peopleMapping, "count: 2\n", "", 1), 0, 1, false, ""},
 		{"nobody counted", people, strings.Replace(peopleMapping, "headcount report of March", "''", 1), 0, 1, false, ""},
@@ -173,5 +179,86 @@ func TestM365(t *testing.T) {
 	}
 	if at := f.Snapshot.Segments[0].Pages[0].ObservedAt; at.IsZero() {
 		t.Error("when the cmdlet ran is lost")
+	}
+}
+
+// block returns the n-th block of a language in a document.
+func block(t *testing.T, document, language string, n int) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "doc", "spec", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(b), "```"+language+"\n")
+	if len(parts) <= n+1 {
+		t.Fatalf("%s has no block %d of %s", document, n, language)
+	}
+	text, _, _ := strings.Cut(parts[n+1], "```")
+	return text
+}
+
+// TestLeavers takes the documents at their word, from the roster as they show
+// it to the verdict on the account of who has left. Ada left; Bo is still here.
+func TestLeavers(t *testing.T) {
+	const users = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(id,displayName,userPrincipalName,mail,accountEnabled,userType,employeeId)","value":[
+{"id":"ada","displayName":"Ada","userPrincipalName":"ada@example.com","mail":null,"accountEnabled":true,"userType":"Member","employeeId":"17"},
+{"id":"bo","displayName":"Bo","userPrincipalName":"bo@example.com","mail":null,"accountEnabled":true,"userType":"Member","employeeId":null},
+{"id":"scan","displayName":"Scanner","userPrincipalName":"scanner@example.com","mail":null,"accountEnabled":true,"userType":"Member","employeeId":null},
+{"id":"guest","displayName":"Guest","userPrincipalName":"g_x.com#EXT#@example.com","mail":"g@x.com","accountEnabled":true,"userType":"Guest","employeeId":null},
+{"id":"off","displayName":"Off","userPrincipalName":"off@example.com","mail":null,"accountEnabled":false,"userType":"Member","employeeId":null}]}`
+	mapping, table := block(t, "input.md", "yaml", 0), block(t, "input.md", "csv", 0)
+	object := block(t, "check.md", "json", 0)
+	const apart = "unknown unmatched"
+	for _, c := range []struct {
+		name          string
+		people        string
+		mapping       string // empty: objects
+		complete      string
+		ada, bo, scan string
+		guest, off    string
+	}{
+		{"as documented", table, mapping, "", "fail", "notApplicable", apart, "notApplicable", "notApplicable"},
+		{"objects", object, "", "hr/people", "fail", apart, apart, "notApplicable", "notApplicable"},
+		{"objects that nobody called complete", object, "", "", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected"},
+		{"an object without a last day", strings.Replace(object, `, "endDate": "2026-03-31"`, "", 1), "", "hr/people", "unknown summary", apart, apart, "notApplicable", "notApplicable"},
+		{"no row is anybody's", strings.NewReplacer("17;", "P17;", "18;", "P18;", "@example.com", "@old.example").Replace(table), mapping, "", apart, apart, apart, apart, apart},
+		{"by address alone", strings.NewReplacer("17;", "P17;", "18;", "P18;").Replace(table), mapping, "", "fail", "notApplicable", apart, "notApplicable", "notApplicable"},
+		{"by number alone", strings.ReplaceAll(table, "@example.com", "@old.example"), mapping, "", "fail", apart, apart, "notApplicable", "notApplicable"},
+		{"the last day is ahead", strings.Replace(table, "31.03.2026", "31.12.2026", 1), mapping, "", "notApplicable", "notApplicable", apart, "notApplicable", "notApplicable"},
+		{"one row too few", table[:strings.Index(table, "18;")], mapping, "", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected"},
+		{"an empty list", table[:strings.Index(table, "17;")], strings.Replace(mapping, "count: 2", "count: 0", 1), "", apart, apart, apart, apart, apart},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			files := map[string]string{"users.json": users, "people.json": c.people}
+			if c.mapping != "" {
+				files = map[string]string{"users.json": users, "people.csv": c.people, "people.csv.map.yaml": c.mapping}
+			}
+			for name, text := range files {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := file.Options{}
+			if c.complete != "" {
+				o.CompleteTypes = []string{c.complete}
+			}
+			a, f, err := work.AssessFiles(t.Context(), []string{dir}, o, work.AssessOptions{Now: time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }()
+			got := map[string]string{}
+			for r := range a.Results.Bare() {
+				if r.Check == "entra-terminated-disabled" {
+					got[r.Resource] = strings.TrimSpace(r.Verdict.String() + " " + string(r.Reason))
+				}
+			}
+			for id, want := range map[string]string{"ada": c.ada, "bo": c.bo, "scan": c.scan, "guest": c.guest, "off": c.off} {
+				if got["graph/users/"+id] != want {
+					t.Errorf("%s: %s, want %s (problems %v)", id, got["graph/users/"+id], want, a.Problems)
+				}
+			}
+		})
 	}
 }
