@@ -56,7 +56,7 @@ type Tenant struct {
 }
 
 // Serve serves an organisation until the test ends. Options.Now is the clock's.
-func Serve(t testing.TB, name, yaml string, o azuresim.Options) *Tenant {
+func Serve(t *testing.T, name, yaml string, o azuresim.Options) *Tenant {
 	t.Helper()
 	org, err := azuresim.Parse(name, []byte(yaml))
 	if err != nil {
@@ -91,7 +91,7 @@ func Serve(t testing.TB, name, yaml string, o azuresim.Options) *Tenant {
 
 // Collect reads sources. What o leaves out is the tenant's own; the result is
 // closed when the test ends.
-func (s *Tenant) Collect(t testing.TB, o collect.Options, sources ...collect.Source) *collect.Collected {
+func (s *Tenant) Collect(t *testing.T, o collect.Options, sources ...collect.Source) *collect.Collected {
 	t.Helper()
 	o.Dir, o.Endpoints, o.Clock = t.TempDir(), s.Endpoints, s.Clock
 	if o.Credentials == nil {

@@ -85,7 +85,7 @@ func Spec(t *testing.T, file string, update bool, plain func(collect.Ask) bool, 
 		want = head + from + table(s, plain, version) + to + tail
 	}
 	if update {
-		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(want), 0o600); err != nil { //nolint:gosec // a page of this repository
 			t.Fatal(err)
 		}
 		return
