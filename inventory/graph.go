@@ -86,8 +86,12 @@ next:
 var defaultsOnly = map[string]bool{
 	"graph/users": true, "graph/groups": true, "graph/serviceprincipals": true,
 	"graph/applications": true, "graph/devices": true, "graph/directoryobjects": true,
-	// What people export has the columns that they chose; null says that there
-	// is none.
+}
+
+// tableTypes, lower-case, come as tables that people export. They have the
+// columns that were chosen: null says that there is none, and what is missing
+// was not exported.
+var tableTypes = map[string]bool{
 	"hr/people": true, "hr/training": true, "tickets/tickets": true,
 	"security/vulnerabilities": true, "security/findings": true, "security/penetrationtests": true,
 }

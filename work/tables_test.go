@@ -6,13 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -260,5 +263,161 @@ func TestLeavers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRosterBesideTenant: a roster stands in the same snapshot as what a tenant
+// answered, decides, is recorded and re-performed from the kept bytes; without
+// it nobody is judged.
+func TestRosterBesideTenant(t *testing.T) {
+	const id = "entra-terminated-disabled"
+	r := newRig(t, "reader")
+	verdicts := func(a *work.Assessed) map[string]int {
+		out := map[string]int{}
+		for x := range a.Results.Bare() {
+			if x.Check == id {
+				out[strings.TrimSpace(x.Verdict.String()+" "+string(x.Reason))]++
+			}
+		}
+		return out
+	}
+	alone := r.collect(t, only(t, "graph"))
+	users := alone.Inventory.OfType("graph/users")
+	if got := verdicts(alone.Assessed); got["unknown notCollected"] != len(users) || len(users) == 0 {
+		t.Fatalf("without a roster: %v of %d accounts", got, len(users))
+	}
+	// Everybody with an address is on the roster; the first enabled one has left.
+	dir, rows, left := t.TempDir(), 0, ""
+	var csv strings.Builder
+	csv.WriteString("Number,Mail,Start,End\n")
+	for i := range users {
+		upn, end := users[i].Root.Get("userPrincipalName").Str(), ""
+		if users[i].Root.Get("userType").Str() == "Guest" {
+			continue
+		}
+		if left == "" && string(users[i].Root.Get("accountEnabled").Raw()) == "true" {
+			left, end = users[i].ID, "2026-05-31"
+		}
+		rows++
+		csv.WriteString("R" + strconv.Itoa(i) + "," + strings.ToUpper(upn) + ",2020-01-01," + end + "\n")
+	}
+	name := filepath.Join(dir, "people.csv")
+	mapping := "type: hr/people\nid: [Number]\ncolumns: {email: Mail, startDate: Start, endDate: End}\ncount: " + strconv.Itoa(rows) + "\ncountFrom: payroll\n"
+	for path, text := range map[string]string{name: csv.String(), name + ".map.yaml": mapping} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside, err := work.OpenBeside(t.Context(), []string{name}, r.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = beside.Close() }()
+	r.opts.Dir = t.TempDir()
+	c, err := work.Collect(t.Context(), work.CollectOptions{
+		Sources: only(t, "graph"), Collect: r.opts, Beside: beside.Snapshot.Segments, Assess: work.AssessOptions{Now: r.clock.Now(), Engine: "test"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Run.Close() }()
+	if got := verdicts(c.Assessed); got["fail"] != 1 || len(got) > 2 || got["notApplicable"] != len(users)-1 {
+		t.Errorf("with the roster: %v; %s has left, of %d", got, left, len(users))
+	}
+	st, err := store.Create(t.Context(), filepath.Join(dir, "data"), "Contoso", r.clock.Now(), store.Options{Sample: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	for _, x := range []*work.Collected{alone, c} {
+		rec, err := x.Recording()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := work.Record(t.Context(), st, rec, r.clock.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"s1", "s2"} {
+		rp, err := work.Reperform(t.Context(), st, id, work.Again("test"), nil)
+		if err != nil || rp.Answer != work.Identical {
+			t.Errorf("re-performing %s: %v %v", id, rp.Answer, err)
+		}
+	}
+	if _, err := work.Verify(t.Context(), st, nil, nil); err != nil {
+		t.Error(err)
+	}
+	a, err := work.AssessRecorded(t.Context(), st, "s1", work.AssessOptions{Now: r.clock.Now(), Engine: "test"}, beside.Snapshot.Segments...)
+	if err != nil || verdicts(a)["fail"] != 1 {
+		t.Errorf("beside a recorded snapshot: %v %v", verdicts(a), err)
+	}
+}
+
+// TestOpenBeside refuses what a tenant tells itself, and tables with a fault.
+func TestOpenBeside(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"users.json": `{"value":[{"id":"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/a","type":"Microsoft.Resources/resourceGroups","name":"a"}]}`,
+		"short.csv":  people, "short.csv.map.yaml": strings.Replace(peopleMapping, "count: 2", "count: 3", 1),
+		"good.csv": people, "good.csv.map.yaml": peopleMapping,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"users.json": "only what no API gives", "short.csv": "2 rows, but headcount report of March counts 3", "none.csv": "", "good.csv": "-"} {
+		f, err := work.OpenBeside(t.Context(), []string{filepath.Join(dir, name)}, time.Time{})
+		switch {
+		case want == "-":
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			_ = f.Close()
+		case err == nil || !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+// TestJoinsOnTables holds each check that joins a table to members that a
+// mapping can name, by the document.
+func TestJoinsOnTables(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "doc", "spec", "input.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined := map[string][]string{}
+	for _, k := range c.Checks {
+		for _, j := range k.Joins {
+			if source := inventory.SourceOf(j.Type); source != "hr" && source != "tickets" && source != "security" {
+				continue
+			}
+			if !slices.Contains(joined[j.Type], k.ID) {
+				joined[j.Type] = append(joined[j.Type], k.ID)
+			}
+			_, row, found := strings.Cut(string(b), "\n| `"+j.Type+"` |")
+			row, _, _ = strings.Cut(row, "\n")
+			if !found || !strings.Contains(row, "`"+k.ID+"`") {
+				t.Errorf("input.md does not say that %s uses %s", k.ID, j.Type)
+			}
+			paths := slices.Concat(j.Take, strings.FieldsFunc(strings.TrimPrefix(j.Match, "any"), func(r rune) bool { return strings.ContainsRune("(), ", r) }))
+			for _, path := range paths {
+				if path != "id" && !strings.Contains(row, "`"+path+"`") {
+					t.Errorf("%s joins %s by %s, which no mapping can name", k.ID, j.Type, path)
+				}
+			}
+		}
+	}
+	if len(joined["hr/people"]) == 0 {
+		t.Error("no check joins hr/people: this test verifies nothing")
+	}
+	for line := range strings.Lines(string(b)) {
+		if typ, rest, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` |"); ok && strings.Contains(rest, "no check; kept") && len(joined[typ]) > 0 {
+			t.Errorf("%s is used by %v", typ, joined[typ])
+		}
 	}
 }
