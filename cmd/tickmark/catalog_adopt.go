@@ -420,7 +420,7 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 		if controls, err = set.Expand(l); err != nil {
 			return err
 		}
-		o.Categories, o.Library, o.NotApplicable = set.Categories, l, set.NotApplicable
+		o.Categories, o.Library, o.NotApplicable, o.Set = set.Categories, l, set.NotApplicable, set
 		same = set.SamePerson(l)
 	}
 	findings := []catalog.Finding{}
