@@ -97,7 +97,7 @@ func (p *printer) showNotRead(a *check.Assessment) {
 		}
 		p.line("", signOf("unknown").span("? %s", pad(notReadName(u), 10)), plain(" %s unknown", notReadText(u)))
 		p.wrap(2, notReadWhy(u))
-		p.wrap(2, prefixed("→ ", howToRead(a, u)))
+		p.wrap(2, arrowed(howToRead(a, u)))
 		p.wrap(2, "criteria: "+strings.Join(u.Criteria, ", "))
 	}
 	p.line("")
