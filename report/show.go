@@ -116,7 +116,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("not proven", c.NotProven)
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
-	p.fact("fix (bicep)", c.Remediation.Bicep)
+	p.code("fix (bicep)", c.Remediation.Bicep)
 	p.fact("no bicep", c.WithoutBicep())
 	p.fact("fix (portal)", c.Remediation.Portal)
 	p.fact("references", strings.Join(c.References, " "))
@@ -195,6 +195,15 @@ func (p *printer) fact(name, text string) {
 			p.line("", quiet("%s", pad(name, indent)), plain("%s", l))
 			name = ""
 		}
+	}
+}
+
+// code is a fact whose lines keep their indentation and are not wrapped.
+func (p *printer) code(name, text string) {
+	const indent = 14
+	for l := range strings.Lines(text) {
+		p.line("", quiet("%s", pad(name, indent)), plain("%s", visible(strings.TrimRight(l, " \r\n"))))
+		name = ""
 	}
 }
 
