@@ -40,6 +40,8 @@ type Compared struct {
 	// Index is the resource's index in the inventory.
 	Index        int
 	Ours, Theirs tickmark.Verdict
+	// OurReason and TheirReason say why a side is Unknown.
+	OurReason, TheirReason tickmark.Reason
 	// Difference is the listed difference that explains a disagreement, nil if
 	// none does.
 	Difference *Difference
@@ -172,8 +174,8 @@ func (c *Comparer) Compare(inv *inventory.Inventory, now time.Time) ([]Compared,
 					continue
 				}
 				p := Compared{Pair: m.pair, Index: k}
-				p.Ours, _ = own.judge(ev, &r.res[k])
-				p.Theirs, _ = Verdict(ev.Evaluate(theirs, &r.res[k]))
+				p.Ours, p.OurReason = own.judge(ev, &r.res[k])
+				p.Theirs, p.TheirReason = Verdict(ev.Evaluate(theirs, &r.res[k]))
 				if p.Decided() && p.Ours != p.Theirs {
 					p.Difference = m.explain(ev, &r.res[k], p)
 				}
