@@ -302,6 +302,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	add("Not proven", "", visible(c.NotProven), false)
 	add("Fix, az", "", lines(c.Remediation.CLI), true)
 	add("Fix, Bicep", "", lines(c.Remediation.Bicep), true)
+	add("No Bicep", "", visible(c.WithoutBicep()), false)
 	add("Fix, portal", "", visible(c.Remediation.Portal), false)
 	add("Criteria", "criterion", visible(linkText(c.Criteria)), false)
 	add("Types", "resource", visible(strings.Join(c.Types, ", ")), false)
@@ -362,6 +363,9 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 	p.Coverage = table(coverage, limit, "entries", func(c tickmark.Coverage) any {
 		row := struct{ Scope, Source, Items, Declared, Complete, Missing string }{
 			Scope: visible(c.Scope), Source: visible(c.Source), Items: number(c.Items), Declared: "not stated", Complete: "not stated",
+		}
+		if isLeftOut(&c) {
+			row.Scope = "the whole source"
 		}
 		if c.Declared >= 0 {
 			row.Declared = number(c.Declared)

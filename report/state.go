@@ -344,6 +344,8 @@ func nextStep(r tickmark.Reason) string {
 		return "declared not in use; renew it before it ends"
 	case tickmark.ReasonExcluded:
 		return "collect that scope, too, or keep the reason ready"
+	case tickmark.ReasonNotNamed:
+		return "name that scope, too, if the population has it"
 	case tickmark.ReasonNotRead:
 		return "read its source: --show not-read says how"
 	case tickmark.ReasonNeedsPeople:

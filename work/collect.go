@@ -126,7 +126,12 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 			return kept, secrets + people
 		}
 	}
-	run, err := collect.Run(ctx, o.Sources, o.Collect)
+	ask := o.Collect
+	ask.Exclude = slices.DeleteFunc(slices.Clone(ask.Exclude), func(x collect.Exclusion) bool {
+		_, out := o.LeftOut[x.Scope] // nothing of it will be met
+		return out
+	})
+	run, err := collect.Run(ctx, o.Sources, ask)
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,11 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if len(c.Paths) == 0 {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
 	}
+	if len(c.Paths) == 1 { // of several, the others are assessed all the same
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
+	}
 	observed := now
 	if c.Record {
 		// What is recorded was observed when it was read, whatever instant the
@@ -251,27 +256,30 @@ func (c *assessCommand) status(rc *runContext, a *work.Assessed) error {
 // explain says on standard error why the assessment is incomplete, for a
 // status without a reason helps nobody; a list of problems just shown does.
 func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
+	left, open := report.LeftOut(a.Coverage), report.Open(a.Coverage)
+	partly := slices.ContainsFunc(a.NotRead, func(s check.SourceNotRead) bool { return s.Partly })
+	why := ""
 	switch n := len(a.Problems); {
 	case strings.HasPrefix(c.Show, "problems") && n > 0:
+		return
 	case n == 1:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s\n", printable(a.Problems[0].Input), printable(a.Problems[0].What))
+		why = fmt.Sprintf("%s: %s", printable(a.Problems[0].Input), printable(a.Problems[0].What))
 	case n > 1:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s; and %d more (--show problems)\n", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
+		why = fmt.Sprintf("%s: %s; and %d more (--show problems)", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
 	case a.Undecided():
-		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one result could be decided (--show unknown says why)")
-	case len(report.Open(a.Coverage)) > 0:
-		open := report.Open(a.Coverage)
-		if left := report.LeftOut(a.Coverage); len(left) > 0 {
-			fmt.Fprintf(rc.Err, "tickmark: not read, and nobody said why: %s (--show not-read says what that leaves unknown)\n", strings.Join(left, ", "))
-		}
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %d questions were not wholly answered: %s (--show coverage says why)\n", len(open), strings.Join(open[:min(3, len(open))], ", "))
-	case len(report.LeftOut(a.Coverage)) > 0:
-		left := report.LeftOut(a.Coverage)
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: not read, and nobody said why: %s (--show not-read says what that leaves unknown); collect --exclude %s=WHY keeps a reason\n", strings.Join(left, ", "), left[0])
-	case slices.ContainsFunc(a.NotRead, func(s check.SourceNotRead) bool { return s.Partly }):
-		fmt.Fprintln(rc.Err, "tickmark: incomplete: questions or scopes were left out without a reason (--show coverage says which); collect --exclude SCOPE=WHY keeps one")
-	default:
-		fmt.Fprintln(rc.Err, "tickmark: incomplete: an input is known to be cut (--show types says which)")
+		why = "not one result could be decided (--show unknown says why)"
+	case len(open) > 0:
+		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
+	case partly:
+		why = "questions were left out without a reason (--show coverage says which)"
+	case len(left) == 0:
+		why = "an input is known to be cut (--show types says which)"
+	}
+	if why != "" {
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s\n", why)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: not read, and nobody said why: %s (--show not-read says what that leaves unknown)\n", strings.Join(left, ", "))
 	}
 }
 

@@ -154,6 +154,7 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 			{Label: "Rule (Azure Policy)", Text: string(rule)},
 			{Label: "To fix: Azure CLI", Text: k.Remediation.CLI},
 			{Label: "To fix: Bicep", Text: k.Remediation.Bicep},
+			{Label: "No Bicep, because", Text: k.WithoutBicep()},
 			{Label: "To fix: portal", Text: k.Remediation.Portal},
 			{Label: "Controls that use it", Items: v.Controls},
 			{Label: "References", Items: k.References},

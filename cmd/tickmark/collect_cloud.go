@@ -37,7 +37,7 @@ type cloudFlags struct {
 	GitHubKey    string   `name:"github-key" placeholder:"FILE" help:"Its private key (PEM)." env:"TICKMARK_GITHUB_KEY" type:"path"`
 
 	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named. What is left out is unknown, and the status 3, unless --exclude or --decline says why."`
-	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID."`
+	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID: they are the population, and nothing is said of others."`
 	Exclude []string `placeholder:"SCOPE=REASON" help:"Leave a scope or a source out (/subscriptions/ID=why, power=why); the reason is kept with the coverage." sep:"none"`
 	Decline []string `placeholder:"ASK=REASON" help:"Declare that the organisation does not have something, such as graph/access-reviews or power; needs --until." sep:"none"`
 	Until   string   `placeholder:"DATE" help:"The last day of what --decline declares (2026-12-31)."`
@@ -60,9 +60,12 @@ type cloudSetup struct {
 // whoever reads in its stead, as a trial, accepting a writer or keeping names
 // that are to be replaced now, did not read this one's pages.
 func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
-	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	b := []string{
+		"--auth=" + kind, "--tenant=" + tenant, "--client=" + f.Client, "--github-app=" + f.GitHubApp,
+		"--github-installation=" + f.Installation, fmt.Sprint("--try=", try),
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
-		b = append(b, name+"="+s.accepted[name])
+		b = append(b, "--accept-writer "+name+"="+s.accepted[name])
 	}
 	s.options.Bound = b
 }
@@ -261,7 +264,7 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 	if err != nil {
 		return nil, usageError("--until "+f.Until, "until when is it declined?", "what is declared not to be there must be looked at again: --until 2026-12-31")
 	}
-	until = until.AddDate(0, 0, 1)
+	until = until.AddDate(0, 0, 1).Add(-time.Second) // the end of that day
 	if !until.After(rc.Now()) {
 		return nil, usageError("--until "+f.Until, "the day is past", "what is declared must still hold")
 	}
