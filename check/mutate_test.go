@@ -33,7 +33,7 @@ type place struct {
 type mutator struct {
 	d        *differential
 	check    *catalog.Check
-	related  []string // types that either side looks up
+	related  []string          // types that either side looks up
 	names    map[string]string // of related objects, by lower-case type
 	places   []*place
 	defaults time.Time
