@@ -220,7 +220,8 @@ func TestDifferentialSees(t *testing.T) {
 	}
 	less := *list
 	less.List = slices.DeleteFunc(slices.Clone(list.List), func(p check.Counterpart) bool { return p.Check == "st-https" })
-	if got := d.unmapped(&less); len(got) != 1 || !strings.Contains(got[0], "st-https") {
+	got := slices.DeleteFunc(d.unmapped(&less), func(f string) bool { return !strings.HasPrefix(f, "st-https") })
+	if len(got) != 1 {
 		t.Errorf("a check without its counterpart: got %q", got)
 	}
 }
