@@ -103,8 +103,8 @@ func ParseCounterparts(file string, src []byte, c *catalog.Catalog) (*Counterpar
 	aliases := Aliases(c)
 	seen := map[string]bool{}
 	var problems []error
-	bad := func(check, policy, format string, args ...any) {
-		problems = append(problems, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf(format, args...), Where: file + ": " + check + ", " + policy})
+	bad := func(id, guid, format string, args ...any) {
+		problems = append(problems, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf(format, args...), Where: file + ": " + id + ", " + guid})
 	}
 	for i := range out.List {
 		p := &out.List[i]
