@@ -21,7 +21,10 @@ type Reference struct {
 	Profiles []Profile
 	Scope    []ReportScope
 	Reports  []ReportProfile
-	Glossary []Term
+	// ServiceLevels and Certifications are what providers promise and show.
+	ServiceLevels  []ServiceLevel
+	Certifications []Certification
+	Glossary       []Term
 	// Explanations are our own words on the criteria.
 	Explanations []Explanation
 	// Interview are the questions of an adoption.
@@ -169,6 +172,8 @@ func (l *Library) readReference(f file) []error {
 		Explained  []Explanation     `yaml:"explanations"`
 		Frameworks []Framework       `yaml:"frameworks"`
 		Sources    []CrosswalkSource `yaml:"sources"`
+		Levels     []ServiceLevel    `yaml:"serviceLevels"`
+		Certified  []Certification   `yaml:"certifications"`
 	}
 	if err := decode(f, m, &body); err != nil {
 		return []error{err}
@@ -178,6 +183,8 @@ func (l *Library) readReference(f file) []error {
 	l.Services = append(l.Services, body.Services...)
 	l.Scope = append(l.Scope, body.Scope...)
 	l.Reports = append(l.Reports, body.Reports...)
+	l.ServiceLevels = append(l.ServiceLevels, body.Levels...)
+	l.Certifications = append(l.Certifications, body.Certified...)
 	l.Glossary = append(l.Glossary, body.Glossary...)
 	l.Interview = append(l.Interview, body.Interview...)
 	l.Explanations = append(l.Explanations, body.Explained...)
@@ -188,10 +195,23 @@ func (l *Library) readReference(f file) []error {
 	for key, list := range map[string]int{
 		"areas": len(body.Areas), "profiles": len(body.Profiles), "services": len(body.Services), "scope": len(body.Scope),
 		"reports": len(body.Reports), "glossary": len(body.Glossary), "interview": len(body.Interview),
-		"frameworks": len(body.Frameworks), "sources": len(body.Sources),
+		"frameworks": len(body.Frameworks), "sources": len(body.Sources), "serviceLevels": len(body.Levels), "certifications": len(body.Certified),
 	} {
 		for i := range list {
-			l.places[fmt.Sprintf("%s/%s", key, nameOf(key, i, &body.Areas, &body.Profiles, &body.Services, &body.Glossary))] = place{f.name, child(m, key), i}
+			name := fmt.Sprint(i)
+			switch key {
+			case "areas":
+				name = body.Areas[i].ID
+			case "profiles":
+				name = body.Profiles[i].ID
+			case "services":
+				name = body.Services[i].ID
+			case "reports":
+				name = body.Reports[i].ID
+			case "glossary":
+				name = body.Glossary[i].Term
+			}
+			l.places[key+"/"+name] = place{f.name, child(m, key), i}
 		}
 	}
 	return nil
@@ -202,20 +222,6 @@ type place struct {
 	file string
 	list ast.Node
 	i    int
-}
-
-func nameOf(key string, i int, areas *[]Area, profiles *[]Profile, services *[]Service, terms *[]Term) string {
-	switch key {
-	case "areas":
-		return (*areas)[i].ID
-	case "profiles":
-		return (*profiles)[i].ID
-	case "services":
-		return (*services)[i].ID
-	case "glossary":
-		return (*terms)[i].Term
-	}
-	return fmt.Sprint(i)
 }
 
 func (l *Library) at(key, format string, args ...any) error {
@@ -312,6 +318,7 @@ func (l *Library) validateReference() []error {
 		}
 	}
 	out = append(out, l.validateReports(seen)...)
+	out = append(out, l.validateAssurance(seen)...)
 	return append(out, l.validateWords()...)
 }
 
@@ -372,9 +379,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		reports[r.ID] = true
 		for _, c := range r.Cadence {
 			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
-			if len(c.PeriodEnds)+len(c.Dates) == 0 {
-				ok = ok && c.Note != ""
-			}
+			ok = ok && (len(c.PeriodEnds)+len(c.Dates) == 0) == (c.Unknown != "")
 			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
 				ok = ok && isDay(d)
 			}
@@ -385,7 +390,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 				ok = ok && isDay(b.Issued) && isDay(b.From) && isDay(b.To)
 			}
 			if !ok {
-				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or a note why not, and an https source", r.ID, c.From))
+				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or, under unknown, why not, and an https source", r.ID, c.From))
 			}
 		}
 	}
