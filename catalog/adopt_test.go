@@ -63,7 +63,7 @@ func find(list []*catalog.Control, id string) *catalog.Control {
 func lintSet(t *testing.T, l *catalog.Library, s *catalog.ControlSet) []string {
 	t.Helper()
 	var out []string
-	for _, f := range catalog.Lint(expand(t, l, s), catalog.LintOptions{Categories: s.Categories, NotApplicable: s.NotApplicable, Library: l, Criteria: l.Catalog().Criteria}) {
+	for _, f := range catalog.Lint(expand(t, l, s), catalog.LintOptions{Categories: s.Categories, NotApplicable: s.NotApplicable, Set: s, Library: l, Criteria: l.Catalog().Criteria}) {
 		if f.Serious {
 			out = append(out, fmt.Sprintf("%s %s%s: %s", f.Rule, f.Control, f.Criterion, f.What))
 		}

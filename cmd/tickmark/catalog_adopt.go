@@ -420,7 +420,7 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 		if controls, err = set.Expand(l); err != nil {
 			return err
 		}
-		o.Categories, o.Library, o.NotApplicable = set.Categories, l, set.NotApplicable
+		o.Categories, o.Library, o.NotApplicable, o.Set = set.Categories, l, set.NotApplicable, set
 		same = set.SamePerson(l)
 	}
 	findings := []catalog.Finding{}
@@ -481,7 +481,7 @@ type foundService struct {
 
 // servicesFound reads exported objects and says which services they belong to.
 func servicesFound(rc *runContext, l *catalog.Library, paths []string) ([]foundService, error) {
-	if err := present("", paths); err != nil {
+	if err := present(paths); err != nil {
 		return nil, err
 	}
 	now := rc.Now().UTC()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/tickmark/tickmark"
 )
@@ -42,7 +41,7 @@ func (o *output) finish(stderr io.Writer, status int) int {
 
 // present refuses paths that do not exist: what they should have held would
 // otherwise be taken for absent.
-func present(flag string, paths []string) error {
+func present(paths []string) error {
 	for _, p := range paths {
 		if p == "-" {
 			continue
@@ -51,7 +50,7 @@ func present(flag string, paths []string) error {
 			if at, ok := errors.AsType[*fs.PathError](err); ok {
 				err = at.Err // the path stands before it, made printable
 			}
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: strings.TrimSpace(flag + " " + printable(p)), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: printable(p), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
 		}
 	}
 	return nil
