@@ -62,7 +62,7 @@ type LeftOut struct {
 
 // ReadAdoption reads an adoption strictly, with places in its errors.
 func (l *Library) ReadAdoption(name string, data []byte) (*Adoption, error) {
-	f := file{name, data}
+	f := file{name: name, data: data}
 	m, err := parseYAML(f)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (s *ControlSet) YAML() ([]byte, error) {
 
 // ReadControlSet reads a control set strictly, with places in its errors.
 func ReadControlSet(name string, data []byte) (*ControlSet, error) {
-	f := file{name, data}
+	f := file{name: name, data: data}
 	m, err := parseYAML(f)
 	if err != nil {
 		return nil, err

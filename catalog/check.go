@@ -53,9 +53,23 @@ type Check struct {
 	Remediation Remediation `yaml:"remediation"`
 	Retired     *Retired    `yaml:"retired,omitempty"`
 	References  []string    `yaml:"references"`
+	// Override says that an organisation has changed the check, or added it; nil
+	// for a check as the library has it.
+	Override *CheckOverride `yaml:"override,omitempty"`
 	// File and Line say where the check is defined, for messages.
 	File string `yaml:"-"`
 	Line int    `yaml:"-"`
+}
+
+// CheckOverride is where the override of a check was recorded. It is part of
+// the pinned catalogue, so that results show by whose rule they came about.
+type CheckOverride struct {
+	Own       bool   `yaml:"own" json:"own"`
+	Version   int64  `yaml:"version" json:"version"`
+	Effective string `yaml:"effective" json:"effective"`
+	Recorded  string `yaml:"recorded" json:"recorded"`
+	Actor     string `yaml:"actor" json:"actor"`
+	Reason    string `yaml:"reason" json:"reason"`
 }
 
 // Join sets records of Type beside each judged resource, as its member

@@ -40,6 +40,9 @@ var vague = regexp.MustCompile(`(?i)\b(as needed|as required|as appropriate|wher
 // passive statements of the form "access is reviewed" name no actor.
 var actor = regexp.MustCompile(`\{[A-Za-z]*([Oo]wner|[Ll]ead|[Mm]anager|[Rr]ole|[Tt]eam|[Oo]fficer|[Aa]pprover|[Rr]eviewer|[Ee]ngineer|[Aa]dmin(istrator)?|[Bb]oard|[Cc]hair|[Ee]xecutive|[Ss]ponsor|[Cc]ontact|[Cc]ommander|[Bb]ody)[A-Za-z]*\}|\b(Azure Policy|Conditional Access|Microsoft Entra ID|Defender|the pipeline|the gateway|Key Vault|Intune|management|engineers?|developers?|the board)\b`)
 
+// role finds the people of whom an organisation speaks in its own words.
+var role = regexp.MustCompile(`(?i)\b(lead|head|manager|owner|officer|team|desk|reviewer|approver|administrators?|director|president|committee|operations|counsel|auditor|coordinator|custodian|analyst|architect|CEO|CTO|CISO|CIO|CFO|COO|DPO)\b`)
+
 var cadence = map[string]*regexp.Regexp{
 	"daily":      regexp.MustCompile(`(?i)\b(daily|every (business |working )?day|each (business |working )?day|24 hours|nightly|every night)\b|\{cadence`),
 	"weekly":     regexp.MustCompile(`(?i)\b(weekly|every week|each week|once a week|(mon|tues|wednes|thurs|fri)day)\b|\{(cadence|weekday)`),
@@ -246,6 +249,28 @@ func lintBoilerplate(controls []*Control, l *Library) []Finding {
 			Rule: "boilerplate", What: fmt.Sprintf("%d of %d statements stand as the library words them", same, len(controls)),
 			Hint: "describe what you do; an auditor tests the words, and yours are easier to meet",
 		})
+	}
+	return out
+}
+
+// LintOver lists the serious findings that a library with overrides has and
+// the one below it has not: what the overrides bring in.
+func (l *Library) LintOver(base *Library) []Finding {
+	type key struct{ rule, control, criterion string }
+	o := LintOptions{Criteria: l.catalog.Criteria, Library: base}
+	had := map[key]bool{}
+	for _, f := range Lint(base.Controls, o) {
+		had[key{f.Rule, f.Control, f.Criterion}] = true
+	}
+	var out []Finding
+	for _, f := range Lint(l.Controls, o) {
+		own := l.Override("control", f.Control) != nil && l.Override("control", f.Control).Own()
+		if f.Rule == "no-actor" && own && role.MatchString(l.Control(f.Control).Statement) {
+			continue // the library leaves the actor to a field; an organisation names its role
+		}
+		if f.Serious && !had[key{f.Rule, f.Control, f.Criterion}] && (f.Rule != "unfilled" || own) {
+			out = append(out, f)
+		}
 	}
 	return out
 }

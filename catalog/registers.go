@@ -391,9 +391,9 @@ func (l *Library) validateRegisters() []error {
 		out = append(out, l.validateTracker(ids)...)
 	}
 	for _, k := range l.Controls {
-		for _, r := range k.Risks {
+		for i, r := range k.Risks {
 			if len(l.Risks) > 0 && !ids["risks/"+r] {
-				out = append(out, problem(k.File, nil, fmt.Sprintf("risk %q does not exist", r), "registers/risks.yaml lists them"))
+				out = append(out, l.documents[k.ID].problem("risks", i, "risk %q does not exist; registers/risks.yaml lists them", r))
 			}
 		}
 	}

@@ -33,6 +33,9 @@ func lineProblem(name string, line int, what string) error {
 
 // parseYAML reads exactly one YAML document with a mapping in it.
 func parseYAML(f file) (*ast.MappingNode, error) {
+	if f.root != nil {
+		return f.root, nil
+	}
 	tree, err := parser.ParseBytes(f.data, 0)
 	if err != nil {
 		return nil, yamlProblem(f.name, err)
@@ -89,11 +92,19 @@ func child(m ast.Node, key string) ast.Node {
 		return nil
 	}
 	for _, v := range mapping.Values {
-		if v.Key.String() == key {
+		if keyOf(v) == key {
 			return v.Value
 		}
 	}
 	return nil
+}
+
+// keyOf is the text of a member's key, whatever quotes it is written in.
+func keyOf(v *ast.MappingValueNode) string {
+	if s, ok := v.Key.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return v.Key.String()
 }
 
 // element returns the element at index i of the sequence n, or n itself.
