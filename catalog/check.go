@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -70,6 +71,18 @@ type CheckOverride struct {
 	Recorded  string `yaml:"recorded" json:"recorded"`
 	Actor     string `yaml:"actor" json:"actor"`
 	Reason    string `yaml:"reason" json:"reason"`
+}
+
+// String says in one sentence whose word the check is.
+func (o *CheckOverride) String() string {
+	if o == nil {
+		return ""
+	}
+	what := "changed by the organisation"
+	if o.Own {
+		what = "the organisation's own"
+	}
+	return fmt.Sprintf("%s: version %d, effective %s, recorded %s by %s: %s", what, o.Version, o.Effective, o.Recorded, o.Actor, o.Reason)
 }
 
 // Join sets records of Type beside each judged resource, as its member

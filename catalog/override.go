@@ -110,6 +110,15 @@ func kindOfList(list string) *entryKind {
 	return &entryKinds[i]
 }
 
+// KindOf names the kind of the entries of a list, such as risk for risks; ""
+// where its entries cannot be overridden.
+func KindOf(list string) string {
+	if k := kindOfList(list); k != nil {
+		return k.name
+	}
+	return ""
+}
+
 // OverrideLists are the members that a file of overrides may have.
 func OverrideLists() []string {
 	out := make([]string, len(entryKinds))

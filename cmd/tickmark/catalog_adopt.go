@@ -181,12 +181,12 @@ func printInterview(w io.Writer, l *catalog.Library) error {
 type controlsLintCommand struct {
 	File    string `arg:"" optional:"" help:"A control set (YAML); without it the library itself is judged." type:"path"`
 	Serious bool   `help:"Only what an auditor would have to raise."`
-	formFlags
+	entryFlags
 }
 
 // Run judges a control set; it ends with 1 when something serious is found.
 func (c *controlsLintCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,15 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 	}
 	findings := []catalog.Finding{}
 	serious := 0
-	for _, f := range catalog.Lint(controls, o) {
+	all := catalog.Lint(controls, o)
+	if c.File == "" && len(l.Overrides()) > 0 { // what the organisation says is judged beside the library
+		base, err := library()
+		if err != nil {
+			return err
+		}
+		all = append(catalog.Lint(base.Controls, o), l.LintOver(base)...)
+	}
+	for _, f := range all {
 		if f.Serious {
 			serious++
 		} else if c.Serious {

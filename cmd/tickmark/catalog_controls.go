@@ -29,7 +29,7 @@ type controlsListCommand struct {
 
 // Run lists the controls.
 func (c *controlsListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *controlsListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Name, key, k.Nature, k.Frequency, criteriaOf(k.Criteria), fmt.Sprint(len(k.Checks))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d controls; checks bear on %d of them, the others are shown by people's evidence. Criteria in parentheses are supported, not met, by the control.", len(list), automated)}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("control", list, func(k *catalog.Control) string { return k.ID }))
 }
 
 // checklist prints the items of a checklist with their controls.
@@ -76,12 +76,12 @@ func (c *controlsListCommand) checklist(rc *runContext, l *catalog.Library) erro
 
 type controlsShowCommand struct {
 	ID string `arg:"" help:"A control's id."`
-	formFlags
+	entryFlags
 }
 
 // Run shows one control.
 func (c *controlsShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *controlsShowCommand) Run(rc *runContext) error {
 		}
 		return noSuch("control", c.ID, ids, "controls")
 	}
-	return c.show(rc, controlEntry(l, k), k)
+	return c.entry(rc, l, controlEntry(l, k), k, "control/"+k.ID)
 }
 
 func controlEntry(l *catalog.Library, k *catalog.Control) *report.Entry {
@@ -168,11 +168,11 @@ func testSteps(steps []catalog.TestStep) []string {
 	return out
 }
 
-type controlsExportCommand struct{ formFlags }
+type controlsExportCommand struct{ entryFlags }
 
 // Run prints all controls.
 func (c *controlsExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -197,5 +197,5 @@ func (c *controlsExportCommand) Run(rc *runContext) error {
 			strings.Join(testSteps(k.Operating), "\n"), strings.Join(k.Deviations, "\n"), strings.Join(checks, " "),
 		})
 	}
-	return c.print(rc, t, l.Controls)
+	return c.list(rc, l, t, l.Controls, keysOf("control", l.Controls, func(k *catalog.Control) string { return k.ID }))
 }

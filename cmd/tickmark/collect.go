@@ -116,11 +116,15 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	}
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
+	choices, err := assessOptions(rc, c.dataFlags, rc.Now().UTC())
+	if err != nil {
+		return err
+	}
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	got, err := work.Collect(rc.Context, work.CollectOptions{
 		Sources: s.sources, Collect: s.options, Trial: c.Try, Accepted: s.accepted,
-		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
+		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
 	if perr := people.save(); perr != nil {
