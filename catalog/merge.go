@@ -16,6 +16,10 @@ func merge(base, patch ast.Node) ast.Node {
 	if !ok || !ok2 {
 		return withoutNulls(patch)
 	}
+	return mergeMembers(b, p)
+}
+
+func mergeMembers(b, p *ast.MappingNode) *ast.MappingNode {
 	out := ast.Mapping(p.Start, false, b.Values...)
 	for _, v := range p.Values {
 		key := keyOf(v)
@@ -35,10 +39,13 @@ func merge(base, patch ast.Node) ast.Node {
 
 // withoutNulls is what a patch says where there is nothing to merge it with.
 func withoutNulls(n ast.Node) ast.Node {
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
-		return n
+	if m, ok := n.(*ast.MappingNode); ok {
+		return membersWithoutNulls(m)
 	}
+	return n
+}
+
+func membersWithoutNulls(m *ast.MappingNode) *ast.MappingNode {
 	out := ast.Mapping(m.Start, false)
 	for _, v := range m.Values {
 		if _, null := v.Value.(*ast.NullNode); !null {

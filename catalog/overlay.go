@@ -130,6 +130,15 @@ func (v *overlay) here(n ast.Node, own bool) ast.Node {
 	})
 }
 
+// hereMapping is here for what is a mapping; anything else becomes an empty
+// one, which no validator lets pass.
+func (v *overlay) hereMapping(n ast.Node, own bool) *ast.MappingNode {
+	if m, ok := v.here(n, own).(*ast.MappingNode); ok {
+		return m
+	}
+	return ast.Mapping(v.here(n, own).GetToken(), false)
+}
+
 // places turns the virtual places of problems into those of the overrides.
 func (v *overlay) places(err error) error {
 	var list []error
@@ -159,7 +168,7 @@ func (v *overlay) places(err error) error {
 
 // flatten lists what errors.Join joined.
 func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself is taken apart, not what it wraps
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // the join itself is taken apart, not what it wraps
 		var out []error
 		for _, e := range joined.Unwrap() {
 			out = append(out, flatten(e)...)
@@ -298,16 +307,17 @@ func rendered(name string, root *ast.MappingNode) (file, error) {
 // has; change may adjust the result.
 func (v *overlay) single(o *Override, files []file, folder, group string, change func(base, patch, merged *ast.MappingNode)) (file, bool) {
 	k := kindNamed(o.Kind)
-	patch, ok := v.here(o.node, true).(*ast.MappingNode)
-	if !ok || !idForm.MatchString(o.ID) {
+	patch := v.hereMapping(o.node, true)
+	if !idForm.MatchString(o.ID) {
 		v.bad(k.id, fmt.Sprintf("id %q: want lower-case letters, digits and hyphens", o.ID), "")
 		return file{}, false
 	}
 	i := slices.IndexFunc(files, func(f file) bool {
 		return strings.HasPrefix(f.name, folder+"/") && strings.HasSuffix(f.name, "/"+o.ID+".yaml")
 	})
-	name, base := "", (*ast.MappingNode)(nil)
-	merged := withoutNulls(patch).(*ast.MappingNode) //nolint:forcetypeassert // it keeps the kind of node
+	var name string
+	var base *ast.MappingNode
+	merged := membersWithoutNulls(patch)
 	if i >= 0 {
 		m, err := parseYAML(file{name: files[i].name, data: files[i].data})
 		if err != nil {
@@ -319,7 +329,7 @@ func (v *overlay) single(o *Override, files []file, folder, group string, change
 			v.bad(group, fmt.Sprintf("%s of an entry of the library cannot be changed", group), "")
 			return file{}, false
 		}
-		merged = merge(v.here(m, false), patch).(*ast.MappingNode) //nolint:forcetypeassert // both are mappings
+		merged = mergeMembers(v.hereMapping(m, false), patch)
 	} else {
 		if !v.mayAdd(k, o) {
 			return file{}, false
@@ -513,7 +523,7 @@ func (v *overlay) cell(o *Override) {
 	}
 	o.Library = v.json(base)
 	merged := merge(v.here(base, false), v.here(o.node, true))
-	s := v.here(service, false).(*ast.MappingNode) //nolint:forcetypeassert // child found members in it
+	s := v.hereMapping(service, false)
 	cells, ok := child(s, "cells").(*ast.MappingNode)
 	if !ok {
 		cells = ast.Mapping(s.Start, false)
@@ -569,8 +579,7 @@ func (v *overlay) scope(o *Override) {
 				s.Values, n.Values = append(s.Values, x), append(n.Values, names.Values[k])
 			}
 		}
-		m := e.(*ast.MappingNode) //nolint:forcetypeassert // child found members in it
-		c := ast.Mapping(m.Start, false, m.Values...)
+		c := v.hereMapping(e, false)
 		set(c, "services", s)
 		set(c, "names", n)
 		list.Values[i] = c
@@ -578,7 +587,7 @@ func (v *overlay) scope(o *Override) {
 	if len(before) > 0 {
 		o.Library = v.json(sequenceOf(list, before...))
 	}
-	entry := withoutNulls(v.here(o.node, true)).(*ast.MappingNode) //nolint:forcetypeassert // a scope is a mapping
+	entry := membersWithoutNulls(v.hereMapping(o.node, true))
 	if child(entry, "names") == nil {
 		set(entry, "names", child(entry, "services"))
 	}

@@ -97,7 +97,9 @@ func TestWith(t *testing.T) {
 			return strings.Contains(k.Statement, "When Personio records") && strings.Contains(k.Statement, "{deadline}") && k.Nature == "automated" && len(k.Fields) == 1 &&
 				k.Instance.Days == 2 && k.Instance.Unit == b.Instance.Unit && k.Objective == b.Objective && strings.Contains(b.Statement, "{owner}")
 		}},
-		{"own control", ownControl, "control/own-badge-audit", true, false, func(l *Library) bool { return l.Control("own-badge-audit") != nil && len(l.Controls) == len(base.Controls)+1 }},
+		{"own control", ownControl, "control/own-badge-audit", true, false, func(l *Library) bool {
+			return l.Control("own-badge-audit") != nil && len(l.Controls) == len(base.Controls)+1
+		}},
 		{"check severity and parameter", "checks:\n  - id: m365-spo-sharing\n    severity: critical\n    parameters: {requireAllowedDomains: {defaultValue: true}}", "check/m365-spo-sharing", false, true, func(l *Library) bool {
 			k := l.Catalog().Check("m365-spo-sharing")
 			return k.Severity.String() == "critical" && bytes.Contains(k.Parameters, []byte(`"defaultValue":true`)) && bytes.Contains(k.Parameters, []byte(`"type":"Boolean"`))

@@ -21,10 +21,10 @@ type pageData struct {
 	Style                         template.CSS
 	Engine, Catalog, CatalogShort string
 	// Overridden says how many checks are the organisation's word.
-	Overridden string
-	ObservedDay, Observed, Now    string
-	Origin, Notice                string
-	InputsText, ResourcesText     string
+	Overridden                 string
+	ObservedDay, Observed, Now string
+	Origin, Notice             string
+	InputsText, ResourcesText  string
 	// Population says in sentences how objects and resources add up.
 	Population                        []string
 	Lowers, NothingLowers             string

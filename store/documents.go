@@ -153,7 +153,9 @@ func (s *Store) Documents(ctx context.Context, kind string) ([]history.Document,
 		}
 		out = append(out, d)
 	}
-	slices.SortFunc(out, func(a, b history.Document) int { return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version)) })
+	slices.SortFunc(out, func(a, b history.Document) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version))
+	})
 	return out, rows.Err()
 }
 

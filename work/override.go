@@ -372,12 +372,13 @@ func put(ctx context.Context, st Shelf, list []OverrideVersion, next []overrideB
 	if err != nil {
 		return nil, err
 	}
-	out := make([]OverrideVersion, len(docs))
-	for i, d := range docs {
-		out[i] = OverrideVersion{
-			Kind: next[i].Kind, ID: next[i].ID, Seq: d.Seq, Digest: tickmark.DigestOf(d.Body), Withdrawn: next[i].Withdrawn, Entry: next[i].Entry,
-			Recorded: catalog.Recorded{Version: d.Version, Effective: d.EffectiveFrom, At: d.RecordedAt, Actor: d.Actor, Reason: next[i].Reason, Base: next[i].Base},
-		}
+	out := make([]OverrideVersion, 0, len(docs))
+	for i := range min(len(docs), len(next)) {
+		d, b := docs[i], next[i]
+		out = append(out, OverrideVersion{
+			Kind: b.Kind, ID: b.ID, Seq: d.Seq, Digest: tickmark.DigestOf(d.Body), Withdrawn: b.Withdrawn, Entry: b.Entry,
+			Recorded: catalog.Recorded{Version: d.Version, Effective: d.EffectiveFrom, At: d.RecordedAt, Actor: d.Actor, Reason: b.Reason, Base: b.Base},
+		})
 	}
 	slices.SortFunc(out, func(a, b OverrideVersion) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out, nil

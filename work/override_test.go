@@ -202,8 +202,7 @@ func TestOverrideTampered(t *testing.T) {
 		}
 	}
 	code := func(err error) tickmark.Code {
-		var e *tickmark.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*tickmark.Error](err); ok {
 			return e.Code
 		}
 		return ""
@@ -220,6 +219,7 @@ func TestOverrideTampered(t *testing.T) {
 type oldShelf struct{ docs []history.Document }
 
 func (o oldShelf) Documents(context.Context, string) ([]history.Document, error) { return o.docs, nil }
+
 func (o oldShelf) PutAll(_ context.Context, docs []history.Document, _ time.Time) ([]history.Document, error) {
 	return docs, nil
 }
