@@ -377,19 +377,44 @@ func (v *overlay) fill(fill ast.Node, merged *ast.MappingNode) {
 		v.bad("fill", "fill: want names of fields with the words that stand for them", "")
 		return
 	}
-	text := scalar(statement)
+	// A field may also stand in the tolerance, and be its amount.
+	texts := map[string][2]string{"statement": {"", scalar(statement)}}
+	if t := scalar(child(child(merged, "instance"), "tolerance")); t != "" {
+		texts["tolerance"] = [2]string{"instance", t}
+	}
+	if t := scalar(child(child(child(merged, "instance"), "limit"), "amount")); t != "" {
+		texts["amount"] = [2]string{"limit", t}
+	}
 	for _, x := range m.Values {
 		name, word := keyOf(x), strings.TrimSpace(scalar(x.Value))
-		if word == "" || !strings.Contains(text, "{"+name+"}") {
+		if word == "" || !strings.Contains(texts["statement"][1], "{"+name+"}") {
 			v.bad("fill", fmt.Sprintf("fill: %q is empty, or {%s} does not occur in the statement", name, name), "tickmark controls show lists the fields")
 			return
 		}
-		text = strings.ReplaceAll(text, "{"+name+"}", word)
+		for key, t := range texts {
+			texts[key] = [2]string{t[0], strings.ReplaceAll(t[1], "{"+name+"}", word)}
+		}
 		if list, ok := fields.(*ast.SequenceNode); ok {
 			list.Values = slices.DeleteFunc(list.Values, func(n ast.Node) bool { return scalar(child(n, "name")) == name })
 		}
 	}
-	set(merged, "statement", ast.String(token.String(text, text, statement.GetToken().Position)))
+	for key, t := range texts {
+		in := merged
+		for _, part := range map[string][]string{"instance": {"instance"}, "limit": {"instance", "limit"}}[t[0]] {
+			in = own(in, part)
+		}
+		set(in, key, ast.String(token.String(t[1], t[1], statement.GetToken().Position)))
+	}
+}
+
+// own makes a member's mapping one that may be changed.
+func own(m *ast.MappingNode, key string) *ast.MappingNode {
+	c := ast.Mapping(m.Start, false)
+	if old, ok := child(m, key).(*ast.MappingNode); ok {
+		c = ast.Mapping(old.Start, false, old.Values...)
+	}
+	set(m, key, c)
+	return c
 }
 
 // checkFields are what an organisation may say of a check of the library. The

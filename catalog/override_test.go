@@ -28,7 +28,7 @@ const ownControl = `controls:
     nature: manual
     type: detective
     frequency: quarterly
-    instance: {unit: one quarter, tolerance: two working days, days: 2}
+    instance: {unit: one quarter, tolerance: two working days}
     services: []
     unchecked: badges are not in Azure
     evidence:
@@ -92,10 +92,10 @@ func TestWith(t *testing.T) {
 			x := l.Explanation("CC6.2")
 			return x.Azure == "In our tenant." && x.Looks == base.Explanation("CC6.2").Looks
 		}},
-		{"control fields", "controls:\n  - id: access-leavers\n    fill: {owner: The service desk lead, hrSource: Personio}\n    nature: automated\n    configuration: [{what: leaver workflow, type: graph/lifecycleWorkflows}]\n    instance: {days: 2}", "control/access-leavers", false, false, func(l *Library) bool {
+		{"control fields", "controls:\n  - id: access-leavers\n    fill: {owner: The service desk lead, hrSource: Personio}\n    nature: automated\n    configuration: [{what: leaver workflow, type: graph/lifecycleWorkflows}]\n    instance: {limit: {amount: 2}, tolerance: within 2 business days of the last working day}", "control/access-leavers", false, false, func(l *Library) bool {
 			k, b := l.Control("access-leavers"), base.Control("access-leavers")
 			return strings.Contains(k.Statement, "When Personio records") && strings.Contains(k.Statement, "{deadline}") && k.Nature == "automated" && len(k.Fields) == 1 &&
-				k.Instance.Days == 2 && k.Instance.Unit == b.Instance.Unit && k.Objective == b.Objective && strings.Contains(b.Statement, "{owner}")
+				k.Instance.Limit.Amount == "2" && k.Instance.Limit.Unit == "businessDays" && k.Instance.Unit == b.Instance.Unit && k.Objective == b.Objective && strings.Contains(b.Statement, "{owner}")
 		}},
 		{"own control", ownControl, "control/own-badge-audit", true, false, func(l *Library) bool {
 			return l.Control("own-badge-audit") != nil && len(l.Controls) == len(base.Controls)+1

@@ -453,10 +453,7 @@ func (l *Library) validateWords() []error {
 			out = append(out, problem("explanations.yaml", nil, "criterion "+c.Code+" is not explained", ""))
 		}
 	}
-	questions := map[string]bool{}
-	for _, q := range l.Interview {
-		questions[q.ID] = true
-	}
+	out = append(out, l.validateInterview()...)
 	for _, k := range l.Controls {
 		d := l.documents[k.ID]
 		for i, s := range k.Services {
@@ -470,8 +467,8 @@ func (l *Library) validateWords() []error {
 			}
 		}
 		for i, s := range k.Requires {
-			if l.Service(s) == nil && !questions[s] {
-				out = append(out, d.problem("requires", i, "requires %q, which is neither a service nor a question", s))
+			if q := l.Question(s); l.Service(s) == nil && (q == nil || q.Kind != "yesNo" || !askedFor(q, k)) {
+				out = append(out, d.problem("requires", i, "requires %q, which is neither a service nor a question to be answered with yes or no that is asked for each of the control's categories", s))
 			}
 		}
 	}
@@ -490,6 +487,60 @@ func (l *Library) validateWords() []error {
 		}
 		if !ok {
 			out = append(out, problem("crosswalk.txt", nil, fmt.Sprintf("%s %s %s: the framework, version or a source is not described", a.Framework, a.Version, a.Control), ""))
+		}
+	}
+	return out
+}
+
+// askedFor reports whether a question is asked for every category for which a
+// control is adopted.
+func askedFor(q *Question, k *Control) bool {
+	return !slices.ContainsFunc(k.Categories, func(c string) bool { return !q.Asked([]string{c}) })
+}
+
+// mostQuestions is how many questions an interview may have, those for the
+// organisation's name, its categories and its services included.
+const mostQuestions = 25
+
+// validateInterview requires that every question decides something, and that
+// the defaults of fields name questions that exist.
+func (l *Library) validateInterview() []error {
+	var out []error
+	seen := map[string]bool{}
+	for i := range l.Interview {
+		q := &l.Interview[i]
+		key := fmt.Sprintf("interview/%d", i)
+		role := strings.HasPrefix(q.ID, "roles.") && q.Kind == "role" || strings.HasPrefix(q.ID, "systems.") && q.Kind == "system"
+		switch {
+		case q.ID == "" || seen[q.ID] || q.Ask == "" || q.Why == "" || !role && q.Kind != "yesNo" || role && q.Example == "":
+			out = append(out, l.at(key, "question %q: want an id of its own, a kind that suits it, what to ask and why; an example of a role or system", q.ID))
+		case l.Decides(q) == "":
+			out = append(out, l.at(key, "question %q decides nothing: no control requires it and no default names it", q.ID))
+		case (len(q.Excuses) > 0) != (q.Because != ""):
+			out = append(out, l.at(key, "question %q: criteria are excused with a reason only", q.ID))
+		}
+		seen[q.ID] = true
+		for _, c := range q.Categories {
+			if !slices.Contains(categories, c) {
+				out = append(out, l.at(key, "category %q: want one of %v", c, categories))
+			}
+		}
+		for _, c := range q.Excuses {
+			if cr := l.catalog.Criterion(c); cr == nil || !slices.Contains(q.Categories, cr.Category) {
+				out = append(out, l.at(key, "question %q excuses %q, which does not exist or is of a category for which it is not asked", q.ID, c))
+			}
+		}
+	}
+	if n := len(l.Interview) + 3; n > mostQuestions {
+		out = append(out, problem("interview.yaml", nil, fmt.Sprintf("%d questions with name, categories and services: want at most %d", n, mostQuestions), ""))
+	}
+	for _, k := range l.Controls {
+		for _, f := range k.Fields {
+			for _, id := range answersIn(f.Default) {
+				if !seen[id] {
+					out = append(out, problem(k.File, nil, fmt.Sprintf("the default of field %q names %q, which is no question", f.Name, id), ""))
+				}
+			}
 		}
 	}
 	return out

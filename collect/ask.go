@@ -108,6 +108,13 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// Sees are the permissions that the identity must have for all of the subject,
+	// so that the list has all rows: Proof must be an ask with Grants, and is asked
+	// for each subject of a batch.
+	Sees []string
+	// Grants tells from the answers of a proof which of the wanted permissions
+	// the identity lacks for the subject; "" if none.
+	Grants func(answers []jsontape.Value, wanted []string) (lacks string)
 	// NotEmpty says that there always is one: an identity to which the list is
 	// empty does not see it. Subscriptions, users, the organisation.
 	NotEmpty bool

@@ -343,7 +343,7 @@ func (r *runner) choose(s *sourceRun) {
 			want(d)
 		}
 		for _, o := range s.asks {
-			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count {
+			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count || o.ask.Entity == entityDescendants && a.listsSubscriptions() {
 				want(o)
 			}
 		}
@@ -357,11 +357,11 @@ func (r *runner) choose(s *sourceRun) {
 	e := &r.opts.Endpoints
 	for _, a := range s.asks {
 		if !wanted[a] {
-			a.skip = &ending{Reason: tickmark.ReasonExcluded, Detail: "it is not among the questions that were asked for"}
+			a.skip = &ending{Reason: tickmark.ReasonNotRead, Detail: "it is not among the questions that were asked for"}
 		}
 		for i := range r.exclusions {
 			if x := &r.exclusions[i]; names(a, x.Scope) {
-				a.skip = &ending{Reason: x.Reason, Detail: leftOutBy(x)}
+				a.skip = &ending{Reason: x.Reason, Detail: x.Why()}
 			}
 		}
 		switch {
@@ -388,8 +388,8 @@ func (a *askRun) first() string {
 	return a.ask.Of[0]
 }
 
-// leftOutBy is who left something out and why.
-func leftOutBy(x *Exclusion) string {
+// Why is who left something out, why and until when.
+func (x *Exclusion) Why() string {
 	s := x.Detail
 	if x.Actor != "" {
 		s += " (" + x.Actor + ")"

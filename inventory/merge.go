@@ -68,6 +68,7 @@ func (m *merger) merge(chunks []chunk) {
 	m.gather()
 	m.blocks(chunks)
 	m.completeTypes()
+	m.met()
 }
 
 // group sorts the resources into buckets by type and the problems into the

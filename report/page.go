@@ -32,6 +32,7 @@ type pageData struct {
 	Worst                             []pageWorst
 	WorstLeft, WorstNone              string
 	Reasons                           []pageReason
+	NotRead                           []pageNotRead
 	Families                          []pageFamily
 	Rows                              []pageRow
 	Verdicts                          []pagePart
@@ -64,6 +65,8 @@ type pageWorst struct{ Link, Title, ID, Severity, Count string }
 
 type pageReason struct{ Link, Name, Text, Next, Count string }
 
+type pageNotRead struct{ Source, Unknown, Why, Do, Criteria string }
+
 type pageSign struct{ Class, Mark, Word, Means string }
 
 type pageGlossary struct {
@@ -90,7 +93,7 @@ type pageRow struct {
 	Bar                                          template.HTML
 	Parts                                        []pagePart
 	Facts                                        []pageFact
-	Rule, NothingMet                             string
+	Rule, NothingMet, Met                        string
 }
 
 type pageLink struct{ Code, Link, Href string }
@@ -130,6 +133,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 	}
 	p.Notice = notice(a, t)
 	p.overview(a, t)
+	p.notRead(a)
 	p.criteria(a)
 	p.rows(a)
 	p.tables(a, o.RowsPerTable)
@@ -186,6 +190,16 @@ func (p *pageData) overview(a *check.Assessment, t totals) {
 	p.WorstNone = "No check fails. What is unknown, or met no resource, is not a pass."
 	for _, r := range t.reasons {
 		p.Reasons = append(p.Reasons, pageReason{"#" + query("reason", visible(string(r.reason))), visible(string(r.reason)), visible(r.reason.Text()), nextStep(r.reason), number(r.count)})
+	}
+}
+
+// notRead lists the sources that were not read, one line each.
+func (p *pageData) notRead(a *check.Assessment) {
+	for i := range a.NotRead {
+		u := &a.NotRead[i]
+		p.NotRead = append(p.NotRead, pageNotRead{
+			visible(notReadName(u)), notReadText(u), visible(notReadWhy(u)), howToRead(a, u), visible(strings.Join(u.Criteria, ", ")),
+		})
 	}
 }
 
@@ -275,7 +289,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	if sh := verdictShares(s.Counts); len(sh) > 0 {
 		r.Bar, r.Parts = bar(sh), parts(sh, query("check", visible(c.ID))+"&verdict=")
 	} else {
-		r.NothingMet = nothingMet(s)
+		r.NothingMet, r.Met = nothingMet(s), met(s)
 	}
 	for _, l := range c.Criteria {
 		link := "direct"
@@ -354,6 +368,9 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 	p.Coverage = table(coverage, limit, "entries", func(c tickmark.Coverage) any {
 		row := struct{ Scope, Source, Items, Declared, Complete, Missing string }{
 			Scope: visible(c.Scope), Source: visible(c.Source), Items: number(c.Items), Declared: "not stated", Complete: "not stated",
+		}
+		if isLeftOut(&c) {
+			row.Scope = "the whole source"
 		}
 		if c.Declared >= 0 {
 			row.Declared = number(c.Declared)

@@ -62,6 +62,9 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	if err := c.withoutLeftOut(s, c.Try); err != nil {
+		return err
+	}
 	if s.options.From, err = day("--from", c.From); err != nil {
 		return err
 	}
@@ -123,7 +126,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, Trial: c.Try, Accepted: s.accepted,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted,
 		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
@@ -235,6 +238,9 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
+	}
+	if silent := s.unreasoned(); len(silent) > 0 {
+		fmt.Fprintf(rc.Err, "  without a reason: %s; the status will be 3 (--exclude %s=WHY, or --decline %s=WHY --until DATE, keeps one)\n", strings.Join(silent, ", "), silent[0], silent[0])
 	}
 }
 

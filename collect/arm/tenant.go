@@ -33,9 +33,9 @@ func tenantAsks() []collect.Ask {
 		{
 			Name: "management-group-names", About: "the management groups that the identity can read",
 			Path: "/providers/Microsoft.Management/managementGroups", APIVersion: "2020-05-01",
-			Entity: "arm/managementGroupNames", Types: []string{"arm/managementGroupNames"},
-			Needs: collect.Need{Permission: "Microsoft.Management/managementGroups/read", Role: roleGroupReader},
-			Doc:   rest + "managementgroups/management-groups/list",
+			Entity: "arm/managementGroupNames", // those that are not readable are left out: it is complete for nothing
+			Needs:  collect.Need{Permission: "Microsoft.Management/managementGroups/read", Role: roleGroupReader},
+			Doc:    rest + "managementgroups/management-groups/list",
 		},
 		{
 			// The root group's name is the tenant's id.
