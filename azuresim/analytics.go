@@ -54,7 +54,7 @@ func (s *Sim) queries(r *http.Request, ws *Workspace) bool {
 	}
 	for i := range s.entries {
 		if s.templates[s.entries[i].tmpl].lower == "microsoft.operationalinsights/workspaces" {
-			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, ws.Name) { //nolint:gosec // bounded by maxEntries
+			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, ws.Name) {
 				return s.allows(access, "Microsoft.OperationalInsights/workspaces/query/read", v.id)
 			}
 		}

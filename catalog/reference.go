@@ -21,7 +21,10 @@ type Reference struct {
 	Profiles []Profile
 	Scope    []ReportScope
 	Reports  []ReportProfile
-	Glossary []Term
+	// ServiceLevels and Certifications are what providers promise and show.
+	ServiceLevels  []ServiceLevel
+	Certifications []Certification
+	Glossary       []Term
 	// Explanations are our own words on the criteria.
 	Explanations []Explanation
 	// Interview are the questions of an adoption.
@@ -172,6 +175,8 @@ func (l *Library) readReference(f file) []error {
 		Explained  []Explanation     `yaml:"explanations"`
 		Frameworks []Framework       `yaml:"frameworks"`
 		Sources    []CrosswalkSource `yaml:"sources"`
+		Levels     []ServiceLevel    `yaml:"serviceLevels"`
+		Certified  []Certification   `yaml:"certifications"`
 	}
 	if err := decode(f, m, &body); err != nil {
 		return []error{err}
@@ -181,6 +186,8 @@ func (l *Library) readReference(f file) []error {
 	l.Services = append(l.Services, body.Services...)
 	l.Scope = append(l.Scope, body.Scope...)
 	l.Reports = append(l.Reports, body.Reports...)
+	l.ServiceLevels = append(l.ServiceLevels, body.Levels...)
+	l.Certifications = append(l.Certifications, body.Certified...)
 	l.Glossary = append(l.Glossary, body.Glossary...)
 	l.Interview = append(l.Interview, body.Interview...)
 	l.Explanations = append(l.Explanations, body.Explained...)
@@ -192,6 +199,7 @@ func (l *Library) readReference(f file) []error {
 		"areas": len(body.Areas), "profiles": len(body.Profiles), "services": len(body.Services), "scope": len(body.Scope),
 		"reports": len(body.Reports), "glossary": len(body.Glossary), "interview": len(body.Interview),
 		"frameworks": len(body.Frameworks), "sources": len(body.Sources), "explanations": len(body.Explained),
+		"serviceLevels": len(body.Levels), "certifications": len(body.Certified),
 	} {
 		for i := range list {
 			name := fmt.Sprint(i)
@@ -316,6 +324,7 @@ func (l *Library) validateReference() []error {
 		}
 	}
 	out = append(out, l.validateReports(seen)...)
+	out = append(out, l.validateAssurance(seen)...)
 	return append(out, l.validateWords()...)
 }
 
@@ -384,9 +393,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		reports[r.ID] = true
 		for _, c := range r.Cadence {
 			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && c.InHand.shows(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
-			if len(c.PeriodEnds)+len(c.Dates) == 0 {
-				ok = ok && c.Note != ""
-			}
+			ok = ok && (len(c.PeriodEnds)+len(c.Dates) == 0) == (c.Unknown != "")
 			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
 				ok = ok && isDay(d)
 			}
@@ -397,7 +404,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 				ok = ok && isDay(b.Issued) && isDay(b.From) && isDay(b.To)
 			}
 			if !ok {
-				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or a note why not, and an https source", r.ID, c.From))
+				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or, under unknown, why not, and an https source", r.ID, c.From))
 			}
 		}
 	}

@@ -266,8 +266,14 @@ type Options struct {
 	Exclude []Exclusion
 	// Bound is what else must be the same for an interrupted run to go on: who
 	// signs in, what Redact replaces, whether it is a trial. Pages that were
-	// read under other terms are not these terms' pages.
+	// read under other terms are not these terms' pages. Each is NAME=VALUE; an
+	// error that names what differs shows both.
 	Bound []string
+	// ResumeWithin is how long after its start an interrupted run may be gone on
+	// with; 0 stands for 24 hours. Older pages are an error and stay. Anew throws
+	// away what an earlier run left in Dir, whatever its plan and age.
+	ResumeWithin time.Duration
+	Anew         bool
 	// From and To bound the logs.
 	From, To time.Time
 	// Redact replaces secret values before anything is written.

@@ -3,6 +3,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,6 +128,14 @@ type Resume struct {
 	Started time.Time
 	// Pages were taken from the working directory and not asked for again.
 	Pages int
+	// Dropped are the pages of an earlier run that Options.Anew threw away.
+	Dropped Dropped
+}
+
+// Dropped is what an earlier run had read and what was thrown away.
+type Dropped struct {
+	Pages   int
+	Started time.Time
 }
 
 func (r *runner) count(rows int)     { r.rows.Add(int64(rows)) }
@@ -209,12 +218,12 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		return nil, err
 	}
 	r.net = newTransport(&r.opts, &r.tune, r.clock)
-	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To}
+	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To, Terms: terms(sources, &r.opts)}
 	if h.To.IsZero() || h.To.After(r.start) { // nobody has read the time to come
 		h.To = r.start.Truncate(time.Second)
 	}
 	var err error
-	if r.spool, err = openSpool(o.Dir, h, &r.tune); err != nil {
+	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: cmp.Or(o.ResumeWithin, resumeWithin), anew: o.Anew}, &r.tune); err != nil {
 		return nil, err
 	}
 	r.to = r.spool.head.To.UTC()

@@ -5,6 +5,7 @@ package collect
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -20,12 +21,7 @@ const (
 )
 
 func (a *askRun) listsSubscriptions() bool {
-	for _, t := range a.ask.Types {
-		if t == typeSubscription {
-			return a.ask.isRoot()
-		}
-	}
-	return false
+	return a.ask.isRoot() && slices.Contains(a.ask.Types, typeSubscription)
 }
 
 // rootGroup is the id of the tenant's root management group, whose name is the

@@ -27,7 +27,7 @@ func notReadName(u *check.SourceNotRead) string {
 // notReadWhy says why nobody read a source.
 func notReadWhy(u *check.SourceNotRead) string {
 	if u.Partly {
-		return "questions or scopes were left out (--show coverage)"
+		return "some of its questions were left out (--show coverage)"
 	}
 	switch u.Reason { //nolint:exhaustive // the others speak for themselves
 	case tickmark.ReasonDeclined:
@@ -46,7 +46,7 @@ func howToRead(a *check.Assessment, u *check.SourceNotRead) string {
 	case u.Reason == tickmark.ReasonDeclined || u.Reason == tickmark.ReasonExcluded:
 		return nextStep(u.Reason)
 	case u.Partly:
-		return "tickmark collect, without --only and --scope"
+		return "tickmark collect, without --only"
 	case u.Source == "m365":
 		return "tickmark export-script --source m365"
 	case u.Source == "devops" || u.Source == "github":

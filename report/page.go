@@ -308,6 +308,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	add("Override", "override", visible(c.Override.String()), false)
 	add("Fix, az", "", lines(c.Remediation.CLI), true)
 	add("Fix, Bicep", "", lines(c.Remediation.Bicep), true)
+	add("No Bicep", "", visible(c.WithoutBicep()), false)
 	add("Fix, portal", "", visible(c.Remediation.Portal), false)
 	add("Criteria", "criterion", visible(linkText(c.Criteria)), false)
 	add("Types", "resource", visible(strings.Join(c.Types, ", ")), false)

@@ -118,6 +118,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
 	p.fact("fix (bicep)", c.Remediation.Bicep)
+	p.fact("no bicep", c.WithoutBicep())
 	p.fact("fix (portal)", c.Remediation.Portal)
 	p.fact("references", strings.Join(c.References, " "))
 	if c.Retired != nil {

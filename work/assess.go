@@ -149,7 +149,7 @@ func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
 // is known to be cut, a question that was not answered, or resources of which
 // not one could be decided. What a person declined or left out with a reason,
 // and what the cloud does not have, stays unknown but needs nobody's attention.
-// A source or scope that a collection left out without a reason does; files are
+// A source or question that a collection left out without a reason does; files are
 // what somebody chose to give, and what nobody gave is only unknown.
 func (a *Assessed) Incomplete() bool {
 	return len(a.Problems) > 0 || a.Undecided() || slices.ContainsFunc(a.Coverage, lacking)

@@ -223,9 +223,9 @@ const allRoles = "Application.Read.All, Directory.Read.All, Policy.Read.All, Aud
 	"DeviceManagementManagedDevices.Read.All, DeviceManagementConfiguration.Read.All, LicenseAssignment.Read.All, Reports.Read.All"
 
 // decided counts the verdicts that say something.
-func (o *outcome) decided() int {
+func (want *outcome) decided() int {
 	n := 0
-	for _, v := range o.verdicts {
+	for _, v := range want.verdicts {
 		if v == tickmark.Pass || v == tickmark.Fail {
 			n++
 		}
@@ -234,11 +234,11 @@ func (o *outcome) decided() int {
 }
 
 // passes are the checks that pass for all that there is.
-func (o *outcome) passes() []string { return o.are(check.StatePass) }
+func (want *outcome) passes() []string { return want.are(check.StatePass) }
 
-func (o *outcome) are(state check.State) []string {
+func (want *outcome) are(state check.State) []string {
 	var out []string
-	for id, s := range o.states {
+	for id, s := range want.states {
 		if s == state {
 			out = append(out, id)
 		}
@@ -270,8 +270,8 @@ func (want *outcome) mistakes(got *outcome) []string {
 	return bad
 }
 
-func (o *outcome) fails(id string) bool {
-	for k, v := range o.verdicts {
+func (want *outcome) fails(id string) bool {
+	for k, v := range want.verdicts {
 		if k[0] == id && v == tickmark.Fail {
 			return true
 		}

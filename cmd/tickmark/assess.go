@@ -67,6 +67,11 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if len(c.Paths) == 0 {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
 	}
+	if len(c.Paths) == 1 { // of several, the others are assessed all the same
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
+	}
 	observed := now
 	if c.Record {
 		// What is recorded was observed when it was read, whatever instant the
@@ -296,7 +301,7 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 	case len(open) > 0:
 		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
 	case partly:
-		why = "questions or scopes were left out without a reason (--show coverage says which)"
+		why = "questions were left out without a reason (--show coverage says which)"
 	case len(left) == 0:
 		why = "an input is known to be cut (--show types says which)"
 	}

@@ -487,6 +487,9 @@ type foundService struct {
 
 // servicesFound reads exported objects and says which services they belong to.
 func servicesFound(rc *runContext, l *catalog.Library, paths []string) ([]foundService, error) {
+	if err := present("", paths); err != nil {
+		return nil, err
+	}
 	now := rc.Now().UTC()
 	a, files, err := work.AssessFiles(rc.Context, paths, file.Options{Stdin: rc.In, ObservedAt: now}, work.AssessOptions{Now: now, Engine: engineVersion()})
 	if err != nil {

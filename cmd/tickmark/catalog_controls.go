@@ -82,6 +82,9 @@ func (c *controlsListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Name, key, k.Nature, k.Frequency, criteriaOf(k.Criteria), fmt.Sprint(len(k.Checks))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d controls; checks bear on %d of them, the others are shown by people's evidence. Criteria in parentheses are supported, not met, by the control.", len(list), automated)}
+	if c.Of != "" {
+		return c.print(rc, t, list)
+	}
 	return c.list(rc, l, t, list, keysOf("control", list, func(k *catalog.Control) string { return k.ID }))
 }
 
@@ -114,6 +117,9 @@ func (c *controlsShowCommand) Run(rc *runContext) error {
 	ids := make([]string, 0, len(controls))
 	for _, k := range controls {
 		if k.ID == c.ID {
+			if c.Of != "" { // the file is the organisation's own word throughout
+				return c.show(rc, controlEntry(l, k), k)
+			}
 			return c.entry(rc, l, controlEntry(l, k), k, "control/"+k.ID)
 		}
 		ids = append(ids, k.ID)
@@ -236,6 +242,9 @@ func (c *controlsExportCommand) Run(rc *runContext) error {
 			k.Instance.Unit, oneLine(k.Population.Of), strings.Join(evidence, "\n"), strings.Join(testSteps(k.Design), "\n"),
 			strings.Join(testSteps(k.Operating), "\n"), strings.Join(k.Deviations, "\n"), strings.Join(checks, " "),
 		})
+	}
+	if c.Of != "" {
+		return c.print(rc, t, controls)
 	}
 	return c.list(rc, l, t, controls, keysOf("control", controls, func(k *catalog.Control) string { return k.ID }))
 }

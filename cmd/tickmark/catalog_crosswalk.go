@@ -99,7 +99,16 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	var states map[string]check.State
 	if len(c.Paths) > 0 {
 		now := rc.Now().UTC()
-		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, work.AssessOptions{Now: now, Engine: engineVersion()})
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
+		choices := work.AssessOptions{Now: now, Engine: engineVersion()}
+		if c.Dir != "" {
+			if choices, err = assessOptions(rc, c.data(), now); err != nil {
+				return err
+			}
+		}
+		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, choices)
 		if err != nil {
 			return err
 		}

@@ -60,9 +60,12 @@ type cloudSetup struct {
 // whoever reads in its stead, as a trial, accepting a writer or keeping names
 // that are to be replaced now, did not read this one's pages.
 func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
-	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	b := []string{
+		"--auth=" + kind, "--tenant=" + tenant, "--client=" + f.Client, "--github-app=" + f.GitHubApp,
+		"--github-installation=" + f.Installation, fmt.Sprint("--try=", try),
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
-		b = append(b, name+"="+s.accepted[name])
+		b = append(b, "--accept-writer "+name+"="+s.accepted[name])
 	}
 	s.options.Bound = b
 }
@@ -261,7 +264,7 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 	if err != nil {
 		return nil, usageError("--until "+f.Until, "until when is it declined?", "what is declared not to be there must be looked at again: --until 2026-12-31")
 	}
-	until = until.AddDate(0, 0, 1)
+	until = until.AddDate(0, 0, 1).Add(-time.Second) // the end of that day
 	if !until.After(rc.Now()) {
 		return nil, usageError("--until "+f.Until, "the day is past", "what is declared must still hold")
 	}

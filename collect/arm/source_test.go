@@ -21,7 +21,7 @@ import (
 var (
 	kebab     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	version   = regexp.MustCompile(`^20\d\d-[01]\d-[0-3]\d(-preview)?$`)
-	page      = regexp.MustCompile(`^https://learn\.microsoft\.com/(rest/api|azure)/[a-z0-9/-]+$`)
+	page      = regexp.MustCompile(`^https://learn\.microsoft\.com/(rest/api|azure)/[a-z0-9./-]+$`)
 	reference = regexp.MustCompile(`\{(\^*)([A-Za-z_][A-Za-z0-9_.]*)\}`)
 	guid      = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )

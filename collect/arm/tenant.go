@@ -46,6 +46,16 @@ func tenantAsks() []collect.Ask {
 			Doc:   rest + "managementgroups/management-groups/get-descendants",
 		},
 		{
+			// The logs of Entra ID are no resource of a subscription: the root group
+			// does not cover them, and Reader has to be assigned at their own scope
+			// (or at /). The answer's type and id are not documented, hence records.
+			Name: "entra-log-export", About: "where the logs of Entra ID are exported to",
+			Path: "/providers/microsoft.aadiam/diagnosticSettings", APIVersion: "2017-04-01",
+			Entity: "arm/entraDiagnosticSettings", Types: []string{"arm/entraDiagnosticSettings"}, Identity: "name",
+			Needs: collect.Need{Permission: "microsoft.aadiam/diagnosticsettings/read at /providers/Microsoft.aadiam", Role: roleReader},
+			Doc:   "https://learn.microsoft.com/azure/templates/microsoft.aadiam/diagnosticsettings",
+		},
+		{
 			Name: "built-in-roles", About: "the built-in role definitions with their actions",
 			Path: "/providers/Microsoft.Authorization/roleDefinitions", Query: "$filter=type%20eq%20'BuiltInRole'", APIVersion: "2022-04-01",
 			Types: []string{"Microsoft.Authorization/roleDefinitions"},

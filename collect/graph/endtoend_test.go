@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -157,7 +158,9 @@ func (c collected) entitiesAgree(t *testing.T) {
 		"policies": "conditionalAccessPolicies", "default": "crossTenantAccessPolicyConfigurationDefault", "partners": "crossTenantAccessPolicyPartners",
 		"definitions": "accessReviewScheduleDefinitions", "instances": "accessReviewInstances", "decisions": "accessReviewDecisions",
 		"assignments": "accessPackageAssignments", "assignmentPolicies": "accessPackageAssignmentPolicies", "workflows": "lifecycleWorkflows",
-		"settings": "sharepointSettings",
+		"settings": "sharepointSettings", "deviceManagement/settings": "deviceManagementSettings",
+		"deviceManagement/roleAssignments":    "deviceManagementRoleAssignmentNames",
+		"deviceManagement/roleAssignments/{}": "deviceManagementRoleAssignments",
 	}
 	// Kinds of one collection, and members of a relation, have types of their own.
 	split := map[string]bool{"signIns": true, "directoryObjects": true}
@@ -177,7 +180,9 @@ func (c collected) entitiesAgree(t *testing.T) {
 			if split[last] || p.Ask == "user-sign-in-activity" {
 				continue
 			}
-			if better, ok := said[last]; ok {
+			if better, ok := said[keyless.ReplaceAllString(strings.TrimSuffix(fragment, "/$entity"), "{}")]; ok {
+				last = better
+			} else if better, ok := said[last]; ok {
 				last = better
 			}
 			if p.Entity != "graph/"+last {
@@ -186,6 +191,9 @@ func (c collected) entitiesAgree(t *testing.T) {
 		}
 	}
 }
+
+// keyless finds the keys in a context.
+var keyless = regexp.MustCompile(`'[^']*'`)
 
 // lastWord is the last segment of a path without keys and lists of members.
 func lastWord(path string) string {
