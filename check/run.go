@@ -27,6 +27,9 @@ type Options struct {
 	Engine string
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
+	// Relax, if set, is called now and then: most of the bytes read so far will
+	// not be read for a while.
+	Relax func()
 }
 
 // runner holds what one run shares.
@@ -76,8 +79,11 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 	if err := r.join(); err != nil {
 		return nil, err
 	}
+	for i := range r.res {
+		r.res[i].Root.Fold() // joining has read the records
+	}
 	chunks := r.chunks(o.Now)
-	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
+	if err := r.evaluate(ctx, chunks, o); err != nil {
 		return nil, err
 	}
 	a := &Assessment{
@@ -159,10 +165,13 @@ func (r *runner) chunks(now time.Time) []*chunk {
 	return out
 }
 
-func (r *runner) evaluate(ctx context.Context, chunks []*chunk, n int) error {
+// relaxChunks is how many chunks are judged between two calls of Options.Relax.
+const relaxChunks = 16
+
+func (r *runner) evaluate(ctx context.Context, chunks []*chunk, o Options) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range workers(n) {
+	for range workers(o.Workers) {
 		wg.Go(func() {
 			ev := &policy.Evaluator{Env: r.env}
 			for ctx.Err() == nil {
@@ -171,6 +180,9 @@ func (r *runner) evaluate(ctx context.Context, chunks []*chunk, n int) error {
 					return
 				}
 				r.evaluateChunk(ev, chunks[i])
+				if o.Relax != nil && i%relaxChunks == relaxChunks-1 {
+					o.Relax()
+				}
 			}
 		})
 	}
@@ -190,7 +202,7 @@ func workers(n int) int {
 func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
 	progs := make([]programs, len(c.rules))
 	c.rows = make([][]pending, len(c.rules))
-	n := c.span.to - c.span.from
+	n, keep := c.span.to-c.span.from, r.lookedUp(c.span)
 	all := make([]pending, n*len(c.rules))
 	for k, i := range c.rules {
 		progs[k] = r.rules.rules[i].programs(c.typ)
@@ -202,7 +214,20 @@ func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
 			v, why := progs[k].judge(ev, res)
 			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
 		}
+		if !keep {
+			res.Root.Fold() // if it was read from a folded inventory
+		}
 	}
+}
+
+// lookedUp reports whether checks look up resources of the span again and again.
+func (r *runner) lookedUp(s span) bool {
+	for _, t := range r.related {
+		if s.from >= t.span.from && s.to <= t.span.to {
+			return true
+		}
+	}
+	return false
 }
 
 // programs are a rule as compiled for one type.
@@ -294,7 +319,13 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 		}
 	}
 	a.Results = &Results{rows: rows}
-	a.Results.explain = func(i int) tickmark.Result { return r.explain(rows[i], reasons.words[rows[i].reason]) }
+	a.Results.explain = func(i int) tickmark.Result {
+		res := r.explain(rows[i], reasons.words[rows[i].reason])
+		if x := int(rows[i].resource); !r.lookedUp(span{x, x + 1}) {
+			r.res[x].Root.Fold()
+		}
+		return res
+	}
 	a.Results.bare = func(i int) tickmark.Result { return r.bare(rows[i], reasons.words[rows[i].reason]) }
 }
 

@@ -202,6 +202,9 @@ func (b *bucket) join() {
 		best := b.refs[i]
 		if j > i+1 {
 			best = b.choose(b.refs[i:j])
+			for _, c := range b.refs[i:j] {
+				c.Root.Fold()
+			}
 		}
 		out = append(out, best)
 		i = j
@@ -340,7 +343,7 @@ func (m *merger) superseded() {
 					kept := slices.DeleteFunc(slices.Clone(b.refs[from:end]), func(r *Resource) bool {
 						return r.Is(Nested) && !r.Is(Direct) && r.Parent == key
 					})
-					b.refs = slices.Concat(b.refs[:from], kept, b.refs[end:])
+					b.refs = slices.Replace(b.refs, from, end, kept...)
 				}
 			}
 		}

@@ -29,6 +29,10 @@ type AssessOptions struct {
 	Catalog *catalog.Catalog
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
+
+	// relax, if set, gives back the memory behind what was read so far; then
+	// the inventory keeps positions, not what was parsed.
+	relax func()
 }
 
 // Assessed is an assessment with what it was made from. The inventory points
@@ -91,11 +95,11 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 	for i := range red {
 		forget(red[i].Received)
 	}
-	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red})
+	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red, Fold: o.relax != nil, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}
-	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers})
+	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}

@@ -130,6 +130,7 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 	if o.Trial {
 		run.Snapshot.Origin = "trial"
 	}
+	o.Assess.relax = run.ReleaseAll
 	a, err := assess(ctx, run.Snapshot, o.Assess, func([]byte) {})
 	if err != nil {
 		_ = run.Close() // the first error is the one to report
