@@ -165,8 +165,10 @@ func (r *runner) chunks(now time.Time) []*chunk {
 	return out
 }
 
-// relaxChunks is how many chunks are judged between two calls of Options.Relax.
-const relaxChunks = 16
+// relaxAfter is how many resources are judged between two calls of
+// Options.Relax: each may lie in memory pages of its own, which the system maps
+// sixteen at a time.
+const relaxAfter = 256
 
 func (r *runner) evaluate(ctx context.Context, chunks []*chunk, o Options) error {
 	var next atomic.Int64
@@ -179,10 +181,7 @@ func (r *runner) evaluate(ctx context.Context, chunks []*chunk, o Options) error
 				if i >= len(chunks) {
 					return
 				}
-				r.evaluateChunk(ev, chunks[i])
-				if o.Relax != nil && i%relaxChunks == relaxChunks-1 {
-					o.Relax()
-				}
+				r.evaluateChunk(ev, chunks[i], o.Relax)
 			}
 		})
 	}
@@ -199,7 +198,7 @@ func workers(n int) int {
 	return n
 }
 
-func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
+func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk, relax func()) {
 	progs := make([]programs, len(c.rules))
 	c.rows = make([][]pending, len(c.rules))
 	n, keep := c.span.to-c.span.from, r.lookedUp(c.span)
@@ -216,6 +215,9 @@ func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
 		}
 		if !keep {
 			res.Root.Fold() // if it was read from a folded inventory
+		}
+		if relax != nil && i%relaxAfter == relaxAfter-1 {
+			relax()
 		}
 	}
 }
@@ -327,6 +329,25 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 		return res
 	}
 	a.Results.bare = func(i int) tickmark.Result { return r.bare(rows[i], reasons.words[rows[i].reason]) }
+	a.Results.detached = func() func(i int) tickmark.Result { return detach(r, rows, reasons.words) }
+}
+
+// detach is bare for the rows without the inventory: what it returns must not
+// hold r.
+func detach(r *runner, rows []row, reasons []tickmark.Reason) func(i int) tickmark.Result {
+	type name struct{ id, typ string }
+	names := make([]name, len(r.inv.Resources))
+	for i := range r.inv.Resources {
+		names[i] = name{r.inv.Resources[i].ID, r.inv.Resources[i].Type}
+	}
+	checks := make([]string, len(r.rules.rules))
+	for i := range r.rules.rules {
+		checks[i] = r.rules.rules[i].check.ID
+	}
+	return func(i int) tickmark.Result {
+		w := rows[i]
+		return tickmark.Result{Check: checks[w.check], Resource: names[w.resource].id, Type: names[w.resource].typ, Verdict: w.verdict, Reason: reasons[w.reason]}
+	}
 }
 
 // order sorts one check's rows by resource id; rows of one type already are.

@@ -91,7 +91,7 @@ type chunk struct {
 // workers finish together, large enough that taking costs nothing.
 const chunkBytes = 1 << 20
 
-// relaxBytes is how much is parsed between two calls of Options.Relax.
+// relaxBytes is how much is read between two calls of Options.Relax.
 const relaxBytes = 16 << 20
 
 // Build parses and identifies every item of s. It fails only if ctx ends; what
@@ -126,7 +126,10 @@ func Build(ctx context.Context, s *tickmark.Snapshot, o Options) (*Inventory, er
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{planned: plannedOnly(s)}, redactions: o.Redactions}
+	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{planned: plannedOnly(s)}, redactions: o.Redactions, relax: o.Relax}
+	if m.relax == nil {
+		m.relax = func() {}
+	}
 	m.merge(chunks)
 	for i := range m.inv.Resources {
 		m.inv.Resources[i].Root.Fold() // merging may have looked into it

@@ -25,6 +25,7 @@ type merger struct {
 	buckets   []bucket
 	lines     lineCounter
 
+	relax      func() // Options.Relax
 	redactions []Redaction
 	byType     map[string]int  // lower-case type → index in buckets
 	damaged    map[[2]int]bool // segment and page → some item could not be read
@@ -61,13 +62,11 @@ func (m *merger) merge(chunks []chunk) {
 		g.Go(func() error { b.join(); return nil })
 	}
 	_ = g.Wait() // joining cannot fail
-	m.questions()
-	m.superseded()
-	m.conflicts()
-	m.imply()
-	m.gather()
-	m.blocks(chunks)
-	m.completeTypes()
+	for _, step := range []func(){m.questions, m.superseded, m.conflicts, m.imply, m.gather, func() { m.blocks(chunks) }, m.completeTypes} {
+		m.relax()
+		step()
+	}
+	m.relax()
 }
 
 // group sorts the resources into buckets by type and the problems into the

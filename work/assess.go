@@ -91,7 +91,11 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 	if err != nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeInternal, What: "the catalogue does not compile", Err: err}
 	}
-	red := inventory.Redact(snap)
+	relax := o.relax
+	if relax == nil {
+		relax = func() {}
+	}
+	red := inventory.RedactRelaxing(snap, relax)
 	for i := range red {
 		forget(red[i].Received)
 	}
@@ -105,6 +109,13 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 	}
 	a.Inputs = inputs(snap, red)
 	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Redactions: red}, nil
+}
+
+// Detach gives up the inventory, and with it the explanations of the results:
+// recording needs neither, and a tenant's are most of what is in memory.
+func (a *Assessed) Detach() {
+	a.Inventory = nil
+	a.Results.Detach()
 }
 
 // inputs lists the pages with the digests of the bytes as received, which a
