@@ -216,7 +216,7 @@ func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk, relax func()) {
 		if !keep {
 			res.Root.Fold() // if it was read from a folded inventory
 		}
-		if relax != nil && i%relaxAfter == relaxAfter-1 {
+		if relax != nil && (i%relaxAfter == relaxAfter-1 || i == n-1) {
 			relax()
 		}
 	}

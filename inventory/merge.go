@@ -459,7 +459,10 @@ func (m *merger) imply() {
 	n := len(m.buckets)
 	for i := range n {
 		graph = graph || strings.HasPrefix(m.buckets[i].lower, "graph/") && len(m.buckets[i].refs) > 0
-		for _, r := range m.buckets[i].refs {
+		for j, r := range m.buckets[i].refs {
+			if j%512 == 511 {
+				m.relax() // ids lie in the pages, in another order
+			}
 			if r.Subscription == "" || r.Subscription == lastSubscription && r.ResourceGroup == lastGroup || !m.implies(r) {
 				continue
 			}

@@ -186,7 +186,7 @@ func frugalRecording() (back func()) {
 }
 
 // recordingBase is what recording takes of memory whatever its size.
-const recordingBase = 48 << 20
+const recordingBase = 32 << 20
 
 // keep records the collection, and removes the spool once it is durable.
 func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected) error {
