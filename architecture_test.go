@@ -147,7 +147,7 @@ func violations(table map[string]layer, tree map[string]*pkg) []string {
 			}
 		}
 		for im, file := range p.external {
-			ok := im == name || im == "store" || im == "azuresim" || im == "report" || im == "catalog" || im == "store/storetest" ||
+			ok := im == name || im == "store" || im == "azuresim" || im == "report" || im == "catalog" || im == "store/storetest" || im == "collect/collecttest" ||
 				slices.Contains(l.imports, "*") || slices.Contains(l.imports, im) || allowedBelow(table, l, im)
 			if !ok {
 				bad = append(bad, file+": external test of "+name+" may not import "+im)

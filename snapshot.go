@@ -89,7 +89,9 @@ type Item struct {
 }
 
 // Coverage is what was asked, answered and refused for one segment. Absence
-// may be concluded only from types listed in Complete.
+// may be concluded only from types listed in Complete. A collection has a
+// segment with neither pages nor questions for each source that it left out:
+// Missing and Detail say why.
 type Coverage struct {
 	Source string `json:"source"`
 	Scope  string `json:"scope"`

@@ -77,6 +77,8 @@ const (
 	ReasonNotOffered      Reason = "notOffered"      // the service or the log does not exist in this cloud
 	ReasonDeclined        Reason = "declined"        // the organisation does not have it, and a person said so with a reason
 	ReasonExcluded        Reason = "excluded"        // a person left the scope out of the collection, with a reason
+	ReasonNotNamed        Reason = "notNamed"        // the collection was told by name what to read, and this is not in it
+	ReasonNotRead         Reason = "notRead"         // nobody asked: the source or question was left out without a reason, or nothing of it was exported
 	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
 )
 
@@ -100,6 +102,8 @@ var reasonText = map[Reason]string{
 	ReasonNotOffered:      "the service is not offered in this cloud",
 	ReasonDeclined:        "the organisation declared that it does not have this",
 	ReasonExcluded:        "the scope was left out of the collection",
+	ReasonNotNamed:        "the scope is not among those that were named as the population",
+	ReasonNotRead:         "nobody asked for it: its source was not read, or not exported",
 	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
 }
 

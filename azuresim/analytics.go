@@ -26,6 +26,10 @@ func (s *Sim) analyticsHandler() http.Handler {
 			s.fail(w, r, http.StatusNotFound, "WorkspaceNotFoundError", "The workspace could not be found.")
 			return
 		}
+		if !s.queries(r, ws) {
+			s.fail(w, r, http.StatusForbidden, "InsufficientAccessError", "The provided credentials have insufficient access to perform the requested operation")
+			return
+		}
 		// 200 requests in 30 seconds for each principal.
 		// https://learn.microsoft.com/azure/azure-monitor/service-limits
 		if left, resets, ok := s.windowed("logAnalytics/"+callOf(r).clientID(), 200, 30*time.Second); !ok {
@@ -39,6 +43,23 @@ func (s *Sim) analyticsHandler() http.Handler {
 		s.fail(w, r, http.StatusNotFound, "PathNotFoundError", "The requested path does not exist.")
 	})
 	return mux
+}
+
+// queries reports whether who asks may query a workspace: whose resource it is
+// decides. A workspace without a resource is anybody's.
+func (s *Sim) queries(r *http.Request, ws *Workspace) bool {
+	access := accessOf(r)
+	if access == nil {
+		return true
+	}
+	for i := range s.entries {
+		if s.templates[s.entries[i].tmpl].lower == "microsoft.operationalinsights/workspaces" {
+			if v := s.varsOf(int32(i)); strings.EqualFold(v.name, ws.Name) {
+				return s.allows(access, "Microsoft.OperationalInsights/workspaces/query/read", v.id)
+			}
+		}
+	}
+	return true
 }
 
 func (s *Sim) workspace(id string) *Workspace {
@@ -60,6 +81,10 @@ func (s *Sim) workspaceTables(q *armRequest) bool {
 		return false
 	}
 	v := s.varsOf(i)
+	if !s.may(q.r, "Microsoft.OperationalInsights/workspaces/tables/read", v.id) {
+		s.forbid(q, "Microsoft.OperationalInsights/workspaces/tables/read", v.id)
+		return true
+	}
 	for j := range s.org.Workspaces {
 		ws := &s.org.Workspaces[j]
 		if !strings.EqualFold(ws.Name, v.name) {

@@ -48,6 +48,10 @@ func (s *Sim) armHandler() http.Handler {
 				return
 			}
 			q.sub = i
+			if !s.shows(q.r, i) {
+				s.forbid(q, "Microsoft.Resources/subscriptions/read", "/subscriptions/"+name)
+				return
+			}
 		}
 		if s.throttledARM(q) {
 			return
@@ -98,6 +102,10 @@ func (s *Sim) armGeneric(q *armRequest) {
 		return
 	}
 	if i := s.find(q.path); i >= 0 {
+		if !s.reads(q.r, i) {
+			s.forbid(q, s.templates[s.entries[i].tmpl].full+"/read", q.path)
+			return
+		}
 		s.write(q.w, q.r, http.StatusOK, s.provider(nil, i))
 		return
 	}
@@ -110,7 +118,10 @@ func (s *Sim) armGeneric(q *armRequest) {
 		s.missing(q)
 		return
 	}
-	rows := s.collection(scope, kind, q)
+	rows, ok := s.shown(q, scope, kind)
+	if !ok {
+		return
+	}
 	s.list(q, len(rows), 1000, func(b []byte, i int) []byte { return s.listed(b, rows[i], scope) })
 }
 
@@ -427,7 +438,7 @@ func (s *Sim) armSpecial(q *armRequest) bool {
 	case get && len(seg) == 2 && q.sub >= 0:
 		s.write(q.w, q.r, http.StatusOK, s.subscriptionBody(q.sub))
 	case get && len(seg) == 3 && q.sub >= 0 && last == "resourcegroups":
-		rows := s.collection("/subscriptions/"+s.subs[q.sub].ID, groupType, q)
+		rows := s.readableOf(q.r, s.collection("/subscriptions/"+s.subs[q.sub].ID, groupType, q), "")
 		s.list(q, len(rows), 1000, func(b []byte, i int) []byte { return s.provider(b, rows[i]) })
 	case get && q.sub >= 0 && last == "resources" && (len(seg) == 3 || len(seg) == 5):
 		s.listResources(q)
@@ -482,7 +493,7 @@ func (s *Sim) readable(i int) bool {
 func (s *Sim) listSubscriptions(q *armRequest) {
 	var rows []int
 	for i := range s.subs {
-		if s.readable(i) {
+		if s.readable(i) && s.shows(q.r, i) {
 			rows = append(rows, i)
 		}
 	}
@@ -507,7 +518,7 @@ func (s *Sim) listResources(q *armRequest) {
 	r := s.ranges[q.sub]
 	for i := r[0]; i < r[1]; i++ {
 		t := s.templates[s.entries[i].tmpl]
-		if t.table != "resources" || want != "" && t.lower != want || !s.exists(i) {
+		if t.table != "resources" || want != "" && t.lower != want || !s.exists(i) || !s.reads(q.r, i) {
 			continue
 		}
 		if v := s.varsOf(i); !ok || inScope(strings.ToLower(v.id), strings.ToLower(group)) {

@@ -28,6 +28,7 @@ type argRequest struct {
 		Scope      string `json:"authorizationScopeFilter"`
 		AllowParts bool   `json:"allowPartialScopes"`
 	} `json:"options"`
+	access []allowance // of who asks; nil is everything
 }
 
 // result is the whole result of a query, kept while a client pages through it.
@@ -102,6 +103,7 @@ func (s *Sim) resourceGraph(q *armRequest) {
 		s.fail(q.w, q.r, http.StatusBadRequest, "BadRequest", "The request body is not a query.")
 		return
 	}
+	body.access = accessOf(q.r)
 	res, err := s.resultOf(&body)
 	if err != nil {
 		s.write(q.w, q.r, http.StatusBadRequest, fmt.Appendf(nil, `{"error":{"code":"BadRequest","message":"Please provide below info when asking for support.","details":[{"code":"InvalidQuery","message":%s}]}}`, quote(err.Error())))
@@ -248,7 +250,7 @@ var indexColumns = []string{
 // resultOf runs a query, or finds its result if the client is paging.
 func (s *Sim) resultOf(body *argRequest) (*result, error) {
 	h := fnv.New64a()
-	fmt.Fprintln(h, body.Query, body.Options.Scope, body.Options.AllowParts, strings.Join(body.Subscriptions, " "), strings.Join(body.ManagementGroups, " "))
+	fmt.Fprintln(h, body.access, body.Query, body.Options.Scope, body.Options.AllowParts, strings.Join(body.Subscriptions, " "), strings.Join(body.ManagementGroups, " "))
 	key := strconv.FormatUint(h.Sum64(), 16)
 	if body.Options.SkipToken != "" {
 		s.mu.Lock()
@@ -384,7 +386,7 @@ func (s *Sim) indexRows(name string, body *argRequest) ([]argRow, error) {
 				continue
 			}
 			below := strings.Count(s.scopeOfEntry(i), "/") > 2
-			if narrow && below && (strings.EqualFold(filter, "AtScopeExact") || strings.EqualFold(filter, "AtScopeAndAbove")) {
+			if !s.readsAs(body.access, i) || narrow && below && (strings.EqualFold(filter, "AtScopeExact") || strings.EqualFold(filter, "AtScopeAndAbove")) {
 				continue
 			}
 			out = append(out, argRow{s: s, entry: i})
@@ -395,14 +397,17 @@ func (s *Sim) indexRows(name string, body *argRequest) ([]argRow, error) {
 	}
 	if name == "resourcecontainers" && tenant {
 		for i := range s.mgroups {
+			if !s.allows(body.access, groupRead, managementGroupID(s.mgroups[i].Name)) {
+				continue
+			}
 			out = append(out, argRow{s: s, entry: -1, text: s.managementGroupRow(&s.mgroups[i])})
 		}
 	}
 	if narrow {
-		out = append(out, s.rowsAbove(name, subs, above, tenant)...)
+		out = append(out, s.rowsAbove(name, subs, above, tenant, body.access)...)
 	}
 	if name == "policyresources" && strings.Contains(strings.ToLower(body.Query), "policystates") {
-		out = append(out, s.stateRows(subs)...)
+		out = append(out, s.stateRows(subs, body.access)...)
 	}
 	return out, nil
 }
@@ -412,7 +417,7 @@ func (s *Sim) indexRows(name string, body *argRequest) ([]argRow, error) {
 func (s *Sim) indexScope(body *argRequest) (subs []int, tenant bool, err error) {
 	if len(body.Subscriptions) > 0 {
 		for _, id := range body.Subscriptions {
-			if i, ok := s.byID[strings.ToLower(id)]; ok && s.readable(i) {
+			if i, ok := s.byID[strings.ToLower(id)]; ok && s.readable(i) && s.touched(body.access, i) {
 				subs = append(subs, i)
 			}
 		}
@@ -423,7 +428,7 @@ func (s *Sim) indexScope(body *argRequest) (subs []int, tenant bool, err error) 
 		return slices.Compact(subs), false, nil
 	}
 	for i := range s.subs {
-		if !s.readable(i) {
+		if !s.readable(i) || !s.touched(body.access, i) {
 			continue
 		}
 		if len(body.ManagementGroups) > 0 {
@@ -440,9 +445,12 @@ func (s *Sim) indexScope(body *argRequest) (subs []int, tenant bool, err error) 
 // rowsAbove returns the rows of the management groups and the tenant: with above
 // those that the subscriptions inherit. The default hides them (fault C26); what
 // belongs to nobody, such as built-in definitions, is always shown.
-func (s *Sim) rowsAbove(name string, subs []int, above, tenant bool) []argRow {
+func (s *Sim) rowsAbove(name string, subs []int, above, tenant bool, access []allowance) []argRow {
 	scopes := map[string]bool{}
 	for _, sub := range subs {
+		if !s.allows(access, "Microsoft.Authorization/roleAssignments/read", "/subscriptions/"+s.subs[sub].ID) {
+			continue // what is inherited shows at the subscription itself
+		}
 		for _, x := range s.scopesAbove("/subscriptions/" + strings.ToLower(s.subs[sub].ID)) {
 			scopes[x] = true
 		}
@@ -458,7 +466,7 @@ func (s *Sim) rowsAbove(name string, subs []int, above, tenant bool) []argRow {
 		builtIn := at == "" && strings.HasSuffix(t.lower, "definitions")
 		// A query of the whole tenant has the management groups below its scope,
 		// but not the root above it.
-		if builtIn || above && scopes[at] || tenant && at != "" {
+		if builtIn || above && scopes[at] || tenant && at != "" && s.readsAs(access, i) {
 			out = append(out, argRow{s: s, entry: i})
 		}
 	}
@@ -487,10 +495,13 @@ func (s *Sim) managementGroupRow(g *ManagementGroup) []byte {
 	})
 }
 
-func (s *Sim) stateRows(subs []int) []argRow {
+func (s *Sim) stateRows(subs []int, access []allowance) []argRow {
 	var out []argRow
 	for _, sub := range subs {
 		for _, st := range s.statesOf(nil, sub, "", false) {
+			if !s.allows(access, "Microsoft.PolicyInsights/policyStates/read", textOf(st["resourceId"])) {
+				continue
+			}
 			id := textOf(st["resourceId"]) + "/providers/microsoft.policyinsights/policystates/" + s.guid(textOf(st["resourceId"]), textOf(st["policyAssignmentId"]))
 			out = append(out, argRow{s: s, entry: -1, text: marshal(map[string]any{
 				"id": id, "name": id[strings.LastIndexByte(id, '/')+1:], "type": "microsoft.policyinsights/policystates", "tenantId": s.org.Tenant.ID,

@@ -38,8 +38,14 @@ func jsonPath(text []byte, path ...string) any {
 // https://learn.microsoft.com/rest/api/managementgroups/management-groups
 func (s *Sim) managementGroups(q *armRequest, seg []string) {
 	if len(seg) == 3 {
-		s.list(q, len(s.mgroups), 1000, func(b []byte, i int) []byte {
-			g := &s.mgroups[i]
+		var groups []*ManagementGroup
+		for i := range s.mgroups {
+			if s.may(q.r, groupRead, managementGroupID(s.mgroups[i].Name)) {
+				groups = append(groups, &s.mgroups[i])
+			}
+		}
+		s.list(q, len(groups), 1000, func(b []byte, i int) []byte {
+			g := groups[i]
 			return append(b, marshal(map[string]any{
 				"id": managementGroupID(g.Name), "type": "Microsoft.Management/managementGroups", "name": g.Name,
 				"properties": map[string]any{"tenantId": s.org.Tenant.ID, "displayName": first(g.Display, g.Name)},
@@ -50,6 +56,10 @@ func (s *Sim) managementGroups(q *armRequest, seg []string) {
 	g := s.managementGroup(seg[3])
 	if g == nil {
 		s.fail(q.w, q.r, http.StatusNotFound, "NotFound", fmt.Sprintf("'%s' does not exist.", seg[3]))
+		return
+	}
+	if !s.may(q.r, groupRead, managementGroupID(g.Name)) {
+		s.forbid(q, groupRead, managementGroupID(g.Name))
 		return
 	}
 	if len(seg) == 5 {
@@ -212,6 +222,10 @@ func (s *Sim) policyStates(q *armRequest, last string) {
 		rows = s.statesOf(rows, sub, scope, q.sub >= 0)
 	}
 	if last == "summarize" {
+		if q.sub >= 0 && !s.may(q.r, "Microsoft.PolicyInsights/policyStates/summarize/read", "/subscriptions/"+s.subs[q.sub].ID) {
+			s.forbid(q, "Microsoft.PolicyInsights/policyStates/summarize/action", q.path)
+			return
+		}
 		bad := 0
 		for _, r := range rows {
 			if r["complianceState"] == "NonCompliant" {
@@ -327,7 +341,7 @@ func (s *Sim) activityLog(q *armRequest) {
 	}
 	rows := s.activities(q.sub, from, to)
 	rows = slices.DeleteFunc(rows, func(a activity) bool {
-		return group != "" && !strings.Contains(strings.ToLower(a.Resource), "/resourcegroups/"+group+"/") || uri != "" && strings.ToLower(a.Resource) != uri
+		return !s.may(q.r, "Microsoft.Insights/eventtypes/values/read", a.Resource) || group != "" && !strings.Contains(strings.ToLower(a.Resource), "/resourcegroups/"+group+"/") || uri != "" && strings.ToLower(a.Resource) != uri
 	})
 	slices.Reverse(rows)
 	s.list(q, len(rows), 200, func(b []byte, i int) []byte { return append(b, marshal(s.activityRecord(&rows[i]))...) })
@@ -335,6 +349,10 @@ func (s *Sim) activityLog(q *armRequest) {
 
 // permissions lists what the caller may do at a scope.
 func (s *Sim) permissions(q *armRequest) {
+	if access := accessOf(q.r); access != nil {
+		s.writeJSON(q.w, q.r, http.StatusOK, map[string]any{"value": s.permissionsAt(access, strings.TrimSuffix(q.lower, "/providers/microsoft.authorization/permissions"))})
+		return
+	}
 	actions, not := []string{"*/read"}, []string{}
 	if id := callOf(q.r).client.identity; id != nil && len(id.Actions) > 0 {
 		actions, not = id.Actions, list(id.NotActions)

@@ -82,16 +82,27 @@ func (c *adoCall) pushes() {
 		return
 	}
 	done := slices.DeleteFunc(slices.Clone(repo.changes), func(x change) bool { return x.status != "completed" })
-	done = within(done, func(x change) time.Time { return x.merged }, parameter(c.r, "searchCriteria.fromDate"), parameter(c.r, "searchCriteria.toDate"))
-	slices.Reverse(done)
-	out := make([]any, len(done))
-	for i, x := range done {
+	shown := within(done, func(x change) time.Time { return x.merged }, parameter(c.r, "searchCriteria.fromDate"), parameter(c.r, "searchCriteria.toDate"))
+	slices.Reverse(shown)
+	out := make([]any, len(shown))
+	for i, x := range shown {
 		out[i] = obj{
 			"pushId": x.n, "date": stamp(x.merged), "pushedBy": c.s.who(x.by), "repository": obj{"id": repo.id},
-			"refUpdates": []any{obj{"name": "refs/heads/" + x.target, "oldObjectId": c.s.sha(x.merge, "before"), "newObjectId": x.merge, "repositoryId": repo.id}},
+			"refUpdates": []any{obj{"name": "refs/heads/" + x.target, "oldObjectId": c.s.before(done, x), "newObjectId": x.merge, "repositoryId": repo.id}},
 		}
 	}
 	c.skip(out)
+}
+
+// before is the commit at which a branch was before a change was merged.
+func (s *Sim) before(done []change, x change) string {
+	last := change{}
+	for _, o := range done {
+		if o.target == x.target && o.merge != x.merge && o.merged.Before(x.merged) && !o.merged.Before(last.merged) {
+			last = o
+		}
+	}
+	return first(last.merge, s.sha(x.merge, "before"))
 }
 
 // threads has a thread of the system for each vote, and a person's comment.

@@ -5,6 +5,7 @@ package azuresim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -231,8 +232,14 @@ func (s *Sim) authorisation() ([]Resource, error) {
 		custom[strings.ToLower(d.Name)] = d.ID
 		out = append(out, s.roleResource(d, "CustomRole", scopes))
 	}
-	for i := range s.org.RoleAssignments {
-		r, err := s.assignmentResource(&s.org.RoleAssignments[i], custom)
+	assignments := slices.Clone(s.org.RoleAssignments)
+	for i := range s.org.Identities {
+		for _, a := range s.org.Identities[i].Access {
+			assignments = append(assignments, RoleAssignment{Principal: s.org.Identities[i].Name, Role: a.Role, Scope: a.at(s.org.Tenant.ID)})
+		}
+	}
+	for i := range assignments {
+		r, err := s.assignmentResource(&assignments[i], custom)
 		if err != nil {
 			return nil, err
 		}

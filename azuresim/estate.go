@@ -93,6 +93,9 @@ func (s *Sim) prepareEstate() error {
 		return err
 	}
 	s.ranges = append(s.ranges, [2]int32{from, int32(len(s.entries))}) //nolint:gosec // bounded by maxEntries
+	if err := s.prepareAccess(); err != nil {
+		return err
+	}
 	for i := range s.org.Deny {
 		s.org.Deny[i].Path = s.resolveScope(s.org.Deny[i].Path)
 	}

@@ -101,7 +101,9 @@ func githubChangeRoutes() []hubRoute {
 			slices.Reverse(done)
 			out := []any{}
 			for _, x := range done {
-				out = append(out, c.commit(x.merge, x.author, x.merged))
+				o := c.commit(x.merge, x.author, x.merged)
+				o["parents"] = []any{obj{"sha": c.s.before(c.merged(), x)}}
+				out = append(out, o)
 			}
 			c.rows(out)
 		}},
@@ -109,7 +111,14 @@ func githubChangeRoutes() []hubRoute {
 		{"actions/runs/*/approvals", true, (*hubCall).approvals},
 		{"deployments", true, (*hubCall).deployments},
 		{"deployments/*/statuses", true, func(c *hubCall) {
-			c.rows([]any{obj{"id": c.s.serialOf("status", c.args[0]), "state": "success", "environment": "production", "created_at": iso(c.s.epoch)}})
+			status := obj{"id": c.s.serialOf("status", c.args[0]), "state": "success", "environment": "production", "created_at": iso(c.s.epoch)}
+			for _, r := range c.repo.runs {
+				if strconv.Itoa(c.s.serialOf("deployment", c.repo.Name, strconv.Itoa(r.n))) == c.args[0] {
+					status["environment"], status["created_at"] = r.environment, iso(r.finished())
+					status["log_url"] = "https://github.com/" + c.org.Name + "/" + c.repo.Name + "/actions/runs/" + strconv.Itoa(r.n) + "/job/" + strconv.Itoa(r.n*10)
+				}
+			}
+			c.rows([]any{status})
 		}},
 	}
 }
@@ -235,7 +244,7 @@ func (c *hubCall) pull(x change) obj {
 	out := obj{
 		"number": x.n, "id": c.s.serialOf("pull", c.repo.Name, strconv.Itoa(x.n)), "state": "closed", "title": x.title, "body": "as agreed", "user": c.user(x.author), "draft": false,
 		"created_at": iso(x.created), "updated_at": iso(x.merged), "closed_at": iso(x.merged), "merged_at": nil, "merge_commit_sha": x.merge,
-		"head": obj{"ref": "change-" + strconv.Itoa(x.n), "sha": x.head}, "base": obj{"ref": x.target, "sha": c.s.sha(x.merge, "before")},
+		"head": obj{"ref": "change-" + strconv.Itoa(x.n), "sha": x.head}, "base": obj{"ref": x.target, "sha": c.s.before(c.merged(), x)},
 	}
 	switch x.status {
 	case "completed":

@@ -126,7 +126,7 @@ func TestGraphServesEverySet(t *testing.T) {
 	g := graphOf(t, office, Options{Seed: 3})
 	// The keys that paths need are those of rows that were listed.
 	ids := map[string]string{}
-	for _, list := range []string{"groups", "applications", "servicePrincipals", "users", "identityGovernance/accessReviews/definitions"} {
+	for _, list := range []string{"groups", "applications", "servicePrincipals", "users", "identityGovernance/accessReviews/definitions", "deviceManagement/roleAssignments"} {
 		rows, _ := g.all("/v1.0/" + list + "?$top=10")
 		var row struct{ ID string }
 		if err := json.Unmarshal(rows[0], &row); err != nil || row.ID == "" {

@@ -184,6 +184,8 @@ func policySets() []graphSet {
 		graphOther("policies/adminConsentRequestPolicy", "adminConsentRequestPolicy", readPolicies, deniedPolicy, (*graphService).consentPolicy).one(),
 		graphOther("policies/crossTenantAccessPolicy/default", "crossTenantAccessPolicyConfigurationDefault", readPolicies, deniedPolicy, (*graphService).crossTenantDefault).one(),
 		graphOther("policies/crossTenantAccessPolicy/partners", "crossTenantAccessPolicyConfigurationPartner", readPolicies, deniedPolicy, (*graphService).crossTenantPartners),
+		graphOther("policies/defaultAppManagementPolicy", "tenantAppManagementPolicy", readPolicies+" Policy.Read.ApplicationConfiguration", deniedPolicy, (*graphService).appManagementPolicy).one(),
+		graphOther("policies/appManagementPolicies", "appManagementPolicy", readPolicies+" Policy.Read.ApplicationConfiguration", deniedPolicy, (*graphService).appManagementExceptions),
 		graphOther("policies/identitySecurityDefaultsEnforcementPolicy", "identitySecurityDefaultsEnforcementPolicy", readPolicies, deniedPolicy, (*graphService).securityDefaults).one(),
 	}
 }
@@ -246,6 +248,9 @@ func deviceSets() []graphSet {
 		intune("deviceConfigurations", "deviceConfiguration", configuration, (*graphService).deviceConfigurations, "assignments"),
 		intune("configurationPolicies", "deviceManagementConfigurationPolicy", configuration, (*graphService).configurationPolicies, "assignments").
 			with(func(s *graphSet) { s.beta = true }),
+		intune("settings", "deviceManagementSettings", configuration+" DeviceManagementServiceConfig.Read.All", (*graphService).intuneSettings).one(),
+		intune("roleAssignments", "deviceAndAppManagementRoleAssignment", "DeviceManagementRBAC.Read.All", (*graphService).intuneAssignmentRows),
+		intune("roleAssignments/{}", "deviceAndAppManagementRoleAssignment", "DeviceManagementRBAC.Read.All", (*graphService).intuneAssignmentRow).one(),
 		graphOther("security/secureScores", "secureScore", "SecurityEvents.Read.All", graphDenied, (*graphService).secureScores),
 		graphOther("security/secureScoreControlProfiles", "secureScoreControlProfile", "SecurityEvents.Read.All", graphDenied, (*graphService).scoreControls),
 		graphOther("admin/sharepoint/settings", "sharepointSettings", "SharePointTenantSettings.Read.All", graphDenied, (*graphService).sharepointSettings).one(),

@@ -83,6 +83,20 @@ type Identity struct {
 	// Actions are its effective permissions in Azure Resource Manager.
 	Actions    []string `yaml:"actions"`
 	NotActions []string `yaml:"notActions"`
+	// Access, if there is any, are its role assignments: it then reads only what
+	// they cover. Without, it reads everything.
+	Access []Access `yaml:"access"`
+
+	grants []allowance // of Access
+}
+
+// Access is a role that an identity has at a scope and below.
+type Access struct {
+	// Role is the name of a built-in or custom role.
+	Role string `yaml:"role"`
+	// Scope is "/", managementGroup/NAME (root is the root group),
+	// subscription/NAME[/…] or an id.
+	Scope string `yaml:"scope"`
 }
 
 // ManagementGroup is a node above subscriptions. The tenant's root group always

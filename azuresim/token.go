@@ -71,6 +71,7 @@ func (s *Sim) mint(audience, client string, life time.Duration) (string, time.Ti
 		"aud": audience, "iss": s.Endpoint("login") + "/" + s.org.Tenant.ID + "/v2.0", "tid": s.org.Tenant.ID,
 		"appid": client, "azp": client, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(life).Unix(), "idtyp": "app", "ver": "2.0",
 	}
+	claims["oid"] = s.guid("principal", client)
 	if id != nil {
 		claims["oid"] = id.ObjectID
 		if slices.Contains(hosts["graph"].audiences, audience) {

@@ -361,3 +361,21 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// TestEveryCheckSaysHowInBicep: a check declares the fix, or says why it cannot.
+func TestEveryCheckSaysHowInBicep(t *testing.T) {
+	c, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, k := range c.Checks {
+		if k.Remediation.Bicep == "" == (k.WithoutBicep() == "") {
+			t.Errorf("%s: bicep %q, without it because %q: want one of them", k.ID, k.Remediation.Bicep, k.WithoutBicep())
+		}
+		if k.Remediation.Bicep != "" {
+			n++
+		}
+	}
+	t.Logf("%d of %d checks have Bicep", n, len(c.Checks))
+}

@@ -114,9 +114,40 @@ type ServiceDefault struct {
 
 // Remediation says how to reach the expected state.
 type Remediation struct {
-	CLI    string `yaml:"cli"`
-	Bicep  string `yaml:"bicep,omitempty"`
-	Portal string `yaml:"portal"`
+	CLI string `yaml:"cli"`
+	// Bicep declares the deciding settings of the resource: an excerpt, to be
+	// merged into the file that deploys it.
+	Bicep string `yaml:"bicep,omitempty"`
+	// NoBicep is the word of the reason for which a check over Azure resources
+	// has no Bicep; Check.WithoutBicep says it in full.
+	NoBicep string `yaml:"noBicep,omitempty"`
+	Portal  string `yaml:"portal"`
+}
+
+// withoutBicep are the reasons for which a check has no Bicep: by the word that
+// it gives, and for what is not in Azure by its source.
+var withoutBicep = map[string]string{
+	"finding": "the finding is Defender for Cloud's own: it ends when the machine or image is mended, not by a declaration",
+	"work":    "a person's act ends the fail; there is no setting to declare",
+	"log":     "an entry of a log is judged, which nothing changes afterwards",
+	"removal": "something has to go, and Bicep removes nothing that it did not declare",
+	"content": "what to declare is the organisation's own content, such as its detection rules",
+	"graph":   "Bicep declares Azure resources; its extension for Microsoft Graph has groups, applications, service principals and grants, but not this setting",
+	"m365":    "Bicep declares Azure resources, not settings of Microsoft 365",
+	"devops":  "Bicep declares Azure resources, not settings of Azure DevOps",
+	"github":  "Bicep declares Azure resources, not settings of GitHub",
+	"power":   "Bicep declares Azure resources, not settings of Power Platform",
+}
+
+// WithoutBicep says why the check has no Bicep; empty if it has.
+func (k *Check) WithoutBicep() string {
+	switch {
+	case k.Remediation.Bicep != "":
+		return ""
+	case k.Remediation.NoBicep != "":
+		return withoutBicep[k.Remediation.NoBicep]
+	}
+	return withoutBicep[k.Source]
 }
 
 // Retired marks a check whose subject the provider has retired. From On the

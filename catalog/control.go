@@ -66,14 +66,20 @@ type ControlField struct {
 	Name    string `yaml:"name"`    // as in the braces
 	Ask     string `yaml:"ask"`     // the question to the organisation
 	Example string `yaml:"example"` // what a good answer looks like
+	// Default is what stands there until the organisation says otherwise; it
+	// may name answers of the interview ({roles.security}, {systems.tickets}).
+	// Empty where nothing can be proposed.
+	Default string `yaml:"default,omitempty"`
 }
 
 // Instance is one occurrence of a control.
 type Instance struct {
-	Unit      string `yaml:"unit"`                // "one leaver"
-	Tolerance string `yaml:"tolerance,omitempty"` // "within one business day of the last working day"
-	// Days is the tolerance in days where it is one; 0 is none.
-	Days int `yaml:"days,omitempty"`
+	Unit string `yaml:"unit"` // "one leaver"
+	// Tolerance is the latest moment in words; fields of the statement may stand
+	// in it: "within {deadline} of the last working day".
+	Tolerance string `yaml:"tolerance,omitempty"`
+	// Limit is the tolerance as a length of time, where it is one.
+	Limit *Limit `yaml:"limit,omitempty"`
 }
 
 // Configuration is a setting that is itself the control.

@@ -150,6 +150,17 @@ func validateFields(d *controlDocument) []error {
 		}
 		declared[f.Name] = true
 	}
+	for _, m := range placeholder.FindAllStringSubmatch(k.Instance.Tolerance, -1) {
+		if !declared[m[1]] {
+			problems = append(problems, d.problem("instance", 0, "{%s} is not among the fields", m[1]))
+		}
+	}
+	if l := k.Instance.Limit; l != nil {
+		m := placeholder.FindStringSubmatch(l.Amount)
+		if _, number := l.Number(); !number && (m == nil || !declared[m[1]]) || !slices.Contains(limitUnits, l.Unit) {
+			problems = append(problems, d.problem("instance", 0, "limit of %q %q: want a number or a field in braces, and one of %v", l.Amount, l.Unit, limitUnits))
+		}
+	}
 	used := map[string]bool{}
 	for _, m := range placeholder.FindAllStringSubmatch(k.Statement, -1) {
 		used[m[1]] = true

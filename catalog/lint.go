@@ -62,6 +62,8 @@ type LintOptions struct {
 	Library *Library
 	// Criteria are the criteria that exist.
 	Criteria []Criterion
+	// NotApplicable are criteria that the organisation excuses, with reasons.
+	NotApplicable []Excused
 }
 
 // Lint judges a set of controls: wording, populations, evidence, coverage of
@@ -123,6 +125,7 @@ func lintControl(k *Control) []Finding {
 	}) {
 		add("cadence", true, fmt.Sprintf("the control is %s, but no evidence comes that often", k.Frequency), "evidence of each instance is needed, or the frequency is not what it says")
 	}
+	lintTolerance(k, add)
 	if len(k.Criteria) == 0 {
 		add("no-criterion", true, "the control answers no criterion", "map it, or drop it")
 	}
@@ -155,7 +158,8 @@ func lintCoverage(controls []*Control, o LintOptions) []Finding {
 	}
 	var out []Finding
 	for _, c := range o.Criteria {
-		if !slices.Contains(o.Categories, c.Category) || direct[c.Code] > 0 || csoc[c.Code] && monitors {
+		excused := slices.ContainsFunc(o.NotApplicable, func(x Excused) bool { return x.Criterion == c.Code && !blank(x.Why) })
+		if !slices.Contains(o.Categories, c.Category) || excused || direct[c.Code] > 0 || csoc[c.Code] && monitors {
 			continue
 		}
 		what := "no control answers the criterion"

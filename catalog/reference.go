@@ -21,7 +21,10 @@ type Reference struct {
 	Profiles []Profile
 	Scope    []ReportScope
 	Reports  []ReportProfile
-	Glossary []Term
+	// ServiceLevels and Certifications are what providers promise and show.
+	ServiceLevels  []ServiceLevel
+	Certifications []Certification
+	Glossary       []Term
 	// Explanations are our own words on the criteria.
 	Explanations []Explanation
 	// Interview are the questions of an adoption.
@@ -169,6 +172,8 @@ func (l *Library) readReference(f file) []error {
 		Explained  []Explanation     `yaml:"explanations"`
 		Frameworks []Framework       `yaml:"frameworks"`
 		Sources    []CrosswalkSource `yaml:"sources"`
+		Levels     []ServiceLevel    `yaml:"serviceLevels"`
+		Certified  []Certification   `yaml:"certifications"`
 	}
 	if err := decode(f, m, &body); err != nil {
 		return []error{err}
@@ -178,6 +183,8 @@ func (l *Library) readReference(f file) []error {
 	l.Services = append(l.Services, body.Services...)
 	l.Scope = append(l.Scope, body.Scope...)
 	l.Reports = append(l.Reports, body.Reports...)
+	l.ServiceLevels = append(l.ServiceLevels, body.Levels...)
+	l.Certifications = append(l.Certifications, body.Certified...)
 	l.Glossary = append(l.Glossary, body.Glossary...)
 	l.Interview = append(l.Interview, body.Interview...)
 	l.Explanations = append(l.Explanations, body.Explained...)
@@ -188,10 +195,23 @@ func (l *Library) readReference(f file) []error {
 	for key, list := range map[string]int{
 		"areas": len(body.Areas), "profiles": len(body.Profiles), "services": len(body.Services), "scope": len(body.Scope),
 		"reports": len(body.Reports), "glossary": len(body.Glossary), "interview": len(body.Interview),
-		"frameworks": len(body.Frameworks), "sources": len(body.Sources),
+		"frameworks": len(body.Frameworks), "sources": len(body.Sources), "serviceLevels": len(body.Levels), "certifications": len(body.Certified),
 	} {
 		for i := range list {
-			l.places[fmt.Sprintf("%s/%s", key, nameOf(key, i, &body.Areas, &body.Profiles, &body.Services, &body.Glossary))] = place{f.name, child(m, key), i}
+			name := fmt.Sprint(i)
+			switch key {
+			case "areas":
+				name = body.Areas[i].ID
+			case "profiles":
+				name = body.Profiles[i].ID
+			case "services":
+				name = body.Services[i].ID
+			case "reports":
+				name = body.Reports[i].ID
+			case "glossary":
+				name = body.Glossary[i].Term
+			}
+			l.places[key+"/"+name] = place{f.name, child(m, key), i}
 		}
 	}
 	return nil
@@ -202,20 +222,6 @@ type place struct {
 	file string
 	list ast.Node
 	i    int
-}
-
-func nameOf(key string, i int, areas *[]Area, profiles *[]Profile, services *[]Service, terms *[]Term) string {
-	switch key {
-	case "areas":
-		return (*areas)[i].ID
-	case "profiles":
-		return (*profiles)[i].ID
-	case "services":
-		return (*services)[i].ID
-	case "glossary":
-		return (*terms)[i].Term
-	}
-	return fmt.Sprint(i)
 }
 
 func (l *Library) at(key, format string, args ...any) error {
@@ -312,6 +318,7 @@ func (l *Library) validateReference() []error {
 		}
 	}
 	out = append(out, l.validateReports(seen)...)
+	out = append(out, l.validateAssurance(seen)...)
 	return append(out, l.validateWords()...)
 }
 
@@ -372,9 +379,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		reports[r.ID] = true
 		for _, c := range r.Cadence {
 			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
-			if len(c.PeriodEnds)+len(c.Dates) == 0 {
-				ok = ok && c.Note != ""
-			}
+			ok = ok && (len(c.PeriodEnds)+len(c.Dates) == 0) == (c.Unknown != "")
 			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
 				ok = ok && isDay(d)
 			}
@@ -385,7 +390,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 				ok = ok && isDay(b.Issued) && isDay(b.From) && isDay(b.To)
 			}
 			if !ok {
-				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or a note why not, and an https source", r.ID, c.From))
+				out = append(out, l.at(key, "report %q: cadence from %q: want dates, period ends (MM-DD) with months or, under unknown, why not, and an https source", r.ID, c.From))
 			}
 		}
 	}
@@ -441,10 +446,7 @@ func (l *Library) validateWords() []error {
 			out = append(out, problem("explanations.yaml", nil, "criterion "+c.Code+" is not explained", ""))
 		}
 	}
-	questions := map[string]bool{}
-	for _, q := range l.Interview {
-		questions[q.ID] = true
-	}
+	out = append(out, l.validateInterview()...)
 	for _, k := range l.Controls {
 		for _, s := range k.Services {
 			if l.Service(s) == nil {
@@ -457,8 +459,8 @@ func (l *Library) validateWords() []error {
 			}
 		}
 		for _, s := range k.Requires {
-			if l.Service(s) == nil && !questions[s] {
-				out = append(out, problem(k.File, nil, fmt.Sprintf("requires %q, which is neither a service nor a question", s), ""))
+			if q := l.Question(s); l.Service(s) == nil && (q == nil || q.Kind != "yesNo" || !askedFor(q, k)) {
+				out = append(out, problem(k.File, nil, fmt.Sprintf("requires %q, which is neither a service nor a question to be answered with yes or no that is asked for each of the control's categories", s), ""))
 			}
 		}
 	}
@@ -477,6 +479,60 @@ func (l *Library) validateWords() []error {
 		}
 		if !ok {
 			out = append(out, problem("crosswalk.txt", nil, fmt.Sprintf("%s %s %s: the framework, version or a source is not described", a.Framework, a.Version, a.Control), ""))
+		}
+	}
+	return out
+}
+
+// askedFor reports whether a question is asked for every category for which a
+// control is adopted.
+func askedFor(q *Question, k *Control) bool {
+	return !slices.ContainsFunc(k.Categories, func(c string) bool { return !q.Asked([]string{c}) })
+}
+
+// mostQuestions is how many questions an interview may have, those for the
+// organisation's name, its categories and its services included.
+const mostQuestions = 25
+
+// validateInterview requires that every question decides something, and that
+// the defaults of fields name questions that exist.
+func (l *Library) validateInterview() []error {
+	var out []error
+	seen := map[string]bool{}
+	for i := range l.Interview {
+		q := &l.Interview[i]
+		key := fmt.Sprintf("interview/%d", i)
+		role := strings.HasPrefix(q.ID, "roles.") && q.Kind == "role" || strings.HasPrefix(q.ID, "systems.") && q.Kind == "system"
+		switch {
+		case q.ID == "" || seen[q.ID] || q.Ask == "" || q.Why == "" || !role && q.Kind != "yesNo" || role && q.Example == "":
+			out = append(out, l.at(key, "question %q: want an id of its own, a kind that suits it, what to ask and why; an example of a role or system", q.ID))
+		case l.Decides(q) == "":
+			out = append(out, l.at(key, "question %q decides nothing: no control requires it and no default names it", q.ID))
+		case (len(q.Excuses) > 0) != (q.Because != ""):
+			out = append(out, l.at(key, "question %q: criteria are excused with a reason only", q.ID))
+		}
+		seen[q.ID] = true
+		for _, c := range q.Categories {
+			if !slices.Contains(categories, c) {
+				out = append(out, l.at(key, "category %q: want one of %v", c, categories))
+			}
+		}
+		for _, c := range q.Excuses {
+			if cr := l.catalog.Criterion(c); cr == nil || !slices.Contains(q.Categories, cr.Category) {
+				out = append(out, l.at(key, "question %q excuses %q, which does not exist or is of a category for which it is not asked", q.ID, c))
+			}
+		}
+	}
+	if n := len(l.Interview) + 3; n > mostQuestions {
+		out = append(out, problem("interview.yaml", nil, fmt.Sprintf("%d questions with name, categories and services: want at most %d", n, mostQuestions), ""))
+	}
+	for _, k := range l.Controls {
+		for _, f := range k.Fields {
+			for _, id := range answersIn(f.Default) {
+				if !seen[id] {
+					out = append(out, problem(k.File, nil, fmt.Sprintf("the default of field %q names %q, which is no question", f.Name, id), ""))
+				}
+			}
 		}
 	}
 	return out

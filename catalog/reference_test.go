@@ -426,3 +426,54 @@ func TestReferenceRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestAssuranceRefuses spoils a fact about a service at a time: promises,
+// certificates and endings need a time, or why it is unknown, and a source.
+func TestAssuranceRefuses(t *testing.T) {
+	c, err := catalog.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := fstest.MapFS{}
+	for _, top := range []string{"controls", "registers", "services", "glossary.yaml", "explanations.yaml", "interview.yaml", "frameworks.yaml", "crosswalk.txt"} {
+		err := fs.WalkDir(os.DirFS("."), top, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(name)
+			shipped[name] = &fstest.MapFile{Data: b}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(name, was, is string) error {
+		text := string(shipped[name].Data)
+		if !strings.Contains(text, was) {
+			t.Fatalf("%s does not hold %q", name, was)
+		}
+		spoilt := maps.Clone(shipped)
+		spoilt[name] = &fstest.MapFile{Data: []byte(strings.Replace(text, was, is, 1))}
+		_, err := catalog.LoadLibrary(spoilt, c)
+		return err
+	}
+	if err := load("services/assurance.yaml", "", ""); err != nil {
+		t.Fatalf("the library as shipped: %v", err)
+	}
+	for _, x := range []struct{ name, was, is string }{
+		{"services/assurance.yaml", `percent: "99.995"`, `percent: "109"`},
+		{"services/assurance.yaml", "    from: \"2026-09-01\"\n", ""},
+		{"services/assurance.yaml", "service: azure-dns", "service: azure-abacus"},
+		{"services/assurance.yaml", "    unknown: The copy of the page bears no date.\n", ""},
+		{"services/assurance.yaml", "standard: hds", "standard: himself"},
+		{"services/assurance.yaml", "kind: monitoring", "kind: availability"},
+		{"services/azure.yaml", `day: "2025-09-19"`, `day: "in autumn"`},
+		{"services/azure.yaml", "successors: [database-for-mysql]", "successors: [database-for-mariadb]"},
+		{"services/reports.yaml", "        unknown: The trust centre does not tell the periods; the report does, which needs access.\n", ""},
+	} {
+		if err := load(x.name, x.was, x.is); err == nil || !strings.Contains(err.Error(), x.name) {
+			t.Errorf("%q for %q in %s: %v", x.is, x.was, x.name, err)
+		}
+	}
+}

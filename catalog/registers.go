@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -231,53 +232,45 @@ type EvidenceFrequency struct {
 	Note     string `yaml:"note" json:"note"`
 }
 
-// registerFile is the content of any file under registers/.
-type registerFile struct {
-	Risks         []Risk              `yaml:"risks"`
-	Calendar      []CalendarItem      `yaml:"calendar"`
-	Phases        []IncidentPhase     `yaml:"phases"`
-	Severities    []IncidentSeverity  `yaml:"severities"`
-	Notifications []Notification      `yaml:"notifications"`
-	Scenarios     []IncidentScenario  `yaml:"scenarios"`
-	Escalation    []EscalationStep    `yaml:"escalation"`
-	Sections      []ScopeSection      `yaml:"sections"`
-	Columns       []TrackerColumn     `yaml:"columns"`
-	Types         []EvidenceType      `yaml:"types"`
-	Frequencies   []EvidenceFrequency `yaml:"frequencies"`
-}
-
 func (l *Library) readRegister(f file) []error {
 	m, err := parseYAML(f)
 	if err != nil {
 		return []error{err}
 	}
-	var body registerFile
-	if err := decode(f, m, &body); err != nil {
-		return []error{err}
-	}
-	l.Risks = append(l.Risks, body.Risks...)
-	l.Calendar = append(l.Calendar, body.Calendar...)
-	l.Playbook.Phases = append(l.Playbook.Phases, body.Phases...)
-	l.Playbook.Severities = append(l.Playbook.Severities, body.Severities...)
-	l.Playbook.Notifications = append(l.Playbook.Notifications, body.Notifications...)
-	l.Playbook.Scenarios = append(l.Playbook.Scenarios, body.Scenarios...)
-	l.Escalation = append(l.Escalation, body.Escalation...)
-	l.Sections = append(l.Sections, body.Sections...)
-	l.Tracker.Columns = append(l.Tracker.Columns, body.Columns...)
-	l.Tracker.Types = append(l.Tracker.Types, body.Types...)
-	l.Tracker.Frequencies = append(l.Tracker.Frequencies, body.Frequencies...)
+	seen := map[string]bool{}
+	lists := l.lists()
+	var problems []error
 	for _, v := range m.Values {
+		key := v.Key.String()
+		i := slices.IndexFunc(lists, func(x registerList) bool { return x.name == key })
+		if i < 0 || seen[key] {
+			problems = append(problems, problem(f.name, v.Key.GetToken(), fmt.Sprintf("there is no register %q, or it is given twice", key), ""))
+			continue
+		}
+		seen[key] = true
+		if err := lists[i].read(f, v.Value); err != nil {
+			problems = append(problems, err)
+			continue
+		}
 		list, ok := v.Value.(*ast.SequenceNode)
 		if !ok {
 			continue
 		}
 		for i, e := range list.Values {
 			if id, ok := child(e, "id").(ast.ScalarNode); ok {
-				l.places[fmt.Sprintf("%s/%v", v.Key, id.GetValue())] = place{f.name, list, i}
+				l.places[fmt.Sprintf("%s/%v", key, id.GetValue())] = place{f.name, list, i}
 			}
 		}
 	}
-	return nil
+	return problems
+}
+
+// registerList is one list of the registers: how a file's part of it is read
+// and what its entries have in common.
+type registerList struct {
+	name    string
+	read    func(f file, n ast.Node) error
+	entries func() []registerEntry
 }
 
 // registerEntry is what entries of all registers have in common.
@@ -289,41 +282,73 @@ type registerEntry struct {
 	criteria, controls, risks []string
 }
 
+// listOf makes the list whose entries are kept in into.
+func listOf[T any](name string, into *[]T, entry func(T) registerEntry) registerList {
+	return registerList{
+		name: name,
+		read: func(f file, n ast.Node) error {
+			var list []T
+			if err := yaml.NodeToValue(n, &list, yaml.Strict()); err != nil {
+				return yamlProblem(f.name, err)
+			}
+			*into = append(*into, list...)
+			return nil
+		},
+		entries: func() []registerEntry {
+			out := make([]registerEntry, len(*into))
+			for i, x := range *into {
+				out[i] = entry(x)
+				out[i].list = name
+			}
+			return out
+		},
+	}
+}
+
+// lists are the lists of all registers, in the order in which they are checked.
+func (r *Registers) lists() []registerList {
+	return []registerList{
+		listOf("risks", &r.Risks, func(r Risk) registerEntry {
+			return registerEntry{id: r.ID, texts: []string{r.Threat, r.Asset, r.Cause, r.Consequence, r.LikelihoodWhy, r.ImpactWhy}, lists: [][]string{r.Criteria, r.Controls}, criteria: r.Criteria, controls: r.Controls}
+		}),
+		listOf("calendar", &r.Calendar, func(c CalendarItem) registerEntry {
+			return registerEntry{id: c.ID, texts: []string{c.Title, c.When, c.Owner, c.Work}, lists: [][]string{c.Deliverables, c.Controls}, controls: c.Controls}
+		}),
+		listOf("phases", &r.Playbook.Phases, func(p IncidentPhase) registerEntry {
+			return registerEntry{id: p.ID, texts: []string{p.Title, p.Goal, p.Owner}, lists: [][]string{p.Steps, p.Deliverables, p.Controls}, controls: p.Controls}
+		}),
+		listOf("severities", &r.Playbook.Severities, func(s IncidentSeverity) registerEntry {
+			return registerEntry{id: s.ID, texts: []string{s.Title, s.Meaning, s.Acknowledge, s.Contain, s.Update, s.Lead, s.Notice}, lists: [][]string{s.Examples}}
+		}),
+		listOf("notifications", &r.Playbook.Notifications, func(n Notification) registerEntry {
+			return registerEntry{id: n.ID, texts: []string{n.Who, n.Trigger, n.Deadline, n.Basis, n.Decides, n.Content}}
+		}),
+		listOf("scenarios", &r.Playbook.Scenarios, func(s IncidentScenario) registerEntry {
+			return registerEntry{id: s.ID, texts: []string{s.Title, s.Signs}, lists: [][]string{s.Contain, s.Analyse, s.Recover, s.Risks, s.Controls}, controls: s.Controls, risks: s.Risks}
+		}),
+		listOf("escalation", &r.Escalation, func(e EscalationStep) registerEntry {
+			return registerEntry{id: e.ID, texts: []string{e.After, e.Role, e.Deputy, e.Channel, e.Decides, e.Acknowledge}}
+		}),
+		listOf("sections", &r.Sections, func(s ScopeSection) registerEntry {
+			return registerEntry{id: s.ID, texts: []string{s.Title, s.Ask, s.Form, s.Required, s.Source, s.Example}, lists: [][]string{s.Controls}, controls: s.Controls}
+		}),
+		listOf("columns", &r.Tracker.Columns, func(c TrackerColumn) registerEntry {
+			return registerEntry{id: c.ID, texts: []string{c.Title, c.Meaning, c.From, c.Form, c.Required}}
+		}),
+		listOf("types", &r.Tracker.Types, func(t EvidenceType) registerEntry {
+			return registerEntry{id: t.ID, texts: []string{t.Title, t.Meaning, t.Accept, t.Reject}}
+		}),
+		listOf("frequencies", &r.Tracker.Frequencies, func(f EvidenceFrequency) registerEntry {
+			return registerEntry{id: f.ID, texts: []string{f.Title, f.Expected, f.Item}}
+		}),
+	}
+}
+
 // registerEntries lists the entries of all registers in the order of the files.
 func (l *Library) registerEntries() []registerEntry {
 	var out []registerEntry
-	for _, r := range l.Risks {
-		out = append(out, registerEntry{"risks", r.ID, []string{r.Threat, r.Asset, r.Cause, r.Consequence, r.LikelihoodWhy, r.ImpactWhy}, [][]string{r.Criteria, r.Controls}, r.Criteria, r.Controls, nil})
-	}
-	for _, c := range l.Calendar {
-		out = append(out, registerEntry{"calendar", c.ID, []string{c.Title, c.When, c.Owner, c.Work}, [][]string{c.Deliverables, c.Controls}, nil, c.Controls, nil})
-	}
-	for _, p := range l.Playbook.Phases {
-		out = append(out, registerEntry{"phases", p.ID, []string{p.Title, p.Goal, p.Owner}, [][]string{p.Steps, p.Deliverables, p.Controls}, nil, p.Controls, nil})
-	}
-	for _, s := range l.Playbook.Severities {
-		out = append(out, registerEntry{"severities", s.ID, []string{s.Title, s.Meaning, s.Acknowledge, s.Contain, s.Update, s.Lead, s.Notice}, [][]string{s.Examples}, nil, nil, nil})
-	}
-	for _, n := range l.Playbook.Notifications {
-		out = append(out, registerEntry{"notifications", n.ID, []string{n.Who, n.Trigger, n.Deadline, n.Basis, n.Decides, n.Content}, nil, nil, nil, nil})
-	}
-	for _, s := range l.Playbook.Scenarios {
-		out = append(out, registerEntry{"scenarios", s.ID, []string{s.Title, s.Signs}, [][]string{s.Contain, s.Analyse, s.Recover, s.Risks, s.Controls}, nil, s.Controls, s.Risks})
-	}
-	for _, e := range l.Escalation {
-		out = append(out, registerEntry{"escalation", e.ID, []string{e.After, e.Role, e.Deputy, e.Channel, e.Decides, e.Acknowledge}, nil, nil, nil, nil})
-	}
-	for _, s := range l.Sections {
-		out = append(out, registerEntry{"sections", s.ID, []string{s.Title, s.Ask, s.Form, s.Required, s.Source, s.Example}, [][]string{s.Controls}, nil, s.Controls, nil})
-	}
-	for _, c := range l.Tracker.Columns {
-		out = append(out, registerEntry{"columns", c.ID, []string{c.Title, c.Meaning, c.From, c.Form, c.Required}, nil, nil, nil, nil})
-	}
-	for _, t := range l.Tracker.Types {
-		out = append(out, registerEntry{"types", t.ID, []string{t.Title, t.Meaning, t.Accept, t.Reject}, nil, nil, nil, nil})
-	}
-	for _, f := range l.Tracker.Frequencies {
-		out = append(out, registerEntry{"frequencies", f.ID, []string{f.Title, f.Expected, f.Item}, nil, nil, nil, nil})
+	for _, list := range l.lists() {
+		out = append(out, list.entries()...)
 	}
 	return out
 }

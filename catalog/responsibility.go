@@ -26,6 +26,8 @@ type Service struct {
 	Tier string `yaml:"tier" json:"tier"`
 	// Former are the names under which reports and people may still know it.
 	Former []FormerName `yaml:"former,omitempty" json:"former,omitempty"`
+	// Retired is set when the provider has said that the service ends.
+	Retired *Retirement `yaml:"retired,omitempty" json:"retired,omitempty"`
 	// Types are the resource types, or providers with a trailing "/*", whose
 	// presence in an inventory means that the service is used.
 	Types []string `yaml:"types,omitempty" json:"types,omitempty"`
@@ -109,10 +111,11 @@ type Cadence struct {
 	To   string `yaml:"to,omitempty" json:"to,omitempty"`
 	// PeriodEnds are the days (MM-DD) on which periods end; Months how long
 	// each is. A type 1 report has Dates (MM-DD) instead. Where no source tells
-	// them, all are empty and Note says so.
+	// them, all are empty and Unknown says what was looked at.
 	PeriodEnds []string `yaml:"periodEnds,omitempty" json:"periodEnds,omitempty"`
 	Months     int      `yaml:"months,omitempty" json:"months,omitempty"`
 	Dates      []string `yaml:"dates,omitempty" json:"dates,omitempty"`
+	Unknown    string   `yaml:"unknown,omitempty" json:"unknown,omitempty"`
 	// Within is the report that covers the product under this regime, which
 	// then has no report of its own.
 	Within string `yaml:"within,omitempty" json:"within,omitempty"`

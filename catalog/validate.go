@@ -203,6 +203,12 @@ func (c *Catalog) validate(s *source) []error {
 	if strings.TrimSpace(k.Remediation.CLI) == "" || strings.TrimSpace(k.Remediation.Portal) == "" {
 		bad("remediation", "remediation: cli and portal are both needed")
 	}
+	switch r := k.Remediation; {
+	case r.Bicep != "" && r.NoBicep != "":
+		bad("remediation", "remediation: bicep and noBicep exclude each other")
+	case r.NoBicep != "" && (k.Source != "arm" || withoutBicep[r.NoBicep] == "" || slices.Contains(sources, r.NoBicep)):
+		bad("remediation", "remediation: noBicep %q: want finding, work, log, removal or content, of a check over Azure resources only", r.NoBicep)
+	}
 	problems = append(problems, c.validateLists(s)...)
 	problems = append(problems, c.validateJoins(s)...)
 	return append(problems, c.validateRule(s)...)

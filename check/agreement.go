@@ -197,6 +197,17 @@ func azureStates(inv *inventory.Inventory) map[string]*azureState {
 // policyLibrary gathers the definitions and initiatives of the snapshot.
 func policyLibrary(inv *inventory.Inventory, aliases *policy.Catalog) (*policy.Library, map[string]string) {
 	m := &policy.Import{}
+	bad := AddDefinitions(m, inv)
+	m.Check(aliases)
+	for _, p := range m.Problems {
+		bad[strings.SplitN(p.Error(), ":", 2)[0]] = p.Error()
+	}
+	return m.Library(aliases), bad
+}
+
+// AddDefinitions adds the definitions and initiatives of an inventory to m, and
+// says which were not read whole.
+func AddDefinitions(m *policy.Import, inv *inventory.Inventory) map[string]string {
 	bad := map[string]string{}
 	for _, t := range []string{typeDefinition, typeSetDefinition} {
 		for _, r := range inv.OfType(t) {
@@ -207,11 +218,7 @@ func policyLibrary(inv *inventory.Inventory, aliases *policy.Catalog) (*policy.L
 			m.Add(r.ID, r.Root.Raw())
 		}
 	}
-	m.Check(aliases)
-	for _, p := range m.Problems {
-		bad[strings.SplitN(p.Error(), ":", 2)[0]] = p.Error()
-	}
-	return m.Library(aliases), bad
+	return bad
 }
 
 // rawList joins the resources that were read whole into a JSON array.

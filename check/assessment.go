@@ -27,6 +27,9 @@ type Assessment struct {
 	Types      []TypeCount
 	Checks     []Summary
 	Criteria   []CriterionSummary
+	// Unread are the sources that were not read, or only in part, as far as
+	// checks are unknown for that.
+	NotRead []SourceNotRead
 	// Results holds every result, ordered by check, then resource id.
 	Results *Results
 }
@@ -110,7 +113,7 @@ const (
 	StateUnknown    State = "unknown"    // none fails, at least one is unknown
 	StatePass       State = "pass"       // at least one passes, none fails or is unknown
 	StateExempt     State = "exempt"     // only exempt resources
-	StateNoResource State = "noResource" // met nothing to judge
+	StateNoResource State = "noResource" // asked and wholly answered: there is nothing to judge
 	StateManual     State = "manual"     // no check, or only supporting ones that pass: people's evidence decides
 )
 
@@ -122,10 +125,27 @@ type Summary struct {
 	// Reasons counts the Unknown results by reason.
 	Reasons map[tickmark.Reason]int
 	// Cut is set when every resource that was read passes but some are known to
-	// be missing; the state is then unknown.
+	// be missing, or when nothing to judge was read and nobody knows that there
+	// is none; the state is then unknown.
 	Cut tickmark.Reason
 	// Retired says that the check was not run: its subject is retired.
 	Retired bool
+}
+
+// SourceNotRead is a source that was not read, or some of whose questions nobody
+// put, and what that leaves unknown.
+type SourceNotRead struct {
+	// Source is "graph", "devops", "m365" …
+	Source string          `json:"source"`
+	Reason tickmark.Reason `json:"reason"`
+	// Detail says who left it out and why; empty for files.
+	Detail string `json:"detail,omitempty"`
+	// Partly says that some of the source was read.
+	Partly bool `json:"partly"`
+	// Checks are the ids of the checks that are unknown for it, Criteria the
+	// codes of the criteria that these are linked to; both in catalogue order.
+	Checks   []string `json:"checks"`
+	Criteria []string `json:"criteria"`
 }
 
 // CriterionSummary counts the checks linked to one criterion by state. Every

@@ -479,8 +479,10 @@ func TestHiding(t *testing.T) {
 // content lists every value of an object except its identity.
 func content(object map[string]any) []string {
 	var out []string
+	read, _ := object[recordKey].(map[string]any)
+	identity, _ := read["identity"].(string)
 	for k, v := range object {
-		if k != "id" && k != "name" && k != "type" && k != recordKey && !strings.ContainsAny(k, ".[@") {
+		if k != identity && k != "id" && k != "name" && k != "type" && k != recordKey && !strings.ContainsAny(k, ".[@") {
 			out = append(out, paths(v, k)...)
 		}
 	}

@@ -99,6 +99,7 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 	r.types(a)
 	r.collect(a, chunks, o.Now)
 	a.Criteria = criteria(rules.Catalog, a.Checks)
+	a.NotRead = r.notRead(a)
 	return a, ctx.Err()
 }
 
@@ -310,14 +311,8 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 	for i := range a.Checks {
 		s := &a.Checks[i]
 		s.State = stateOf(s.Counts)
-		if s.State != StatePass {
-			continue
-		}
-		for _, t := range s.Check.Types {
-			if why := r.inv.Cut(t); why != tickmark.ReasonNone {
-				s.State, s.Cut = StateUnknown, why
-				break
-			}
+		if s.Cut = r.cut(s); s.Cut != tickmark.ReasonNone {
+			s.State = StateUnknown
 		}
 	}
 	a.Results = &Results{rows: rows}

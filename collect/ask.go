@@ -108,6 +108,13 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// Sees are the permissions that the identity must have for all of the subject,
+	// so that the list has all rows: Proof must be an ask with Grants, and is asked
+	// for each subject of a batch.
+	Sees []string
+	// Grants tells from the answers of a proof which of the wanted permissions
+	// the identity lacks for the subject; "" if none.
+	Grants func(answers []jsontape.Value, wanted []string) (lacks string)
 	// NotEmpty says that there always is one: an identity to which the list is
 	// empty does not see it. Subscriptions, users, the organisation.
 	NotEmpty bool
@@ -259,8 +266,14 @@ type Options struct {
 	Exclude []Exclusion
 	// Bound is what else must be the same for an interrupted run to go on: who
 	// signs in, what Redact replaces, whether it is a trial. Pages that were
-	// read under other terms are not these terms' pages.
+	// read under other terms are not these terms' pages. Each is NAME=VALUE; an
+	// error that names what differs shows both.
 	Bound []string
+	// ResumeWithin is how long after its start an interrupted run may be gone on
+	// with; 0 stands for 24 hours. Older pages are an error and stay. Anew throws
+	// away what an earlier run left in Dir, whatever its plan and age.
+	ResumeWithin time.Duration
+	Anew         bool
 	// From and To bound the logs.
 	From, To time.Time
 	// Redact replaces secret values before anything is written.

@@ -77,7 +77,7 @@ type account struct {
 
 // collect makes the snapshot.
 func (r *runner) collect() (*Collected, error) {
-	c := &Collected{Resumed: Resume{Started: r.started, Pages: int(r.adopted.Load())}, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
+	c := &Collected{Resumed: Resume{Started: r.started, Pages: int(r.adopted.Load()), Dropped: r.spool.dropped}, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
 	var err error
 	if c.mapping, c.unmap, err = mapFile(r.spool.pages, r.spool.off); err != nil {
 		return nil, err
@@ -158,21 +158,27 @@ func (r *runner) books(src *sourceRun) map[string][]*account {
 				break
 			}
 			for _, h := range holes[index[d]] {
-				for s := range scopes {
-					if x := books[s][i]; (h.scope == "" || h.scope == s || s == "") && (x != nil || h.scope == s) {
-						if x == nil {
-							x = r.opened(a, i, s, books)
-						}
-						if x.cov.Missing == tickmark.ReasonNone {
-							x.cov.Missing, x.cov.Detail = h.reason, fmt.Sprintf("the list that it is asked about (%s) is not whole: %s", d.ask.Name, h.detail)
-						}
+				reached := scopes
+				if h.scope != "" {
+					reached = map[string]bool{h.scope: true, "": true}
+				}
+				for s := range reached {
+					x := books[s][i]
+					if x == nil && h.scope != s {
+						continue
+					}
+					if x == nil {
+						x = r.opened(a, i, s, books)
+					}
+					if x.cov.Missing == tickmark.ReasonNone {
+						x.cov.Missing, x.cov.Detail = h.reason, fmt.Sprintf("the list that it is asked about (%s) is not whole: %s", d.ask.Name, h.detail)
 					}
 				}
 			}
 		}
 		for s := range scopes {
 			if x := books[s][i]; x != nil {
-				holes[i] = append(holes[i], x.holes(s)...)
+				holes[i] = append(holes[i], x.holes(src, s, scopes)...)
 			}
 		}
 		slices.SortFunc(holes[i], func(a, b hole) int {
@@ -182,13 +188,28 @@ func (r *runner) books(src *sourceRun) map[string][]*account {
 	return books
 }
 
-func (x *account) holes(scope string) []hole {
+// holes are what the account leaves open in a scope. Of a batch, a subject that
+// is not proven is a hole where it lies; the others are whole.
+func (x *account) holes(src *sourceRun, scope string, scopes map[string]bool) []hole {
 	var out []hole
 	if x.cov.Missing != tickmark.ReasonNone {
 		out = append(out, hole{scope, x.cov.Missing, x.cov.Detail})
 	}
+	apart := map[string]bool{}
+	for _, u := range x.units {
+		for i := range u.partly {
+			f := &u.partly[i]
+			if at := src.scopeOf(&Subject{ID: f.Scope}); at != "" && scopes[at] {
+				out = append(out, hole{at, f.Reason, f.Scope + ": " + f.Detail})
+				apart[f.Scope] = true
+			}
+		}
+	}
 	for i := range x.cov.Refusals {
 		f := &x.cov.Refusals[i]
+		if apart[f.Scope] {
+			continue
+		}
 		out = append(out, hole{scope, f.Reason, f.Scope + ": " + f.Detail})
 		break // one says it
 	}
@@ -263,7 +284,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 			// and lacks what it would have read of them all the same.
 			x = books[""][i]
 		}
-		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
+		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: e.Why()})
 	}
 	for _, x := range books {
 		if x[i] != nil {
@@ -293,7 +314,7 @@ func (x *account) add(u *unit) {
 		}
 	}
 	for s, e := range u.hidden {
-		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: leftOutBy(e)})
+		c.Excluded = append(c.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: e.Why()})
 	}
 	slices.SortFunc(c.Excluded, func(a, b tickmark.Refusal) int { return strings.Compare(a.Scope, b.Scope) })
 	c.Excluded = slices.CompactFunc(c.Excluded, func(a, b tickmark.Refusal) bool { return a.Scope == b.Scope })
@@ -302,7 +323,8 @@ func (x *account) add(u *unit) {
 		e = &ending{Reason: tickmark.ReasonNotCollected, Detail: "it was not asked"}
 	}
 	if e.Reason == tickmark.ReasonNone {
-		c.Answered += n
+		c.Answered += n - len(u.partly)
+		c.Refusals = append(c.Refusals, u.partly...)
 		return
 	}
 	f := tickmark.Refusal{Scope: u.id, Status: e.Status, Code: e.Code, Reason: e.Reason, Detail: e.Detail}
@@ -529,83 +551,6 @@ func (s *sourceRun) problems() []tickmark.Problem {
 		out = append(out, tickmark.Problem{Input: first.Ask.Method + " " + first.Ask.URL, Object: s.src.Name + "/" + a.ask.Name, Byte: -1, Reason: tickmark.ReasonStale, What: what, Hint: hint})
 	}
 	return out
-}
-
-// prove applies Proof, Count and a missing time to the units that were answered.
-func (r *runner) prove(src *sourceRun) {
-	units := map[key]*unit{}
-	for _, a := range src.asks {
-		for _, u := range a.units {
-			units[u.key] = u
-		}
-	}
-	for _, a := range src.asks {
-		for _, u := range a.units {
-			if u.end == nil || u.end.Reason != tickmark.ReasonNone || u.end.Means != "" {
-				continue
-			}
-			if a.ask.Proof != "" && r.tune.on("proof") {
-				if why := proven(units, u); why != "" {
-					u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: fmt.Sprintf("%d rows, but the source lists only what the identity may see, and %s (%s)", u.rows, why, a.ask.Proof)}
-				}
-			}
-			if a.ask.NotEmpty && u.rows == 0 && r.tune.on("notEmpty") {
-				u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: "the list is empty, and there always is one: the identity may not see it"}
-			}
-			if a.ask.Count != "" && r.tune.on("countAsk") {
-				r.counted(units, u)
-			}
-		}
-	}
-}
-
-// proven says why a list is not known to be whole; "" if it is.
-func proven(units map[key]*unit, u *unit) string {
-	for _, k := range u.proofs {
-		p := units[k]
-		if p == nil {
-			continue
-		}
-		switch {
-		case p.end == nil || p.end.Reason != tickmark.ReasonNone || p.end.Means != "":
-			return "whether it sees all was not answered"
-		case !slices.ContainsFunc(p.pages, func(x *pageRec) bool { return x.proof }):
-			return "it does not see all"
-		}
-		return ""
-	}
-	return "whether it sees all was not asked"
-}
-
-// counted compares a list with the rows that another ask counted.
-func (r *runner) counted(units map[key]*unit, u *unit) {
-	for _, k := range u.counts {
-		c := units[k]
-		if c == nil {
-			continue
-		}
-		sum := int64(-1)
-		for _, p := range c.pages {
-			if p.sum >= 0 {
-				sum = max(sum, 0) + p.sum
-			}
-		}
-		switch {
-		case c.end == nil || c.end.Reason != tickmark.ReasonNone:
-			u.end = &ending{Reason: c.reason(), Detail: fmt.Sprintf("%d rows, but how many there are was not answered (%s)", u.unique, u.ask.ask.Count)}
-		case sum < 0 && u.unique > 0 || sum >= 0 && sum != int64(u.unique):
-			u.end = &ending{Reason: tickmark.ReasonTruncated, Detail: fmt.Sprintf("%d rows, but %s counts %d", u.unique, u.ask.ask.Count, max(sum, 0))}
-		}
-		return
-	}
-	u.end = &ending{Reason: tickmark.ReasonNotCollected, Detail: fmt.Sprintf("how many there are was not asked (%s)", u.ask.ask.Count)}
-}
-
-func (u *unit) reason() tickmark.Reason {
-	if u.end != nil && u.end.Reason != tickmark.ReasonNone {
-		return u.end.Reason
-	}
-	return tickmark.ReasonNotCollected
 }
 
 // planDigest names what a working directory is for.

@@ -95,6 +95,9 @@ func checkAsk(s *Source, a *Ask) error {
 			return fmt.Errorf("there is no other ask %q", name)
 		}
 	}
+	if len(a.Sees) > 0 && !slices.ContainsFunc(s.Asks, func(o Ask) bool { return o.Name == a.Proof && o.Grants != nil }) {
+		return fmt.Errorf("it must see %s, but no proof tells what the identity is granted", a.Sees[0])
+	}
 	return checkTemplates(a)
 }
 

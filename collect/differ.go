@@ -121,8 +121,14 @@ func (r *runner) unmet(s *tickmark.Snapshot) []tickmark.Problem {
 	}
 	for _, src := range r.sources {
 		for _, scope := range slices.Sorted(maps.Keys(src.leftOut)) {
-			if x := src.leftOut[scope]; x.Reason == tickmark.ReasonNotPermitted {
-				out = append(out, tickmark.Problem{Input: scope, Byte: -1, Reason: x.Reason, What: x.Detail, Hint: "give it Reader there, or leave the scope out with a reason"})
+			hint := "give it Reader there, or leave the scope out with a reason"
+			if scope == r.rootGroup() {
+				hint = "give it Reader at the root management group, or name the subscriptions to be read: they are the population then"
+			}
+			switch x := src.leftOut[scope]; {
+			case x.Reason == tickmark.ReasonExcluded, x.Reason == tickmark.ReasonDeclined, x.Reason == tickmark.ReasonNotNamed:
+			case x.Reason == tickmark.ReasonNotPermitted, scope == r.rootGroup():
+				out = append(out, tickmark.Problem{Input: scope, Byte: -1, Reason: x.Reason, What: x.Detail, Hint: hint})
 			}
 		}
 	}
@@ -136,58 +142,4 @@ func (r *runner) unmet(s *tickmark.Snapshot) []tickmark.Problem {
 		}
 	}
 	return out
-}
-
-// What tells of subscriptions that the identity does not see: the management
-// groups hold them, and the list of subscriptions leaves them out in silence.
-const (
-	entityDescendants = "arm/managementGroupDescendants"
-	typeSubscription  = "Microsoft.Resources/subscriptions"
-)
-
-// unseen leaves out, as not permitted, each subscription that is known only
-// from the management groups: what lies there was not read.
-func (r *runner) unseen(src *sourceRun) {
-	var list *askRun
-	for _, a := range src.asks {
-		if a.ask.isRoot() && a.skip == nil && slices.Contains(a.ask.Types, typeSubscription) {
-			list = a
-		}
-	}
-	if list == nil {
-		return
-	}
-	seen := map[string]bool{}
-	for _, id := range r.idsIn(list) {
-		seen[id] = true
-	}
-	for _, a := range src.asks {
-		if a.ask.Entity != entityDescendants {
-			continue
-		}
-		for _, id := range r.idsIn(a) {
-			if strings.HasPrefix(id, "/subscriptions/") && !seen[id] && r.excluded(id) == nil {
-				list.leaveOut(id, &Exclusion{Scope: id, Reason: tickmark.ReasonNotPermitted, Detail: "it is below the tenant's management groups, but the identity does not see it"})
-			}
-		}
-	}
-}
-
-// idsIn returns the ids of an ask's rows, in lower case.
-func (r *runner) idsIn(a *askRun) []string {
-	var ids []string
-	for _, u := range a.units {
-		for _, p := range u.pages {
-			for _, it := range p.items {
-				b, err := r.spool.read(p.Off+int64(it.Off), it.Len)
-				if err != nil {
-					continue // the snapshot cannot be made without it either
-				}
-				if tape, err := jsontape.Parse(b, jsontape.Options{}); err == nil {
-					ids = append(ids, strings.ToLower(tape.Root().Get("id").Str()))
-				}
-			}
-		}
-	}
-	return ids
 }

@@ -194,7 +194,7 @@ func faultsOfAccess() []faultCase {
 			}
 			return nil
 		}},
-		{name: "not asked for", want: "excluded 0/0", more: []Ask{askSees()}, set: func(s *setup) { s.opts.Only = []string{"arm/sees"} }, answer: sees(true, nil)},
+		{name: "not asked for", want: "notRead 0/0", more: []Ask{askSees()}, set: func(s *setup) { s.opts.Only = []string{"arm/sees"} }, answer: sees(true, nil)},
 	}
 }
 

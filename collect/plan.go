@@ -223,6 +223,7 @@ func Probe(ctx context.Context, sources []Source, o Options) (reach []Reach, err
 		return nil, err
 	}
 	for _, s := range r.sources {
+		r.prove(s)
 		for _, a := range s.asks {
 			out := Reach{Source: s.src.Name, Ask: a.ask.Name}
 			switch {

@@ -3,6 +3,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,6 +128,14 @@ type Resume struct {
 	Started time.Time
 	// Pages were taken from the working directory and not asked for again.
 	Pages int
+	// Dropped are the pages of an earlier run that Options.Anew threw away.
+	Dropped Dropped
+}
+
+// Dropped is what an earlier run had read and what was thrown away.
+type Dropped struct {
+	Pages   int
+	Started time.Time
 }
 
 func (r *runner) count(rows int)     { r.rows.Add(int64(rows)) }
@@ -209,13 +218,13 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		return nil, err
 	}
 	r.net = newTransport(&r.opts, &r.tune, r.clock)
-	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To}
+	h := head{Version: 1, Plan: planDigest(sources, &r.opts), What: r.what(), Started: r.start, To: o.To, Terms: terms(sources, &r.opts)}
 	if h.To.IsZero() || h.To.After(r.start) { // nobody has read the time to come
 		h.To = r.start.Truncate(time.Second)
 	}
 	var err error
 	tune := r.tune // its own: the spool outlives the runner, and a pointer into it would keep it
-	if r.spool, err = openSpool(o.Dir, h, &tune); err != nil {
+	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: cmp.Or(o.ResumeWithin, resumeWithin), anew: o.Anew}, &tune); err != nil {
 		return nil, err
 	}
 	r.to = r.spool.head.To.UTC()
@@ -344,7 +353,7 @@ func (r *runner) choose(s *sourceRun) {
 			want(d)
 		}
 		for _, o := range s.asks {
-			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count {
+			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count || o.ask.Entity == entityDescendants && a.listsSubscriptions() {
 				want(o)
 			}
 		}
@@ -358,11 +367,11 @@ func (r *runner) choose(s *sourceRun) {
 	e := &r.opts.Endpoints
 	for _, a := range s.asks {
 		if !wanted[a] {
-			a.skip = &ending{Reason: tickmark.ReasonExcluded, Detail: "it is not among the questions that were asked for"}
+			a.skip = &ending{Reason: tickmark.ReasonNotRead, Detail: "it is not among the questions that were asked for"}
 		}
 		for i := range r.exclusions {
 			if x := &r.exclusions[i]; names(a, x.Scope) {
-				a.skip = &ending{Reason: x.Reason, Detail: leftOutBy(x)}
+				a.skip = &ending{Reason: x.Reason, Detail: x.Why()}
 			}
 		}
 		switch {
@@ -389,8 +398,8 @@ func (a *askRun) first() string {
 	return a.ask.Of[0]
 }
 
-// leftOutBy is who left something out and why.
-func leftOutBy(x *Exclusion) string {
+// Why is who left something out, why and until when.
+func (x *Exclusion) Why() string {
 	s := x.Detail
 	if x.Actor != "" {
 		s += " (" + x.Actor + ")"

@@ -12,8 +12,11 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +56,26 @@ type head struct {
 	What    string          `json:"what"` // for people: tenant, cloud
 	Started time.Time       `json:"started"`
 	To      time.Time       `json:"to"`
+	// Terms are what Plan is the digest of, for people; older heads have none.
+	Terms []term `json:"terms,omitempty"`
 }
+
+// term is an option of a collection, or a source with its questions.
+type term struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// again is how an earlier run's pages are used.
+type again struct {
+	now    time.Time
+	within time.Duration // from the start of the earlier run
+	anew   bool          // they are thrown away
+}
+
+// resumeWithin is how old pages may be unless the caller says otherwise: what
+// was read weeks ago must not pass for what is there today.
+const resumeWithin = 24 * time.Hour
 
 // pageEntry is what is needed to take a page again as it was taken first.
 type pageEntry struct {
@@ -101,12 +123,14 @@ type spool struct {
 
 	head head
 	past map[key]*past
+	// dropped are the pages of an earlier run that were thrown away.
+	dropped Dropped
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openSpool opens or begins the working directory.
-func openSpool(dir string, h head, tune *tuning) (*spool, error) {
+func openSpool(dir string, h head, a again, tune *tuning) (*spool, error) {
 	if dir == "" {
 		return nil, usage("Options.Dir", "no working directory is named", "name one; it keeps the pages and lets an interrupted run go on")
 	}
@@ -128,7 +152,7 @@ func openSpool(dir string, h head, tune *tuning) (*spool, error) {
 		s.unlock, err = lockFile(s.journal)
 	}
 	if err == nil {
-		err = s.replay(h)
+		err = s.replay(h, a)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -137,7 +161,7 @@ func openSpool(dir string, h head, tune *tuning) (*spool, error) {
 }
 
 // replay reads the journal of an earlier run, or begins one.
-func (s *spool) replay(h head) error {
+func (s *spool) replay(h head, a again) error {
 	r := bufio.NewReaderSize(s.journal, 1<<16)
 	var good int64
 	for n := 0; ; n++ {
@@ -159,7 +183,7 @@ func (s *spool) replay(h head) error {
 			break // the torn end of the last write
 		}
 		if n == 0 {
-			if err := s.same(e.Head, h); err != nil {
+			if err := s.same(e.Head, h); err != nil && (!a.anew || e.Head == nil) {
 				return err
 			}
 			s.head = *e.Head
@@ -169,17 +193,65 @@ func (s *spool) replay(h head) error {
 		s.entries++
 		good += int64(len(line))
 	}
+	fresh, err := s.tooOld(a)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		s.entries, good, s.off = 0, 0, 0
+		s.head, s.past = head{}, map[key]*past{}
+	}
 	if err := s.journal.Truncate(good); err != nil {
 		return err
 	}
 	if _, err := s.journal.Seek(good, io.SeekStart); err != nil {
 		return err
 	}
+	if err := s.pages.Truncate(s.off); err != nil {
+		return err
+	}
 	if s.entries == 0 {
 		s.head = h
 		return s.write(entry{T: "head", Head: &h})
 	}
-	return s.pages.Truncate(s.off)
+	return nil
+}
+
+// tooOld reports whether the run begins anew in the directory: it was told to,
+// or there is nothing in it to lose. It is an error if what was read is older
+// than it may be; then nothing is touched.
+func (s *spool) tooOld(a again) (fresh bool, err error) {
+	if s.entries == 0 {
+		return false, nil
+	}
+	pages := 0
+	for _, p := range s.past {
+		pages += len(p.pages)
+	}
+	age := a.now.Sub(s.head.Started)
+	switch {
+	case a.anew:
+		s.dropped = Dropped{Pages: pages, Started: s.head.Started}
+		return true, nil
+	case age <= a.within || !s.tune.on("resumeAge"):
+		return false, nil
+	case len(s.past) == 0:
+		return true, nil
+	}
+	return false, &tickmark.Error{
+		Code: tickmark.CodeUsage, Where: s.dir,
+		What: fmt.Sprintf("the directory holds an unfinished collection that began on %s, %s ago, and may be gone on with for %s: its %d pages are not what is there now",
+			s.head.Started.UTC().Format("2006-01-02 15:04 UTC"), spoken(age), spoken(a.within), pages),
+		Hint: fmt.Sprintf("--anew throws them away and reads everything again; --resume-within %dh goes on with them all the same", int(age.Hours())+24),
+	}
+}
+
+// spoken is a time in hours or days.
+func spoken(d time.Duration) string {
+	if d < 72*time.Hour {
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 func (s *spool) same(old *head, h head) error {
@@ -189,11 +261,76 @@ func (s *spool) same(old *head, h head) error {
 	case old.Version != h.Version, old.Plan != h.Plan && s.tune.on("samePlan"):
 		return &tickmark.Error{
 			Code: tickmark.CodeUsage, Where: s.dir,
-			What: fmt.Sprintf("the directory holds an unfinished collection of another plan (%s; this is %s)", old.What, h.What),
-			Hint: "run with the same options to go on with it, or name another directory",
+			What: fmt.Sprintf("the directory holds an unfinished collection of another plan, begun on %s: %s", old.Started.UTC().Format("2006-01-02 15:04 UTC"), differ(old, &h)),
+			Hint: "run with the same options to go on with it, name another directory (--spool), or throw away what it read (--anew)",
 		}
 	}
 	return nil
+}
+
+// differ names the terms in which two plans differ, with both values.
+func differ(old, now *head) string {
+	if len(old.Terms) == 0 {
+		return fmt.Sprintf("%s, by another version of tickmark or with other options; this is %s", old.What, now.What)
+	}
+	value := func(list []term, name string) string {
+		for _, t := range list {
+			if t.Name == name {
+				return t.Value
+			}
+		}
+		return "(none)"
+	}
+	var out []string
+	for _, t := range slices.Concat(old.Terms, now.Terms) {
+		was, is := value(old.Terms, t.Name), value(now.Terms, t.Name)
+		if s := fmt.Sprintf("%s was %s and is %s", t.Name, clip(was), clip(is)); was != is && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	if len(out) == 0 {
+		return "its questions are those of another version of tickmark"
+	}
+	return strings.Join(out, "; ")
+}
+
+// terms lists, for people, what planDigest is the digest of.
+func terms(sources []Source, o *Options) []term {
+	var out []term
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, term{name, value})
+		}
+	}
+	for i := range sources {
+		d := planDigest(sources[i:i+1], &Options{})
+		add("source "+sources[i].Name, fmt.Sprintf("read (%d questions, %s)", len(sources[i].Asks), hex.EncodeToString(d[:3])))
+	}
+	add("cloud", o.Endpoints.Cloud)
+	add("Microsoft 365 environment", o.Endpoints.Microsoft365)
+	for _, h := range slices.Sorted(maps.Keys(o.Endpoints.URL)) {
+		add("address of "+string(h), o.Endpoints.URL[h])
+	}
+	add("tenant and organisations", string(o.Root))
+	for name, at := range map[string]time.Time{"--from": o.From, "--to": o.To} {
+		if !at.IsZero() {
+			add(name, at.UTC().Format(time.RFC3339))
+		}
+	}
+	add("--only", strings.Join(o.Only, ","))
+	add("--scope", strings.Join(o.Scopes, ","))
+	for i := range o.Exclude {
+		add("leaving out "+o.Exclude[i].Scope, string(o.Exclude[i].Reason)+": "+o.Exclude[i].Why())
+	}
+	for _, b := range o.Bound {
+		name, value, ok := strings.Cut(b, "=")
+		if !ok {
+			name, value = "what binds the pages", b
+		}
+		add(name, value)
+	}
+	slices.SortStableFunc(out, func(x, y term) int { return strings.Compare(x.Name, y.Name) })
+	return out
 }
 
 func (s *spool) learn(e entry) error {

@@ -300,10 +300,14 @@ func (r *runner) admit(a *askRun, l *loader, refs []ref, subjects []*Subject) er
 		u.counts = []key{keyOf(a.src.src.Name, a.ask.Count, chains), keyOf(a.src.src.Name, a.ask.Count, []string{""})}
 	}
 	if a.ask.Proof != "" {
-		for s := subjects[0]; s != nil; s = s.Of {
-			u.proofs = append(u.proofs, keyOf(a.src.src.Name, a.ask.Proof, []string{chainOf(s)}))
+		root := keyOf(a.src.src.Name, a.ask.Proof, []string{chainOf(a.src.root)})
+		for _, of := range subjects[:max(1, len(u.batch))] {
+			var near []key
+			for s := of; s != nil; s = s.Of {
+				near = append(near, keyOf(a.src.src.Name, a.ask.Proof, []string{chainOf(s)}))
+			}
+			u.proofs = append(u.proofs, append(near, root))
 		}
-		u.proofs = append(u.proofs, keyOf(a.src.src.Name, a.ask.Proof, []string{chainOf(a.src.root)}))
 	}
 	a.units = append(a.units, u)
 	to, err := r.address(a, &values{subject: subjects[0], root: a.src.root, batch: subjects, from: "0", to: "0"})
@@ -382,7 +386,7 @@ func (r *runner) excluded(scope string) *Exclusion {
 		}
 	}
 	if len(r.opts.Scopes) > 0 && !slices.ContainsFunc(r.opts.Scopes, under) {
-		return &Exclusion{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: "it is not among the scopes that were asked for"}
+		return &Exclusion{Scope: scope, Reason: tickmark.ReasonNotNamed, Detail: "it is not among the scopes that were asked for"}
 	}
 	return nil
 }

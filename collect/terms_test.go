@@ -3,7 +3,9 @@
 package collect
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +31,104 @@ func TestBound(t *testing.T) {
 	}
 	if c := s.run(t, sources); c.Resumed.Pages == 0 { // under its own it does
 		t.Error("it did not go on under the same terms")
+	}
+}
+
+// TestResumeAge: pages that were read long ago do not pass for today's, and are
+// not thrown away without being told to.
+func TestResumeAge(t *testing.T) {
+	sources := armSource(askSubscriptions(), askVaults())
+	s := newSetup(t, estate)
+	if err := killedAt(t, s, 4, sources); err == nil {
+		t.Fatal("the run was not interrupted")
+	}
+	journal := filepath.Join(s.opts.Dir, journalName)
+	before, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clock.now = s.clock.now.Add(21 * 24 * time.Hour)
+	o := s.opts
+	o.tune = &s.tune
+	_, err = Run(t.Context(), []Source{sources}, o)
+	e, ok := errors.AsType[*tickmark.Error](err)
+	if !ok || e.Code != tickmark.CodeUsage || !strings.Contains(e.What, "21 days ago") || !strings.Contains(e.Hint, "--anew") || !strings.Contains(e.Hint, "--resume-within 528h") {
+		t.Fatalf("pages of three weeks ago: %v", err)
+	}
+	if after, err := os.ReadFile(journal); err != nil || !bytes.Equal(before, after) {
+		t.Error("the journal is another after the refusal")
+	}
+	run := func(change func(*Options)) *Collected {
+		t.Helper()
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(s.opts.Dir)); err != nil {
+			t.Fatal(err)
+		}
+		o := s.opts
+		o.tune, o.Dir = &s.tune, dir
+		change(&o)
+		c, err := Run(t.Context(), []Source{sources}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		return c
+	}
+	if c := run(func(o *Options) { o.ResumeWithin = 22 * 24 * time.Hour }); c.Resumed.Pages == 0 || c.Resumed.Dropped.Pages != 0 {
+		t.Errorf("allowed: %+v", c.Resumed)
+	}
+	if c := run(func(o *Options) { o.Anew = true }); c.Resumed.Pages != 0 || c.Resumed.Dropped.Pages == 0 || !c.Resumed.Started.After(c.Resumed.Dropped.Started.AddDate(0, 0, 20)) {
+		t.Errorf("anew: %+v", c.Resumed)
+	}
+	// It throws away another plan's pages, too.
+	if c := run(func(o *Options) { o.Anew, o.Bound = true, []string{"names=pseudonyms"} }); c.Resumed.Pages != 0 || c.Resumed.Dropped.Pages == 0 {
+		t.Errorf("anew, of another plan: %+v", c.Resumed)
+	}
+	tune := s.tune
+	tune.off = map[guard]bool{"resumeAge": true}
+	if c := run(func(o *Options) { o.tune = &tune }); c.Resumed.Pages == 0 {
+		t.Error("without the guard resumeAge the old pages should be used: the test shows nothing")
+	}
+}
+
+// TestPlanDiffers: what differs from the plan of an unfinished collection is
+// named, with both values.
+func TestPlanDiffers(t *testing.T) {
+	sources := armSource(askSubscriptions(), askVaults())
+	s := newSetup(t, estate)
+	s.opts.Bound = []string{"--auth=managedIdentity"}
+	s.opts.Root = []byte(`{"tenantId":"one"}`)
+	if err := killedAt(t, s, 3, sources); err == nil {
+		t.Fatal("the run was not interrupted")
+	}
+	other := armSource(askThings())
+	other.Name = "graph"
+	for name, c := range map[string]struct {
+		sources []Source
+		change  func(*Options)
+		says    string
+	}{
+		"option":  {[]Source{sources}, func(o *Options) { o.Only = []string{"arm/vaults"} }, "--only was (none) and is arm/vaults"},
+		"sign-in": {[]Source{sources}, func(o *Options) { o.Bound = []string{"--auth=azureCLI"} }, "--auth was managedIdentity and is azureCLI"},
+		"tenant":  {[]Source{sources}, func(o *Options) { o.Root = []byte(`{"tenantId":"two"}`) }, `tenant and organisations was {"tenantId":"one"} and is {"tenantId":"two"}`},
+		"exclusion": {[]Source{sources}, func(o *Options) {
+			o.Exclude = []Exclusion{{Scope: "/subscriptions/bbb", Reason: tickmark.ReasonExcluded, Detail: "sandbox"}}
+		}, "leaving out /subscriptions/bbb was (none) and is excluded: sandbox"},
+		"source":    {[]Source{sources, other}, func(*Options) {}, "source graph was (none) and is read (1 questions"},
+		"questions": {[]Source{armSource(askSubscriptions())}, func(*Options) {}, "source arm was read (2 questions"},
+		"two":       {[]Source{sources}, func(o *Options) { o.Only, o.Scopes = []string{"arm"}, []string{"/subscriptions/aaa"} }, "--only was (none) and is arm; --scope was (none) and is /subscriptions/aaa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := s.opts
+			o.tune = &s.tune
+			c.change(&o)
+			_, err := Run(t.Context(), c.sources, o)
+			if err == nil || !strings.Contains(err.Error(), "another plan") || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+		})
 	}
 }
 

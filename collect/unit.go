@@ -44,8 +44,12 @@ type unit struct {
 	first, last            time.Time
 	hidden                 map[string]*Exclusion
 	notes                  []string
-	// proofs and counts are the units, nearest first, that Proof and Count name.
-	proofs, counts []key
+	// counts are the units, nearest first, that Count names; proofs those that
+	// Proof names, for each subject.
+	counts []key
+	proofs [][]key
+	// partly are the subjects of a batch whose rows are not known to be all.
+	partly []tickmark.Refusal
 }
 
 // pageRec is a page that was kept.

@@ -38,7 +38,8 @@ type question struct {
 	// scopes are those of the segments that put it, as keys.
 	scopes map[string]bool
 	// open says which scopes are left open and why ("" is everything); deep are
-	// its keys in order. first is the reason found first.
+	// its keys in order. first is the reason found first; what is outside the
+	// population that was named is open, but no reason against all of it.
 	open  map[string]tickmark.Reason
 	deep  []string
 	first tickmark.Reason
@@ -88,7 +89,10 @@ func (q *question) hole(reason tickmark.Reason, scope string) {
 		reason = tickmark.ReasonNotCollected
 	}
 	if q.open == nil {
-		q.open, q.first = map[string]tickmark.Reason{}, reason
+		q.open = map[string]tickmark.Reason{}
+	}
+	if q.first == tickmark.ReasonNone && reason != tickmark.ReasonNotNamed {
+		q.first = reason
 	}
 	if _, ok := q.open[scope]; !ok {
 		q.open[scope] = reason

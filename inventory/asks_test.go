@@ -127,6 +127,58 @@ func TestCompleteFromAsks(t *testing.T) {
 	}
 }
 
+// TestPopulation: that there is none of a type may be said only where all of it
+// was asked for, everywhere, and answered.
+func TestPopulation(t *testing.T) {
+	const vaults, other = "Microsoft.KeyVault/vaults", "/subscriptions/0ab2"
+	ask := func(a tickmark.AskCoverage, types ...string) []tickmark.AskCoverage {
+		a.Name, a.Types = types[0], types
+		return []tickmark.AskCoverage{a}
+	}
+	one := tickmark.AskCoverage{Subjects: 1}
+	left := func(source string, why tickmark.Reason) tickmark.Segment {
+		return tickmark.Segment{Source: source, Coverage: tickmark.Coverage{Source: source, Declared: -1, Missing: why}}
+	}
+	file := func(complete []string, pages ...tickmark.Page) tickmark.Segment {
+		return tickmark.Segment{Source: "file", Scope: "a.json", Pages: pages, Coverage: tickmark.Coverage{Source: "file", Scope: "a.json", Declared: -1, Complete: complete, CompleteBy: "operator"}}
+	}
+	account := page(arm("Microsoft.Storage/storageAccounts", "s", `,"properties":{}`))
+	group := page(arm("Microsoft.Network/networkSecurityGroups", "n", `,"properties":{"securityRules":[]}`))
+	cut := page(arm("Microsoft.Network/networkSecurityGroups", "n", `,"properties":{}`))
+	const rules = "Microsoft.Network/networkSecurityGroups/securityRules"
+	for _, c := range []struct {
+		name     string
+		segments []tickmark.Segment
+		typ      string
+		want     tickmark.Reason
+	}{
+		{"asked once for all", []tickmark.Segment{collected("arm", "", ask(one, vaults))}, vaults, ""},
+		{"asked in each subscription", []tickmark.Segment{collected("arm", sub, ask(one, vaults)), collected("arm", other, ask(one, vaults))}, vaults, ""},
+		{"asked in one of two subscriptions", []tickmark.Segment{collected("arm", sub, ask(one, vaults)), collected("arm", other, ask(one, "Microsoft.Sql/servers"))}, vaults, tickmark.ReasonNotCollected},
+		{"one of two refused", []tickmark.Segment{collected("arm", sub, ask(one, vaults)), collected("arm", other, ask(tickmark.AskCoverage{Subjects: 1, Refusals: []tickmark.Refusal{{Scope: other, Reason: tickmark.ReasonNotPermitted}}}, vaults))}, vaults, tickmark.ReasonNotPermitted},
+		{"one of two excluded", []tickmark.Segment{collected("arm", "", ask(tickmark.AskCoverage{Subjects: 1, Excluded: []tickmark.Refusal{{Scope: other, Reason: tickmark.ReasonExcluded}}}, vaults))}, vaults, tickmark.ReasonExcluded},
+		{"no question lists it", []tickmark.Segment{collected("arm", "", ask(one, vaults))}, "Microsoft.Sql/servers", tickmark.ReasonNotRead},
+		{"the source was left out", []tickmark.Segment{collected("arm", "", ask(one, vaults)), left("graph", tickmark.ReasonNotRead)}, "graph/users", tickmark.ReasonNotRead},
+		{"the source was declined", []tickmark.Segment{collected("arm", "", ask(one, vaults)), left("power", tickmark.ReasonDeclined)}, "power/environments", tickmark.ReasonDeclined},
+		{"another source was left out", []tickmark.Segment{collected("arm", "", ask(one, vaults)), left("graph", tickmark.ReasonNotRead)}, vaults, ""},
+		{"a file of another source", []tickmark.Segment{file(nil, account)}, "graph/users", tickmark.ReasonNotRead},
+		{"a file of another type", []tickmark.Segment{file(nil, account)}, vaults, tickmark.ReasonNotCollected},
+		{"a file and a statement", []tickmark.Segment{file([]string{vaults}, account)}, vaults, ""},
+		{"a statement of everything", []tickmark.Segment{file([]string{"*"}, account)}, vaults, ""},
+		{"a statement of everything is none of a source that was not given", []tickmark.Segment{file([]string{"*"}, account)}, "graph/users", tickmark.ReasonNotRead},
+		{"inside a parent that was read whole", []tickmark.Segment{file([]string{"Microsoft.Network/networkSecurityGroups"}, group)}, rules, ""},
+		{"inside one that was not", []tickmark.Segment{file([]string{"Microsoft.Network/networkSecurityGroups"}, cut)}, rules, tickmark.ReasonSummary},
+		{"inside parents that may not be all", []tickmark.Segment{file(nil, group)}, rules, tickmark.ReasonNotCollected},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ok, reason := build(t, &tickmark.Snapshot{Origin: "live", Segments: c.segments}, inventory.Options{}).Population(c.typ)
+			if ok != (c.want == "") || reason != c.want {
+				t.Errorf("%v %q, want %q", ok, reason, c.want)
+			}
+		})
+	}
+}
+
 // TestProviderBeforeIndex: the provider's own answer decides; where it is
 // missing, the index must not; where the two list different resources, the
 // population changed.

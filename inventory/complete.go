@@ -61,6 +61,7 @@ func scopeKey(source, scope string) string {
 // blocks derives the holes from the segments that are known to miss something.
 func (m *merger) blocks(chunks []chunk) {
 	at := 0
+	m.inv.leftOut = map[string]LeftOut{}
 	for si := range m.snapshot.Segments {
 		seg, cov := &m.snapshot.Segments[si], &m.inv.Coverage[si]
 		first := at
@@ -68,6 +69,11 @@ func (m *merger) blocks(chunks []chunk) {
 			at++
 		}
 		if cov.Missing == tickmark.ReasonNone || len(cov.Asks) > 0 {
+			continue
+		}
+		if seg.Source != "file" && seg.Scope == "" && len(seg.Pages) == 0 {
+			m.inv.leftOut[strings.ToLower(seg.Source)] = LeftOut{Reason: cov.Missing, Detail: cov.Detail}
+			m.inv.holes = append(m.inv.holes, hole{reason: cov.Missing, source: seg.Source})
 			continue
 		}
 		h := hole{reason: cov.Missing, scope: scopeKey(seg.Source, seg.Scope)}
@@ -154,6 +160,9 @@ func (inv *Inventory) CompleteAt(low, key string) (bool, tickmark.Reason) {
 		if inv.planned {
 			return false, tickmark.ReasonPlanTime
 		}
+		if out, ok := inv.leftOut[sourceOf(low)]; ok {
+			return false, out.Reason
+		}
 		return false, tickmark.ReasonNotCollected
 	}
 	for i := range inv.holes {
@@ -183,6 +192,126 @@ func (inv *Inventory) Cut(typ string) tickmark.Reason {
 		}
 	}
 	return tickmark.ReasonNone
+}
+
+// LeftOut is why a source was not read.
+type LeftOut struct {
+	Reason tickmark.Reason
+	// Detail says who left it out, and why, where the collection knows.
+	Detail string
+}
+
+// SourceOf is the word of the source that a type is read from: "arm", "graph",
+// "devops", "github" and "power"; "m365", "hr", "security" and "tickets" come
+// as files.
+func SourceOf(typ string) string { return sourceOf(TypeKey(typ)) }
+
+// NotRead reports whether a source was not read: a collection left it out, or
+// the files hold nothing of it. Whether it has anything then is not known.
+func (inv *Inventory) NotRead(source string) (LeftOut, bool) {
+	if inv.planned || inv.sources[source] {
+		return LeftOut{}, false
+	}
+	if out, ok := inv.leftOut[source]; ok {
+		return out, true
+	}
+	return LeftOut{Reason: tickmark.ReasonNotRead}, true
+}
+
+// Population reports whether every resource of typ, wherever it is, was read:
+// only then does finding none mean that there is none. If not, the reason says
+// why: NotRead where nobody asked. A plan is whole by itself: what it does not
+// hold, it does not deploy.
+func (inv *Inventory) Population(typ string) (bool, tickmark.Reason) {
+	low := TypeKey(typ)
+	if why := inv.Cut(low); why != tickmark.ReasonNone {
+		return false, why
+	}
+	inv.askOnce.Do(inv.prepare)
+	if a := inv.about(low); a != nil {
+		for _, q := range a.listing {
+			if !inv.putEverywhere(q) {
+				return false, tickmark.ReasonNotCollected
+			}
+		}
+		return true, tickmark.ReasonNone
+	}
+	source := sourceOf(low)
+	if inv.planned || claimed(inv.claims[low], "") || claimed(inv.claims[everyType], "") && inv.sources[source] {
+		return true, tickmark.ReasonNone
+	}
+	if ok, why := inv.inParents(low); why != tickmark.ReasonNone || ok {
+		return ok, why
+	}
+	if !inv.sources[source] || len(inv.questions) > 0 {
+		return false, tickmark.ReasonNotRead
+	}
+	return false, tickmark.ReasonNotCollected
+}
+
+// putEverywhere reports whether a question was put in every scope of its source
+// that any question was put in: some are put once for each subscription.
+func (inv *Inventory) putEverywhere(q *question) bool {
+	if q.scopes[""] || q.source != sourceARM {
+		return len(q.scopes) > 0
+	}
+	for _, other := range inv.questions {
+		if other.source != q.source {
+			continue
+		}
+		for scope := range other.scopes {
+			if scope != "" && !q.scopes[scope] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// inParents is Population for a type that only comes inside its parents: all of
+// these must have been read, and whole. It says nothing of any other type.
+func (inv *Inventory) inParents(low string) (bool, tickmark.Reason) {
+	cut := strings.LastIndexByte(low, '/')
+	if cut < 0 {
+		return false, tickmark.ReasonNone
+	}
+	if _, ok := nestOf(low[:cut], low); !ok {
+		return false, tickmark.ReasonNone
+	}
+	if ok, why := inv.Population(low[:cut]); !ok {
+		return false, why
+	}
+	for _, p := range inv.OfType(low[:cut]) {
+		if !inv.carried(low, p.Key) {
+			return false, tickmark.ReasonSummary
+		}
+	}
+	return true, tickmark.ReasonNone
+}
+
+// met notes the sources of which anything was read: a resource that came by
+// itself, an answer without any, or a question.
+func (m *merger) met() {
+	inv := m.inv
+	inv.sources = map[string]bool{}
+	for _, t := range inv.Types {
+		if t.Resources > t.Implied {
+			inv.sources[sourceOf(strings.ToLower(t.Type))] = true
+		}
+	}
+	for _, q := range inv.questions {
+		inv.sources[strings.ToLower(q.source)] = true
+	}
+	for si := range m.snapshot.Segments {
+		for pi := range m.snapshot.Segments[si].Pages {
+			switch p := &m.snapshot.Segments[si].Pages[pi]; {
+			case p.Entity != "":
+				inv.sources[sourceOf(strings.ToLower(p.Entity))] = true
+			case p.Form == "resourceGraph", p.Form == "resourceGraphTable", p.Form == "armList":
+				inv.sources[sourceARM] = true
+			}
+		}
+	}
 }
 
 // prepare gathers what Complete asks for, once: it is called for every

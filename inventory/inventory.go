@@ -29,6 +29,10 @@ type Inventory struct {
 	ranges  map[string]extent // lower-case type → its resources
 	holes   []hole
 	planned bool // nothing of it exists yet
+	// sources are those of which anything was read or asked; leftOut those that
+	// a collection did not read, and why.
+	sources map[string]bool
+	leftOut map[string]LeftOut
 	// questions are the asks of a collection; aboutType those that absence of a
 	// type depends on.
 	questions []*question

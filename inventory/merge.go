@@ -62,7 +62,7 @@ func (m *merger) merge(chunks []chunk) {
 		g.Go(func() error { b.join(); return nil })
 	}
 	_ = g.Wait() // joining cannot fail
-	for _, step := range []func(){m.questions, m.superseded, m.conflicts, m.imply, m.gather, func() { m.blocks(chunks) }, m.completeTypes} {
+	for _, step := range []func(){m.questions, m.superseded, m.conflicts, m.imply, m.gather, func() { m.blocks(chunks) }, m.completeTypes, m.met} {
 		m.relax()
 		step()
 	}

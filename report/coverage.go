@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,13 +90,20 @@ func (s *askSum) add(a *tickmark.AskCoverage) {
 	}
 }
 
+// unasked reports whether nobody wanted the question put at all.
+func (s *askSum) unasked() bool {
+	return s.requests == 0 && s.asked == 0 && s.missed == s.scopes && s.reasons[tickmark.ReasonNotRead] > 0 && len(s.reasons) == 1
+}
+
 // whole reports whether the question was answered for everything.
 func (s *askSum) whole() bool {
 	return s.missed+s.refused+s.excluded == 0 && s.answered >= s.asked
 }
 
 func (p *printer) showCoverage(coverage []tickmark.Coverage) {
-	all := sums(coverage)
+	put := sums(coverage)
+	all := slices.DeleteFunc(slices.Clone(put), func(s *askSum) bool { return s.unasked() })
+	defer p.leftOut(coverage, put)
 	if len(all) == 0 {
 		p.line("nothing was asked: files say what they hold, and not what is missing (--show types lists it)")
 		return
@@ -146,11 +154,11 @@ func (p *printer) ask(s *askSum, wide int) {
 	}
 }
 
-// Open names the questions that were not wholly answered.
+// Open names the questions that were put and not wholly answered.
 func Open(coverage []tickmark.Coverage) []string {
 	var out []string
 	for _, s := range sums(coverage) {
-		if !s.whole() {
+		if !s.whole() && !s.unasked() {
 			out = append(out, s.source+"/"+s.name)
 		}
 	}

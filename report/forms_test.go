@@ -80,7 +80,7 @@ func TestGolden(t *testing.T) {
 	for form, ext := range map[string]string{"json": "json", "csv": "csv", "sarif": "sarif"} {
 		golden(t, "sample."+ext, render(t, form, a))
 	}
-	for _, view := range []string{"check storage-min-tls", "criterion CC6.1", "resource storage0001", "types", "problems", "unknown", "check sql-auditing", "criterion P4.2"} {
+	for _, view := range []string{"check storage-min-tls", "criterion CC6.1", "resource storage0001", "types", "problems", "unknown", "not-read", "check sql-auditing", "criterion P4.2"} {
 		name := "show-" + strings.ReplaceAll(view, " ", "-") + ".txt"
 		golden(t, name, []byte(terminal(t, sample(1), report.TerminalOptions{Show: view, Limit: 3})))
 	}

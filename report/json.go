@@ -112,6 +112,7 @@ func JSON(w io.Writer, a *check.Assessment) error {
 			}
 		}
 	}))
+	list(j, "notRead", a.NotRead)
 	j.open("results")
 	if a.Results != nil {
 		for r := range a.Results.All() {

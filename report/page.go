@@ -30,6 +30,7 @@ type pageData struct {
 	Worst                             []pageWorst
 	WorstLeft, WorstNone              string
 	Reasons                           []pageReason
+	NotRead                           []pageNotRead
 	Families                          []pageFamily
 	Rows                              []pageRow
 	Verdicts                          []pagePart
@@ -62,6 +63,8 @@ type pageWorst struct{ Link, Title, ID, Severity, Count string }
 
 type pageReason struct{ Link, Name, Text, Next, Count string }
 
+type pageNotRead struct{ Source, Unknown, Why, Do, Criteria string }
+
 type pageSign struct{ Class, Mark, Word, Means string }
 
 type pageGlossary struct {
@@ -88,7 +91,7 @@ type pageRow struct {
 	Bar                                          template.HTML
 	Parts                                        []pagePart
 	Facts                                        []pageFact
-	Rule, NothingMet                             string
+	Rule, NothingMet, Met                        string
 }
 
 type pageLink struct{ Code, Link, Href string }
@@ -125,6 +128,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 	}
 	p.Notice = notice(a, t)
 	p.overview(a, t)
+	p.notRead(a)
 	p.criteria(a)
 	p.rows(a)
 	p.tables(a, o.RowsPerTable)
@@ -181,6 +185,16 @@ func (p *pageData) overview(a *check.Assessment, t totals) {
 	p.WorstNone = "No check fails. What is unknown, or met no resource, is not a pass."
 	for _, r := range t.reasons {
 		p.Reasons = append(p.Reasons, pageReason{"#" + query("reason", visible(string(r.reason))), visible(string(r.reason)), visible(r.reason.Text()), nextStep(r.reason), number(r.count)})
+	}
+}
+
+// notRead lists the sources that were not read, one line each.
+func (p *pageData) notRead(a *check.Assessment) {
+	for i := range a.NotRead {
+		u := &a.NotRead[i]
+		p.NotRead = append(p.NotRead, pageNotRead{
+			visible(notReadName(u)), notReadText(u), visible(notReadWhy(u)), howToRead(a, u), visible(strings.Join(u.Criteria, ", ")),
+		})
 	}
 }
 
@@ -270,7 +284,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	if sh := verdictShares(s.Counts); len(sh) > 0 {
 		r.Bar, r.Parts = bar(sh), parts(sh, query("check", visible(c.ID))+"&verdict=")
 	} else {
-		r.NothingMet = nothingMet(s)
+		r.NothingMet, r.Met = nothingMet(s), met(s)
 	}
 	for _, l := range c.Criteria {
 		link := "direct"
@@ -288,6 +302,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	add("Not proven", "", visible(c.NotProven), false)
 	add("Fix, az", "", lines(c.Remediation.CLI), true)
 	add("Fix, Bicep", "", lines(c.Remediation.Bicep), true)
+	add("No Bicep", "", visible(c.WithoutBicep()), false)
 	add("Fix, portal", "", visible(c.Remediation.Portal), false)
 	add("Criteria", "criterion", visible(linkText(c.Criteria)), false)
 	add("Types", "resource", visible(strings.Join(c.Types, ", ")), false)
@@ -348,6 +363,9 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 	p.Coverage = table(coverage, limit, "entries", func(c tickmark.Coverage) any {
 		row := struct{ Scope, Source, Items, Declared, Complete, Missing string }{
 			Scope: visible(c.Scope), Source: visible(c.Source), Items: number(c.Items), Declared: "not stated", Complete: "not stated",
+		}
+		if isLeftOut(&c) {
+			row.Scope = "the whole source"
 		}
 		if c.Declared >= 0 {
 			row.Declared = number(c.Declared)

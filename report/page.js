@@ -90,7 +90,7 @@
   const text = c => c.text || (c.text = [c.id, c.title, c.area, ...c.codes, ...c.types].join("\n").toLowerCase());
   const inResult = (r, q) => r.id.toLowerCase().includes(q) || r.type.toLowerCase().includes(q) || r.path.toLowerCase().includes(q);
   const matches = (c, i) => {
-    if (view.verdict.length && !view.verdict.some(v => v === "noResource" ? c.state === v : c.counts[v] > 0)) return false;
+    if (view.verdict.length && !view.verdict.some(v => c.state === v || c.counts[v] > 0)) return false;
     if (view.severity.length && !view.severity.includes(c.severity)) return false;
     if (view.area && c.area !== view.area) return false;
     if (view.criterion && !c.codes.includes(view.criterion)) return false;

@@ -167,6 +167,10 @@ func sample(scale int) *check.Assessment {
 		{Input: "export/vm list.json", Line: 212, Col: 7, Byte: 9140, Object: "item 17", Reason: tickmark.ReasonUnparsable, What: `the key "name" is given twice`, Hint: "export the object again"},
 		{Input: "export/notes.txt", Byte: -1, Reason: tickmark.ReasonUnparsable, What: "not recognised as an export", Hint: "leave it out, or export JSON"},
 	}
+	a.NotRead = []check.SourceNotRead{
+		{Source: "m365", Reason: tickmark.ReasonNotRead, Checks: []string{"m365-dlp", "m365-smtp-auth"}, Criteria: []string{"CC6.1", "C1.1"}},
+		{Source: "power", Reason: tickmark.ReasonDeclined, Detail: "not in use (a.meyer) until 2027-01-31", Checks: []string{"pp-dlp"}, Criteria: []string{"CC6.7"}},
+	}
 	a.Types = sampleTypes(a, scale)
 	return a
 }

@@ -18,7 +18,7 @@ var views = []struct {
 	name     string
 	argument bool
 }{
-	{"check", true}, {"criterion", true}, {"resource", true}, {"types", false}, {"coverage", false}, {"problems", false}, {"unknown", false},
+	{"check", true}, {"criterion", true}, {"resource", true}, {"types", false}, {"coverage", false}, {"problems", false}, {"unknown", false}, {"not-read", false},
 }
 
 func (p *printer) show(a *check.Assessment, view string) error {
@@ -36,7 +36,7 @@ func (p *printer) show(a *check.Assessment, view string) error {
 	})
 	switch {
 	case i < 0:
-		return usage("--show "+visible(name)+": no such view", "want check ID, criterion CODE, resource ID, types, coverage, problems or unknown")
+		return usage("--show "+visible(name)+": no such view", "want check ID, criterion CODE, resource ID, types, coverage, problems, unknown or not-read")
 	case views[i].argument && argument == "":
 		return usage("--show "+name+": which one?", "add the id: --show "+name+" ID")
 	case !views[i].argument && argument != "":
@@ -57,6 +57,8 @@ func (p *printer) show(a *check.Assessment, view string) error {
 		p.showProblems(a)
 	case "unknown":
 		p.showUnknown(a)
+	case "not-read":
+		p.showNotRead(a)
 	}
 	return nil
 }
@@ -115,6 +117,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
 	p.fact("fix (bicep)", c.Remediation.Bicep)
+	p.fact("no bicep", c.WithoutBicep())
 	p.fact("fix (portal)", c.Remediation.Portal)
 	p.fact("references", strings.Join(c.References, " "))
 	if c.Retired != nil {
@@ -124,9 +127,9 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	if s.Counts.Total() > 0 {
 		p.bar("results", s.Counts.Total(), verdictShares(s.Counts))
 	} else {
-		p.line("", stateSign(check.StateNoResource).span("○ %s", nothingMet(s)))
+		p.wrap(0, stateSign(s.State).mark+" "+nothingMet(s))
 	}
-	if s.Cut != tickmark.ReasonNone {
+	if s.Cut != tickmark.ReasonNone && s.Counts.Pass > 0 {
 		p.wrap(0, "? everything that was read passes, but resources of these types are known to be missing: "+s.Cut.Text())
 	}
 	p.results(a, i)

@@ -28,7 +28,7 @@ var signs = []sign{
 	{"unknown", "?", "unknown", "33", "we did not see; the reason says why, and what to do next"},
 	{"pass", "✓", "pass", "32", "every deciding value was observed and is as expected"},
 	{"exempt", "⊘", "exempt", "35", "a person decided; it stays in the population"},
-	{"noResource", "○", "no resource", "2", "nothing was met that could be judged; never a pass"},
+	{"noResource", "○", "no resource", "2", "read completely, and nothing is there to judge; never a pass"},
 	{"manual", "✎", "people decide", "34", "no check, or only supporting ones; people's evidence decides"},
 	{"notApplicable", "–", "not applicable", "2", "observed not to be a subject of the check"},
 	{"changed", "~", "changed, unobserved", "33", "between two observations something happened; an assessment of one snapshot never shows it"},
@@ -148,7 +148,26 @@ func nothingMet(s check.Summary) string {
 	if s.Retired {
 		return "What this check looks at is retired, so it was not run. That is not a pass."
 	}
-	return "No resource of these types was read, so there is nothing to judge. That is not a pass."
+	switch {
+	case s.Cut == tickmark.ReasonNone:
+		return "What was read is complete for these types and holds nothing to judge. That is not a pass."
+	case s.Counts.Total() > 0:
+		return "Nothing that was read is a subject of this check, and whether there is one elsewhere is not known: " + s.Cut.Text() + ". That is not a pass."
+	}
+	return "Nothing of these types was read, and whether there is any is not known: " + s.Cut.Text() + ". That is not a pass."
+}
+
+// met is the word that stands where a check has no results.
+func met(s check.Summary) string {
+	switch {
+	case s.Retired:
+		return "retired"
+	case s.Cut == tickmark.ReasonNotRead:
+		return "not read"
+	case s.Cut != tickmark.ReasonNone:
+		return "not known"
+	}
+	return "no resource"
 }
 
 // totals are the sums that every form of the report opens with.
@@ -325,6 +344,10 @@ func nextStep(r tickmark.Reason) string {
 		return "declared not in use; renew it before it ends"
 	case tickmark.ReasonExcluded:
 		return "collect that scope, too, or keep the reason ready"
+	case tickmark.ReasonNotNamed:
+		return "name that scope, too, if the population has it"
+	case tickmark.ReasonNotRead:
+		return "read its source: --show not-read says how"
 	case tickmark.ReasonNeedsPeople:
 		return "collect people's evidence; no export decides"
 	}

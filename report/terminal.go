@@ -21,7 +21,8 @@ type TerminalOptions struct {
 	// Width is the number of columns; 0 means 80, and less than 60 is taken as 60.
 	Width int
 	// Show asks for a detail view instead of the summary: "check ID",
-	// "criterion CODE", "resource ID", "types", "coverage", "problems" or "unknown".
+	// "criterion CODE", "resource ID", "types", "coverage", "problems", "unknown" or
+	// "not-read".
 	// Between the word and its argument a blank, "=" or ":" may stand.
 	Show string
 	// Limit is the number of rows shown per verdict or list in a detail view;
@@ -47,8 +48,15 @@ func Terminal(w io.Writer, a *check.Assessment, o TerminalOptions) error {
 	p.criteria(a)
 	p.line("")
 	left := 7 // rows that are left on the screen for checks and reasons
-	left -= p.failing(a, 5)
+	most := 5
+	if len(a.NotRead) > 0 {
+		left, most = 6, 4
+	}
+	left -= p.failing(a, most)
 	p.reasons(t, min(3, left))
+	if len(a.NotRead) > 0 {
+		p.notRead(a)
+	}
 	if len(a.Inputs) == 0 {
 		p.line("next: run the script that tickmark export-script prints, then assess its files")
 	}

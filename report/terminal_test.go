@@ -93,3 +93,35 @@ func TestEveryReasonHasANextStep(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingMet: where a check met nothing, every form says whether that is
+// known, and none says so of what nobody asked.
+func TestNothingMet(t *testing.T) {
+	for _, c := range []struct {
+		cut        tickmark.Reason
+		says, html string
+	}{
+		{tickmark.ReasonNone, "complete for these types and holds nothing to judge", `<span class="muted">no resource</span>`},
+		{tickmark.ReasonNotRead, "whether there is any is not known: nobody asked", `<span class="muted">not read</span>`},
+		{tickmark.ReasonNotPermitted, "whether there is any is not known: the source refused", `<span class="muted">not known</span>`},
+	} {
+		a := oneRow()
+		k := a.Checks[0].Check
+		a.Checks[0] = summarise(k, nil)
+		a.Results = check.ResultsOf(a.Checks, nil)
+		if a.Checks[0].Cut = c.cut; c.cut != tickmark.ReasonNone {
+			a.Checks[0].State = check.StateUnknown
+		}
+		got := strings.Join(strings.Fields(terminal(t, a, report.TerminalOptions{Show: "check " + k.ID})), " ")
+		if !strings.Contains(got, c.says) || !strings.Contains(got, "not a pass") {
+			t.Errorf("%q: %s", c.cut, got)
+		}
+		var page bytes.Buffer
+		if err := report.HTML(&page, a, report.HTMLOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(page.String(), c.html) {
+			t.Errorf("%q: the page does not hold %s", c.cut, c.html)
+		}
+	}
+}

@@ -64,6 +64,7 @@ var glossary = []termGroup{
 		{"check", "An automated rule over collected resources. It judges configuration; it does not replace a control."},
 		{"test", "What a person does to a control to see whether it works: management's tests and the auditor's are different kinds."},
 		{"automation", "How closely checks bear on a criterion: direct, supporting or none. People's evidence is needed in every case."},
+		{"counterpart", "A built-in policy of Microsoft's that judges the same property as a check. Where the two disagree, the cause is listed."},
 		{"severity", "How much a failing check matters: low, medium, high or critical. It orders work; it is not a score."},
 	}},
 	{"What is read", []Term{
@@ -88,7 +89,8 @@ var glossary = []termGroup{
 		{"unknown", "Not seen, not readable or not decidable; always with a reason. Unknown is never a pass."},
 		{"not applicable", "Observed not to be a subject of the check."},
 		{"exempt", "A person decided that the check does not count here; who, why and until when are recorded, and the resource stays in the population."},
-		{"no resource", "A check that met nothing to judge. It is never a pass."},
+		{"not read", "A source or a question that was not put to anybody. What it holds nobody knows: its checks are unknown, and not no resource."},
+		{"no resource", "A check whose types were read completely, and nothing to judge was there. It is never a pass."},
 		{"people decide", "A criterion that no check bears on directly; others at most support it. People's evidence shows how it is met."},
 		{"changed, unobserved", "Between two observations something happened that nobody observed."},
 		{"reason", "Why a verdict is unknown, such as summary, notCollected or notPermitted."},

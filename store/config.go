@@ -61,12 +61,12 @@ func newConfig(ctx context.Context, dir, organisation, database string) (config,
 			return c, &tickmark.Error{Code: tickmark.CodeUsage, Where: "--db", What: "want sqlite or a postgres:// URL"}
 		}
 		c.Database = withoutPassword(database)
-		db, err := connect(ctx, dir, database)
+		db, _, err := connect(ctx, dir, database)
 		if err != nil {
 			return c, err
 		}
 		defer func() { _ = db.Close() }()
-		if err := migrate(ctx, db, true); err != nil {
+		if err := migrate(ctx, db, true, false, dir); err != nil {
 			return c, err
 		}
 		if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(org), 0) + 1 FROM ledgers WHERE size > 0`).Scan(&c.Org); err != nil {
@@ -101,7 +101,8 @@ func withoutPassword(database string) string {
 
 // connect opens the database with the settings that durability rests on, and
 // refuses a server that runs without them.
-func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
+// connect opens the database; fixed says that it may be read only.
+func connect(ctx context.Context, dir, database string) (db *sql.DB, fixed bool, err error) {
 	if !isPostgres(database) {
 		// synchronous=FULL makes a commit wait for the disk; recursive_triggers
 		// lets the append-only triggers see INSERT OR REPLACE as well.
@@ -112,23 +113,28 @@ func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
 		if !filepath.IsAbs(dir) {
 			abs, err := filepath.Abs(dir)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			u.Path = filepath.Join(abs, databaseFile)
 		}
 		// SQLite makes files by the umask; the findings in it are nobody else's.
 		f, err := os.OpenFile(u.Path, os.O_RDWR|os.O_CREATE, 0o600)
+		if unwritable(err) {
+			db, err = readOnly(u.Path)
+			return db, true, err
+		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if err := f.Close(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return sql.Open("sqlite", u.String())
+		db, err = sql.Open("sqlite", u.String())
+		return db, false, err
 	}
-	db, err := sql.Open("pgx", database)
+	db, err = sql.Open("pgx", database)
 	if err != nil {
-		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: "--db", What: "the database URL cannot be read", Err: errors.New("not a PostgreSQL URL")}
+		return nil, false, &tickmark.Error{Code: tickmark.CodeUsage, Where: "--db", What: "the database URL cannot be read", Err: errors.New("not a PostgreSQL URL")}
 	}
 	var unsafe string
 	err = db.QueryRowContext(ctx, `SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'fsync'
@@ -139,9 +145,9 @@ func connect(ctx context.Context, dir, database string) (*sql.DB, error) {
 	}
 	if err != nil {
 		e := &tickmark.Error{Code: tickmark.CodeUsage, Where: withoutPassword(database), What: "the database cannot be used", Hint: "it must run, let this user in, and keep what it acknowledges", Err: err}
-		return nil, errors.Join(e, db.Close())
+		return nil, false, errors.Join(e, db.Close())
 	}
-	return db, nil
+	return db, false, nil
 }
 
 // KeyPath is where a data directory keeps its signing key.

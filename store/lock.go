@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tickmark/tickmark"
@@ -14,6 +15,9 @@ import (
 // writer at most wait. Closing the file releases it.
 func lockWriter(ctx context.Context, name string, wait time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the name is made from the data directory that the operator gave
+	if unwritable(err) {
+		return nil, errUnwritable(filepath.Dir(name), err)
+	}
 	if err != nil {
 		return nil, err
 	}

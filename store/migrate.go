@@ -23,7 +23,7 @@ func migrationDir(pg bool) string {
 	return "migrations/sqlite"
 }
 
-func migrate(ctx context.Context, db *sql.DB, pg bool) error {
+func migrate(ctx context.Context, db *sql.DB, pg, fixed bool, dir string) error {
 	files, err := fs.Sub(migrations, migrationDir(pg))
 	if err != nil {
 		return err
@@ -35,6 +35,9 @@ func migrate(ctx context.Context, db *sql.DB, pg bool) error {
 	p, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
+	}
+	if fixed {
+		return current(ctx, p, dir)
 	}
 	_, err = p.Up(ctx)
 	return err

@@ -31,12 +31,14 @@ import (
 // Store is an open data directory. Its methods may be called from several
 // goroutines and processes; one writer records at a time.
 type Store struct {
-	dir  string
-	db   *sql.DB
-	pg   bool // the database is PostgreSQL
-	org  int64
-	key  *ledger.Key // nil when the key file is absent
-	opts Options
+	dir string
+	db  *sql.DB
+	pg  bool // the database is PostgreSQL
+	// fixed: the directory may be read only; nothing is written there.
+	fixed bool
+	org   int64
+	key   *ledger.Key // nil when the key file is absent
+	opts  Options
 }
 
 // Options adjust a Store. The zero value is right for use.
@@ -92,6 +94,9 @@ func Create(ctx context.Context, dir, organisation string, now time.Time, opts O
 	}
 	for _, d := range []string{dir, filepath.Join(dir, packFolder)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
+			if unwritable(err) {
+				return nil, errUnwritable(dir, err)
+			}
 			return nil, fmt.Errorf("make the data directory: %w", err)
 		}
 	}
@@ -185,11 +190,18 @@ func open(ctx context.Context, dir string, cfg config, opts Options) (*Store, er
 	if s.key, err = readKey(dir); err != nil {
 		return nil, err
 	}
-	if s.db, err = connect(ctx, dir, cfg.Database); err != nil {
+	if s.db, s.fixed, err = connect(ctx, dir, cfg.Database); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, s.db, s.pg); err != nil {
-		return nil, errors.Join(fmt.Errorf("bring the tables up to date: %w", err), s.db.Close())
+	if err := migrate(ctx, s.db, s.pg, s.fixed, dir); err != nil {
+		var e *tickmark.Error
+		if !errors.As(err, &e) {
+			err = fmt.Errorf("bring the tables up to date: %w", err)
+		}
+		return nil, errors.Join(err, s.db.Close())
+	}
+	if s.fixed {
+		return s, nil
 	}
 	if _, err := s.db.ExecContext(ctx, `INSERT INTO ledgers (org, size, head) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`, s.org, []byte{}); err != nil {
 		return nil, errors.Join(err, s.db.Close())
@@ -233,7 +245,7 @@ func (s *Store) found(ctx context.Context, organisation string, now time.Time) e
 }
 
 func errNoKey(dir string) error {
-	return &tickmark.Error{Code: tickmark.CodeUsage, Where: filepath.Join(dir, keyFile), What: "the signing key is absent, so nothing can be recorded", Hint: "put the key file back; without it the log can be read but not extended"}
+	return &tickmark.Error{Code: tickmark.CodeUsage, Where: filepath.Join(dir, keyFile), What: "the signing key is absent or may not be read, so nothing can be recorded", Hint: "put the key file back; without it the log can be read but not extended"}
 }
 
 // inTx runs f in a write transaction. SQLite takes the write lock at once.
@@ -351,6 +363,9 @@ func readKey(dir string) (*ledger.Key, error) {
 		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: name, What: fmt.Sprintf("others can read the signing key (mode %04o)", mode), Hint: "chmod 600 " + name}
 	}
 	b, err := os.ReadFile(name) //nolint:gosec // the name is made from the data directory that the operator gave
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, nil // to read and verify needs no key; who records is told
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -331,7 +331,11 @@ func (v *verification) savedHead(c *ledger.Checker, saved []byte) {
 	v.report.SavedHead = "inconsistent"
 	h, err := ledger.OpenHead(saved, v.init.Key)
 	if err != nil {
-		v.report.Add("head", "saved head", "the key of this ledger did not sign it: "+err.Error())
+		what := "the key of this ledger did not sign it: " + err.Error()
+		if name, _, _ := strings.Cut(string(saved), "\n"); name != v.init.Origin && strings.Contains(name, "/") {
+			what = fmt.Sprintf("it is of the ledger %s, and this is %s: either it is the wrong head, or another ledger was put in the place of its own", name, v.init.Origin)
+		}
+		v.report.Add("head", "saved head", what)
 		return
 	}
 	root, ok := c.RootAt(h.Size)

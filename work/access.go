@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -75,28 +76,60 @@ var harmless = map[string]bool{
 	"microsoft.operationalinsights/workspaces/search/action":          true,
 }
 
-const typePermission = "arm/permissions"
+const (
+	typePermission  = "arm/permissions"
+	typeAssignments = "arm/ownAssignments"
+	typeBelow       = "arm/permissionsBelow"
+)
 
-// accessSource asks what the identity may do in each subscription.
-// Source: Permissions - List For Scope, Azure authorization REST API.
-func accessSource() collect.Source {
+// objectID is what may stand in a filter as the identity's own id.
+var objectID = regexp.MustCompile(`^[0-9A-Fa-f-]{36}$`)
+
+// accessSource asks what the identity may do in each subscription, and at each
+// scope below at which it, or a group that it is in, has a role: a contributor
+// of one resource group is nothing more than a reader at its subscription.
+// Sources: Permissions - List For Resource Group, and the filter assignedTo of
+// role assignments (docs + role-based-access-control/role-assignments-list-rest).
+func accessSource(oid string) collect.Source {
+	permissions := func(name, about, of, path, typ string) collect.Ask {
+		return collect.Ask{
+			Name: name, About: about, Of: []string{of}, Host: collect.HostARM, Path: path + "/providers/Microsoft.Authorization/permissions", APIVersion: "2022-04-01",
+			Form: "armList", Entity: typ, Identity: "#", Types: []string{typ}, Pace: collect.PaceARM,
+			Needs: collect.Need{Permission: "Microsoft.Authorization/permissions/read", Role: "Reader"},
+		}
+	}
+	below := permissions("permissions-below", "what the identity may do where it has a role below a subscription", typeAssignments, "{properties.scope}", typeBelow)
+	below.Where = func(s *collect.Subject) bool {
+		scope := strings.ToLower(s.Item.Get("properties").Get("scope").Str())
+		return strings.HasPrefix(scope, "/subscriptions/") && strings.Count(strings.TrimRight(scope, "/"), "/") > 2
+	}
 	return collect.Source{Name: "arm", Title: "Azure Resource Manager", Asks: []collect.Ask{
 		{
 			Name: "subscriptions", About: "the subscriptions that the identity sees", Host: collect.HostARM, Path: "/subscriptions", APIVersion: "2022-12-01",
 			Form: "armList", Paging: collect.PageNextLink, Types: []string{"Microsoft.Resources/subscriptions"}, Pace: collect.PaceARM,
 			Needs: collect.Need{Permission: "Microsoft.Resources/subscriptions/read", Role: "Reader"},
 		},
+		permissions("permissions", "what the identity may do in a subscription", "Microsoft.Resources/subscriptions", "{id}", typePermission),
 		{
-			Name: "permissions", About: "what the identity may do in a subscription", Of: []string{"Microsoft.Resources/subscriptions"},
-			Host: collect.HostARM, Path: "{id}/providers/Microsoft.Authorization/permissions", APIVersion: "2022-04-01",
-			Form: "armList", Entity: typePermission, Identity: "#", Types: []string{typePermission}, Pace: collect.PaceARM,
-			Needs: collect.Need{Permission: "Microsoft.Authorization/permissions/read", Role: "Reader"},
+			Name: "own-assignments", About: "the roles that the identity has in a subscription and below", Of: []string{"Microsoft.Resources/subscriptions"},
+			Host: collect.HostARM, Path: "{id}/providers/Microsoft.Authorization/roleAssignments", Query: "$filter=assignedTo('" + oid + "')", APIVersion: "2022-04-01",
+			Form: "armList", Paging: collect.PageNextLink, Entity: typeAssignments, Types: []string{typeAssignments}, Pace: collect.PaceARM,
+			Needs: collect.Need{Permission: "Microsoft.Authorization/roleAssignments/read", Role: "Reader"},
 		},
+		below,
 	}}
 }
 
 // armWriter says what the identity can write in Azure Resource Manager.
 func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
+	header, _, err := o.Credentials.Token(ctx, collect.HostARM, o.Endpoints.Audience[collect.HostARM])
+	if err != nil {
+		return "it cannot sign in: " + err.Error(), nil
+	}
+	claims, ok := claimsOf(header)
+	if !ok || !objectID.MatchString(claims.Object) {
+		return "its token does not say who it is, so what it may do below its subscriptions cannot be asked", nil
+	}
 	dir, err := os.MkdirTemp(o.Dir, "access-")
 	if err != nil {
 		return "", err
@@ -107,7 +140,7 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 		}
 	}()
 	o.Dir, o.Only, o.Progress = dir, nil, nil
-	run, err := collect.Run(ctx, []collect.Source{accessSource()}, o)
+	run, err := collect.Run(ctx, []collect.Source{accessSource(claims.Object)}, o)
 	if err != nil {
 		return "", err
 	}
@@ -116,17 +149,32 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 			err = e
 		}
 	}()
-	seen := 0
-	for i := range run.Snapshot.Segments {
-		seg := &run.Snapshot.Segments[i]
+	return writes(run.Snapshot), nil
+}
+
+// writes reads the answers about permissions.
+func writes(s *tickmark.Snapshot) string {
+	granted := map[string]bool{} // scopes at or below which it has something
+	var seen []string
+	for i := range s.Segments {
+		seg := &s.Segments[i]
 		for k := range seg.Pages {
-			if p := &seg.Pages[k]; p.Ask == "permissions" {
-				if seen++; len(p.Items) == 0 {
-					return "it has no permission at " + p.Subject + ", which it sees: those that it has below were not asked", nil
+			p := &seg.Pages[k]
+			switch p.Ask {
+			case "permissions":
+				seen = append(seen, strings.ToLower(p.Subject))
+			case "permissions-below":
+				if len(p.Items) == 0 {
+					return "what the role at " + p.Subject + " lets it do was not answered"
 				}
-				if what := mayWrite(p); what != "" {
-					return what + " in " + p.Subject, nil
-				}
+			default:
+				continue
+			}
+			if what := mayWrite(p); what != "" {
+				return what + " in " + p.Subject
+			}
+			if len(p.Items) > 0 {
+				granted[subscriptionIn(p)] = true
 			}
 		}
 		for k := range seg.Coverage.Asks {
@@ -135,14 +183,26 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 				if len(a.Refusals) > 0 {
 					detail = strings.TrimSpace(a.Refusals[0].Code + " " + a.Refusals[0].Detail)
 				}
-				return "what it may do was not answered (" + a.Name + ": " + detail + ")", nil
+				return "what it may do was not answered (" + a.Name + ": " + detail + ")"
 			}
 		}
 	}
-	if seen == 0 {
-		return "it sees no subscription, and what it may do elsewhere was not asked", nil
+	for _, sub := range seen {
+		if !granted[sub] {
+			return "it sees " + sub + ", and neither its permissions there nor its roles below say by what"
+		}
 	}
-	return "", nil
+	if len(seen) == 0 {
+		return "it sees no subscription, and what it may do elsewhere was not asked"
+	}
+	return ""
+}
+
+// subscriptionIn is the subscription that a page of permissions was asked in.
+func subscriptionIn(p *tickmark.Page) string {
+	_, path, _ := strings.Cut(strings.ToLower(p.Request.URL), "/subscriptions/")
+	id, _, _ := strings.Cut(path, "/")
+	return "/subscriptions/" + id
 }
 
 // mayWrite names an action in a page of permissions that can change something.
@@ -202,24 +262,33 @@ func graphWriter(ctx context.Context, o collect.Options) string {
 	return tokenWrites(header)
 }
 
-func tokenWrites(header string) string {
+// claims are what a token says of the identity and its rights.
+type claims struct {
+	Kind   string   `json:"idtyp"`
+	Object string   `json:"oid"`
+	Roles  []string `json:"roles"`
+	Scope  string   `json:"scp"`
+	Wids   []string `json:"wids"`
+}
+
+// claimsOf reads the claims of a header with a token; not ok where it is opaque.
+func claimsOf(header string) (c claims, ok bool) {
 	_, token, _ := strings.Cut(header, " ")
 	parts := strings.Split(token, ".")
-	const opaque = "its token does not say what it may do"
 	if len(parts) != 3 {
-		return opaque
+		return c, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
-		return opaque
+		return c, false
 	}
-	var claims struct {
-		Kind  string   `json:"idtyp"`
-		Roles []string `json:"roles"`
-		Scope string   `json:"scp"`
-		Wids  []string `json:"wids"`
-	}
-	if err := json.Unmarshal(raw, &claims); err != nil {
+	return c, json.Unmarshal(raw, &c) == nil
+}
+
+func tokenWrites(header string) string {
+	const opaque = "its token does not say what it may do"
+	claims, ok := claimsOf(header)
+	if !ok {
 		return opaque
 	}
 	app := claims.Kind == "app" || claims.Scope == "" && len(claims.Roles) > 0

@@ -26,3 +26,30 @@ func Agreement(ctx context.Context, snap *tickmark.Snapshot, aliases *policy.Cat
 	}
 	return check.Agree(ctx, inv, aliases, now)
 }
+
+// Compare runs the checks beside their counterparts, the built-in policies that
+// judge the same, over a snapshot. The definitions are those of m, and those
+// that the snapshot holds.
+func Compare(ctx context.Context, snap *tickmark.Snapshot, m *policy.Import, now time.Time) (*check.Comparison, error) {
+	rules, err := rulesOf(nil)
+	if err != nil {
+		return nil, err
+	}
+	list, err := check.DefaultCounterparts()
+	if err != nil {
+		return nil, err
+	}
+	red := inventory.Redact(snap)
+	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Redactions: red})
+	if err != nil {
+		return nil, err
+	}
+	check.AddDefinitions(m, inv)
+	comparer := check.NewComparer(rules, list.List, func(guid string) *policy.Definition {
+		if i := m.Find(guid); i != nil {
+			return i.Definition
+		}
+		return nil
+	})
+	return comparer.Sum(inv, now)
+}

@@ -328,7 +328,7 @@ func TestFaultsCostCoverageOnly(t *testing.T) {
 	if testing.Short() {
 		runs = 30
 	}
-	naive, unknown, decided := 0, 0, 0
+	naive, unknown, decided, none, believed := 0, 0, 0, 0, 0
 	for seed := range uint64(runs) {
 		before := judge(t, newTenant(t, seed).snap)
 		w := newTenant(t, seed)
@@ -356,17 +356,32 @@ func TestFaultsCostCoverageOnly(t *testing.T) {
 				}
 			}
 		}
+		for id, s := range before.states {
+			if n := after.states[id]; n == check.StateNoResource {
+				none++
+				if s != check.StateNoResource {
+					t.Errorf("seed %d, %v: %s: %v became no resource", seed, what, id, s)
+				}
+			}
+		}
 		blind, broken := newTenant(t, seed), newTenant(t, seed)
 		for range 1 + seed%3 {
 			broken.fault()
 		}
 		blind.naive()
 		broken.naive()
-		list, _ = judge(t, blind.snap).flips(judge(t, broken.snap))
+		believing := judge(t, broken.snap)
+		list, _ = judge(t, blind.snap).flips(believing)
 		naive += len(list)
+		for id, s := range before.states {
+			if s != check.StateNoResource && believing.states[id] == check.StateNoResource {
+				believed++
+			}
+		}
 	}
 	t.Logf("%d collections, %d decided verdicts, %d of them became unknown; %d flips without completeness", runs, decided, unknown, naive)
-	if naive == 0 || unknown == 0 || decided < 100*runs/10 {
+	t.Logf("no resource %d times; without completeness %d times more where something is or may be", none, believed)
+	if naive == 0 || unknown == 0 || none == 0 || believed == 0 || decided < 100*runs/10 {
 		t.Error("the test does not reach what it is about")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,12 +73,31 @@ func AssessFiles(ctx context.Context, paths []string, fo file.Options, o AssessO
 	if err != nil {
 		return nil, nil, err
 	}
+	if empty(&files.Snapshot) {
+		files.Snapshot.Problems = append(files.Snapshot.Problems, tickmark.Problem{
+			Input: strings.Join(paths, ", "), Byte: -1, Reason: tickmark.ReasonNotCollected,
+			What: "nothing was found: the input holds no object", Hint: "look whether the export failed or its identity may see nothing; tickmark export-script exports what is there",
+		})
+	}
 	a, err := assess(ctx, &files.Snapshot, o, files.Forget)
 	if err != nil {
 		_ = files.Close() // the first error is the one to report
 		return nil, nil, err
 	}
 	return a, files, nil
+}
+
+// empty reports whether files were read that hold nothing at all, and no problem
+// says why: an organisation without one object is more likely a failed export.
+func empty(s *tickmark.Snapshot) bool {
+	for i := range s.Segments {
+		for k := range s.Segments[i].Pages {
+			if len(s.Segments[i].Pages[k].Items) > 0 {
+				return false
+			}
+		}
+	}
+	return len(s.Problems) == 0
 }
 
 // Assess redacts a snapshot, takes its inventory and runs the checks.
@@ -140,19 +160,21 @@ func inputs(s *tickmark.Snapshot, red []inventory.Redaction) []check.Input {
 // is known to be cut, a question that was not answered, or resources of which
 // not one could be decided. What a person declined or left out with a reason,
 // and what the cloud does not have, stays unknown but needs nobody's attention.
+// A source or question that a collection left out without a reason does; files are
+// what somebody chose to give, and what nobody gave is only unknown.
 func (a *Assessed) Incomplete() bool {
 	return len(a.Problems) > 0 || a.Undecided() || slices.ContainsFunc(a.Coverage, lacking)
 }
 
 // settled are the reasons for not reading something that were given before.
 func settled(r tickmark.Reason) bool {
-	return r == tickmark.ReasonNone || r == tickmark.ReasonDeclined || r == tickmark.ReasonExcluded || r == tickmark.ReasonNotOffered
+	return r == tickmark.ReasonNone || r == tickmark.ReasonDeclined || r == tickmark.ReasonExcluded || r == tickmark.ReasonNotNamed || r == tickmark.ReasonNotOffered
 }
 
 // lacking reports whether a segment misses something that it should have.
 func lacking(c tickmark.Coverage) bool {
 	if len(c.Asks) == 0 {
-		return c.Missing != tickmark.ReasonNone
+		return !settled(c.Missing)
 	}
 	told := false
 	for i := range c.Asks {

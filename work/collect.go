@@ -67,6 +67,9 @@ type CollectOptions struct {
 	Assess  AssessOptions
 	// Pseudonyms, if set, replace personal data before anything is written.
 	Pseudonyms *inventory.Pseudonyms
+	// LeftOut says for the sources that are not read why that is, by name. They
+	// stand in the coverage.
+	LeftOut map[string]inventory.LeftOut
 	// Trial marks the snapshot: it is never evidence.
 	Trial bool
 	// Accepted are the sources whose identity may write, and why a person
@@ -124,7 +127,12 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 			return kept, secrets + people
 		}
 	}
-	run, err := collect.Run(ctx, o.Sources, o.Collect)
+	ask := o.Collect
+	ask.Exclude = slices.DeleteFunc(slices.Clone(ask.Exclude), func(x collect.Exclusion) bool {
+		_, out := o.LeftOut[x.Scope] // nothing of it will be met
+		return out
+	})
+	run, err := collect.Run(ctx, o.Sources, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +141,13 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 	}
 	debug.FreeOSMemory() // what reading took is not needed for judging
 	o.Assess.relax = run.ReleaseAll
+	for _, s := range Sources() { // in the order of the sources, whatever the map's is
+		if out, ok := o.LeftOut[s.Name]; ok {
+			run.Snapshot.Segments = append(run.Snapshot.Segments, tickmark.Segment{Source: s.Name, Coverage: tickmark.Coverage{
+				Source: s.Name, Declared: -1, Missing: out.Reason, Detail: out.Detail,
+			}})
+		}
+	}
 	a, err := assess(ctx, run.Snapshot, o.Assess, func([]byte) {})
 	if err != nil {
 		_ = run.Close() // the first error is the one to report

@@ -44,7 +44,7 @@ func BenchmarkCollect(b *testing.B) {
 	if err := s.Start(); err != nil {
 		b.Fatal(err)
 	}
-	st := &stand{sim: s, clock: clock, creds: signIn{s, s.Client()}}
+	st := &stand{sim: s, clock: clock, creds: signIn{sim: s, client: s.Client()}}
 	b.Cleanup(func() {
 		st.creds.client.CloseIdleConnections()
 		if err := s.Close(); err != nil {

@@ -124,7 +124,7 @@ func TestKilledCollection(t *testing.T) {
 		}
 	})
 	hub := func() string {
-		header, _, err := signIn{s, client}.Token(t.Context(), collect.HostGitHub, "")
+		header, _, err := signIn{sim: s, client: client}.Token(t.Context(), collect.HostGitHub, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -301,6 +301,23 @@ func TestWriters(t *testing.T) {
 			t.Errorf("%s is empty: %+v, %v", path, all, err)
 		}
 	}
+	// Below the subscriptions: whoever reads one resource group is known to read,
+	// and whoever may write in one is found.
+	for access, want := range map[string]string{
+		"Reader subscription/one/resourceGroups/rg":                                                    "",
+		"Contributor subscription/two/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/x": "* in /subscriptions/",
+		"Contributor managementGroup/prod":                                                             "* in /subscriptions/",
+		"Reader managementGroup/prod":                                                                  "",
+	} {
+		role, scope, _ := strings.Cut(access, " ")
+		r := newRigWith(t, "reader", func(org *azuresim.Organisation) {
+			org.Identities[0].Access = []azuresim.Access{{Role: "Reader", Scope: "subscription/two"}, {Role: role, Scope: scope}}
+		})
+		all, err := work.Writers(t.Context(), only(t, "arm"), r.opts, nil)
+		if err != nil || (len(all) == 1) != (want != "") || want != "" && !strings.HasPrefix(all[0].Why, want) {
+			t.Errorf("%s: %+v, %v", access, all, err)
+		}
+	}
 	if all, _ := work.Writers(t.Context(), only(t, "devops"), r.opts, nil); len(all) != 1 {
 		t.Errorf("what cannot be found out counts as reading: %v", all)
 	}

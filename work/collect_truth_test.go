@@ -36,6 +36,7 @@ type stand struct {
 	// may take.
 	naive    bool
 	patience time.Duration
+	scopes   []string // --scope
 }
 
 // signIn gives tokens as the simulator hands them out to a managed identity,
@@ -43,13 +44,14 @@ type stand struct {
 type signIn struct {
 	sim    *azuresim.Sim
 	client *http.Client
+	as     string // the client id; empty is the first identity
 }
 
 func (k signIn) Token(ctx context.Context, h collect.Host, audience string) (string, time.Time, error) {
 	if h == collect.HostGitHub {
 		audience = "https://api.github.com"
 	}
-	to := k.sim.Endpoint("login") + "/metadata/identity/oauth2/token?resource=" + url.QueryEscape(audience)
+	to := k.sim.Endpoint("login") + "/metadata/identity/oauth2/token?resource=" + url.QueryEscape(audience) + "&client_id=" + k.as
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 	if err != nil {
 		return "", time.Time{}, err
@@ -92,7 +94,7 @@ func newStand(tb testing.TB, text []byte) *stand {
 	if err := s.sim.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	s.creds = signIn{s.sim, s.sim.Client()}
+	s.creds = signIn{sim: s.sim, client: s.sim.Client()}
 	tb.Cleanup(func() {
 		s.creds.client.CloseIdleConnections()
 		if err := s.sim.Close(); err != nil {
@@ -153,6 +155,7 @@ type outcome struct {
 	incomplete bool
 	named      bool // it says what is missing, and where
 	requests   []asked
+	scopes     []string        // that were named
 	declared   map[string]bool // asks of which the source stated how many rows there are
 	hits       int
 }
@@ -188,6 +191,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 		return nil, err
 	}
 	tuned(&o, off...)
+	o.Scopes = s.scopes
 	if s.naive {
 		o.Transport = &http.Client{Transport: stock{s.creds.client.Transport}}
 	}
@@ -200,6 +204,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 		return nil, err
 	}
 	out := outcomeOf(c, &src)
+	out.scopes = s.scopes
 	out.hits = len(x.deny)
 	for _, n := range s.sim.Hits() {
 		out.hits += n

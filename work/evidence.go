@@ -205,9 +205,16 @@ func Verify(ctx context.Context, st Verifier, saved []byte, progress Progress) (
 	if !report.Clean() {
 		d := report.Damages[0]
 		return report, &tickmark.Error{
-			Code: tickmark.CodeTampered, Where: d.Where, What: fmt.Sprintf("%d damages, the first: %s", report.DamageCount, strings.TrimSuffix(d.What, ".")),
+			Code: tickmark.CodeTampered, Where: d.Where, What: damages(report.DamageCount) + strings.TrimSuffix(d.What, "."),
 			Hint: "keep a copy of this directory as it is and restore the last backup that verifies",
 		}
 	}
 	return report, nil
+}
+
+func damages(n int64) string {
+	if n == 1 {
+		return "1 damage: "
+	}
+	return fmt.Sprintf("%d damages, the first: ", n)
 }

@@ -113,7 +113,7 @@ func stateOf(f collect.Reach) ReachState {
 		return ReachRole
 	case tickmark.ReasonNoLicence:
 		return ReachLicence
-	case tickmark.ReasonDeclined, tickmark.ReasonExcluded:
+	case tickmark.ReasonDeclined, tickmark.ReasonExcluded, tickmark.ReasonNotNamed, tickmark.ReasonNotRead:
 		return ReachDeclined
 	case tickmark.ReasonNotOffered:
 		return ReachAbsent

@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/report"
 	"github.com/tickmark/tickmark/store"
@@ -29,7 +31,7 @@ type assessCommand struct {
 	CSV   bool   `help:"Print CSV, one row per result." xor:"format"`
 	SARIF bool   `help:"Print SARIF 2.1.0." xor:"format"`
 	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
-	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, coverage, problems, unknown." placeholder:"WHAT"`
+	Show  string `help:"Show detail: check ID, criterion CODE, resource ID, types, coverage, problems, unknown, not-read." placeholder:"WHAT"`
 	Limit int    `help:"Rows per list in a detail view; --limit=-1 for all." default:"0"`
 
 	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
@@ -64,6 +66,11 @@ func (c *assessCommand) Run(rc *runContext) error {
 	}
 	if len(c.Paths) == 0 {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
+	}
+	if len(c.Paths) == 1 { // of several, the others are assessed all the same
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
 	}
 	observed := now
 	if c.Record {
@@ -249,19 +256,30 @@ func (c *assessCommand) status(rc *runContext, a *work.Assessed) error {
 // explain says on standard error why the assessment is incomplete, for a
 // status without a reason helps nobody; a list of problems just shown does.
 func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
+	left, open := report.LeftOut(a.Coverage), report.Open(a.Coverage)
+	partly := slices.ContainsFunc(a.NotRead, func(s check.SourceNotRead) bool { return s.Partly })
+	why := ""
 	switch n := len(a.Problems); {
 	case strings.HasPrefix(c.Show, "problems") && n > 0:
+		return
 	case n == 1:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s\n", printable(a.Problems[0].Input), printable(a.Problems[0].What))
+		why = fmt.Sprintf("%s: %s", printable(a.Problems[0].Input), printable(a.Problems[0].What))
 	case n > 1:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s: %s; and %d more (--show problems)\n", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
+		why = fmt.Sprintf("%s: %s; and %d more (--show problems)", printable(a.Problems[0].Input), printable(a.Problems[0].What), n-1)
 	case a.Undecided():
-		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one result could be decided (--show unknown says why)")
-	case len(report.Open(a.Coverage)) > 0:
-		open := report.Open(a.Coverage)
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %d questions were not wholly answered: %s (--show coverage says why)\n", len(open), strings.Join(open[:min(3, len(open))], ", "))
-	default:
-		fmt.Fprintln(rc.Err, "tickmark: incomplete: an input is known to be cut (--show types says which)")
+		why = "not one result could be decided (--show unknown says why)"
+	case len(open) > 0:
+		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
+	case partly:
+		why = "questions were left out without a reason (--show coverage says which)"
+	case len(left) == 0:
+		why = "an input is known to be cut (--show types says which)"
+	}
+	if why != "" {
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s\n", why)
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: not read, and nobody said why: %s (--show not-read says what that leaves unknown)\n", strings.Join(left, ", "))
 	}
 }
 

@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/report"
 )
 
 type checksCommand struct {
-	List   checksListCommand   `cmd:"" help:"List the checks."`
-	Show   checksShowCommand   `cmd:"" help:"Show one check whole, with its rule."`
-	Export checksExportCommand `cmd:"" help:"Print all checks whole."`
+	List    checksListCommand    `cmd:"" help:"List the checks."`
+	Show    checksShowCommand    `cmd:"" help:"Show one check whole, with its rule."`
+	Export  checksExportCommand  `cmd:"" help:"Print all checks whole."`
+	Compare checksCompareCommand `cmd:"" help:"Run the checks beside the built-in policies that judge the same, with the cause of each disagreement."`
 }
 
 // checkView is a check as JSON, with the controls that use it.
@@ -40,13 +42,22 @@ type checkView struct {
 	Retired     *catalog.Retired         `json:"retired,omitempty"`
 	References  []string                 `json:"references"`
 	Controls    []string                 `json:"controls"`
+	// Counterparts are the built-in policies that judge the same.
+	Counterparts []check.Counterpart `json:"counterparts"`
 }
 
 func viewCheck(l *catalog.Library, k *catalog.Check) checkView {
 	v := checkView{
 		ID: k.ID, Title: k.Title, Area: k.Area, Severity: k.Severity.String(), Why: k.Why, Criteria: k.Criteria, Types: k.Types, Needs: k.Needs,
 		Source: k.Source, Permission: k.Permission, Clock: k.Clock, Witness: k.Witness, Defaults: k.Defaults, Rule: k.Rule, Parameters: k.Parameters,
-		NotProven: k.NotProven, Remediation: k.Remediation, Retired: k.Retired, References: k.References, Controls: []string{},
+		NotProven: k.NotProven, Remediation: k.Remediation, Retired: k.Retired, References: k.References, Controls: []string{}, Counterparts: []check.Counterpart{},
+	}
+	if list, err := check.DefaultCounterparts(); err == nil { // the tests hold the list to the catalogue
+		for _, p := range list.List {
+			if p.Check == k.ID {
+				v.Counterparts = append(v.Counterparts, p)
+			}
+		}
 	}
 	for _, c := range l.Controls {
 		if slices.ContainsFunc(c.Checks, func(x catalog.CheckLink) bool { return x.ID == k.ID }) {
@@ -120,6 +131,14 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 	for _, d := range k.Defaults {
 		defaults = append(defaults, fmt.Sprintf("%s absent means %s (%s)", d.Field, d.Value, d.Reference))
 	}
+	var beside []string
+	for _, p := range v.Counterparts {
+		text := []string{fmt.Sprintf("%s (%s): %s", p.Name, p.Policy, p.Relation)}
+		for _, d := range p.Differs {
+			text = append(text, fmt.Sprintf("check %s, policy %s: %s", d.Ours, d.Theirs, d.Because))
+		}
+		beside = append(beside, strings.Join(text, "; "))
+	}
 	e := &report.Entry{
 		Title: k.ID + "  " + k.Title, Subtitle: k.Severity.String() + " · criteria " + criteriaOf(k.Criteria) + " · " + k.Source,
 		Sections: []report.Section{
@@ -131,9 +150,11 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 			{Label: "Depends on the clock", Text: clock},
 			{Label: "Change witness", Items: witness},
 			{Label: "Documented defaults", Items: defaults},
+			{Label: "Beside Microsoft's policies", Items: beside},
 			{Label: "Rule (Azure Policy)", Text: string(rule)},
 			{Label: "To fix: Azure CLI", Text: k.Remediation.CLI},
 			{Label: "To fix: Bicep", Text: k.Remediation.Bicep},
+			{Label: "No Bicep, because", Text: k.WithoutBicep()},
 			{Label: "To fix: portal", Text: k.Remediation.Portal},
 			{Label: "Controls that use it", Items: v.Controls},
 			{Label: "References", Items: k.References},

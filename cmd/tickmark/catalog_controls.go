@@ -19,11 +19,28 @@ type controlsCommand struct {
 	Lint   controlsLintCommand   `cmd:"" help:"Judge a control set: vague wording, gaps, repetition."`
 }
 
+// ofFlag chooses whose controls a command shows.
+type ofFlag struct {
+	Of string `help:"An organisation's control set, filled in, instead of the library." placeholder:"FILE" type:"path"`
+}
+
+func (f *ofFlag) controls(l *catalog.Library) ([]*catalog.Control, error) {
+	if f.Of == "" {
+		return l.Controls, nil
+	}
+	set, err := readControlSet(l, f.Of)
+	if err != nil {
+		return nil, err
+	}
+	return set.Expand(l)
+}
+
 type controlsListCommand struct {
 	Criterion string `help:"Only controls for a criterion." placeholder:"CODE"`
 	Category  string `help:"Only controls adopted for a category." placeholder:"NAME"`
 	Checklist string `help:"The controls behind a checklist: implementation (12 items) or readiness (11 items)." enum:"implementation,readiness," default:""`
 	Key       bool   `help:"Only key controls."`
+	ofFlag
 	listFlags
 }
 
@@ -42,10 +59,14 @@ func (c *controlsListCommand) Run(rc *runContext) error {
 	if c.Checklist != "" {
 		return c.checklist(rc, l)
 	}
+	controls, err := c.controls(l)
+	if err != nil {
+		return err
+	}
 	t := &report.Listing{Columns: []string{"id", "name", "key", "nature", "frequency", "criteria", "checks"}, Wide: 1}
 	list := []*catalog.Control{}
 	automated := 0
-	for _, k := range l.Controls {
+	for _, k := range controls {
 		if c.Key && !k.Key || c.Category != "" && !slices.Contains(k.Categories, c.Category) || !c.matches(k) ||
 			c.Criterion != "" && !slices.ContainsFunc(k.Criteria, func(x catalog.CriterionLink) bool { return strings.EqualFold(x.Code, c.Criterion) }) {
 			continue
@@ -76,6 +97,7 @@ func (c *controlsListCommand) checklist(rc *runContext, l *catalog.Library) erro
 
 type controlsShowCommand struct {
 	ID string `arg:"" help:"A control's id."`
+	ofFlag
 	formFlags
 }
 
@@ -85,15 +107,18 @@ func (c *controlsShowCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
-	k := l.Control(c.ID)
-	if k == nil {
-		ids := make([]string, 0, len(l.Controls))
-		for _, k := range l.Controls {
-			ids = append(ids, k.ID)
-		}
-		return noSuch("control", c.ID, ids, "controls")
+	controls, err := c.controls(l)
+	if err != nil {
+		return err
 	}
-	return c.show(rc, controlEntry(l, k), k)
+	ids := make([]string, 0, len(controls))
+	for _, k := range controls {
+		if k.ID == c.ID {
+			return c.show(rc, controlEntry(l, k), k)
+		}
+		ids = append(ids, k.ID)
+	}
+	return noSuch("control", c.ID, ids, "controls")
 }
 
 func controlEntry(l *catalog.Library, k *catalog.Control) *report.Entry {
@@ -113,14 +138,10 @@ func controlEntry(l *catalog.Library, k *catalog.Control) *report.Entry {
 	text("Objective", oneLine(k.Objective))
 	var items []string
 	for _, f := range k.Fields {
-		items = append(items, fmt.Sprintf("{%s} %s Such as: %s", f.Name, f.Ask, f.Example))
+		items = append(items, fmt.Sprintf("{%s} %s Such as: %s", f.Name, f.Ask, oneLine(f.Example)))
 	}
 	list("To fill in", items)
-	instance := k.Instance.Unit
-	if k.Instance.Tolerance != "" {
-		instance += "; tolerance: " + k.Instance.Tolerance
-	}
-	text("One instance", instance)
+	text("One instance", instanceText(&k.Instance))
 	items = nil
 	for _, x := range k.Configuration {
 		s := fmt.Sprintf("%s (%s)", x.What, x.Type)
@@ -160,6 +181,18 @@ func controlEntry(l *catalog.Library, k *catalog.Control) *report.Entry {
 	return e
 }
 
+// instanceText says what is counted and by when it is due.
+func instanceText(i *catalog.Instance) string {
+	out := i.Unit
+	if i.Tolerance != "" {
+		out += "; tolerance: " + i.Tolerance
+	}
+	if i.Limit != nil {
+		out += " (limit: " + i.Limit.String() + ")"
+	}
+	return out
+}
+
 func testSteps(steps []catalog.TestStep) []string {
 	out := make([]string, len(steps))
 	for i, s := range steps {
@@ -168,7 +201,10 @@ func testSteps(steps []catalog.TestStep) []string {
 	return out
 }
 
-type controlsExportCommand struct{ formFlags }
+type controlsExportCommand struct {
+	ofFlag
+	formFlags
+}
 
 // Run prints all controls.
 func (c *controlsExportCommand) Run(rc *runContext) error {
@@ -176,14 +212,18 @@ func (c *controlsExportCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	controls, err := c.controls(l)
+	if err != nil {
+		return err
+	}
 	t := &report.Listing{
-		Title: "Control library",
+		Title: "Controls",
 		Columns: []string{
 			"id", "name", "family", "statement", "objective", "criteria", "key", "nature", "type", "frequency", "instance", "population",
 			"evidence", "designTest", "operatingTest", "deviations", "checks",
 		}, Wide: 3,
 	}
-	for _, k := range l.Controls {
+	for _, k := range controls {
 		var evidence, checks []string
 		for _, x := range k.Evidence {
 			evidence = append(evidence, x.What)
@@ -197,5 +237,5 @@ func (c *controlsExportCommand) Run(rc *runContext) error {
 			strings.Join(testSteps(k.Operating), "\n"), strings.Join(k.Deviations, "\n"), strings.Join(checks, " "),
 		})
 	}
-	return c.print(rc, t, l.Controls)
+	return c.print(rc, t, controls)
 }

@@ -99,6 +99,9 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	var states map[string]check.State
 	if len(c.Paths) > 0 {
 		now := rc.Now().UTC()
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
 		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, work.AssessOptions{Now: now, Engine: engineVersion()})
 		if err != nil {
 			return err

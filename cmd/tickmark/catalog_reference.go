@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/report"
@@ -33,16 +34,22 @@ func (c *servicesListCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
-	t := &report.Listing{Columns: []string{"id", "name", "product", "tier", "formerly"}, Wide: 4}
+	t := &report.Listing{Columns: []string{"id", "name", "product", "tier", "retired", "formerly"}, Wide: 1}
 	list := []catalog.Service{}
+	ending := 0
 	for _, s := range l.Services {
 		if c.Product != "" && s.Product != c.Product || !c.matches(s) {
 			continue
 		}
 		list = append(list, s)
-		t.Rows = append(t.Rows, []string{s.ID, s.Name, s.Product, s.Tier, formerly(&s)})
+		day := ""
+		if s.Retired != nil {
+			day = s.Retired.Day
+			ending++
+		}
+		t.Rows = append(t.Rows, []string{s.ID, s.Name, s.Product, s.Tier, day, formerly(&s)})
 	}
-	t.Notes = []string{fmt.Sprintf("%d services.", len(list))}
+	t.Notes = []string{fmt.Sprintf("%d services, of which %d have ended or will on the day told; tickmark services show ID names what is offered instead.", len(list), ending)}
 	return c.print(rc, t, list)
 }
 
@@ -84,15 +91,62 @@ func (c *servicesShowCommand) Run(rc *runContext) error {
 		}
 	}
 	e.Sections = []report.Section{
+		{Label: "Retired", Text: retirementText(s, rc.Now().UTC().Format(time.DateOnly))},
 		{Label: "Formerly", Text: formerly(s)},
 		{Label: "Resource types", Items: s.Types},
-		{Label: "Reports that name it", Items: reports},
-		{Label: "References", Items: s.References},
+		reportsSection(reports),
 	}
+	view := serviceView{s, l.LevelsOf(s), l.CertificationsOf(s)}
+	e.Sections = append(e.Sections, assuranceSections(view)...)
+	e.Sections = append(e.Sections, report.Section{Label: "References", Items: s.References})
+	return c.show(rc, e, view)
+}
+
+// serviceView is a service with what is promised and certified of it.
+type serviceView struct {
+	*catalog.Service
+	Levels         []catalog.ServiceLevel  `json:"serviceLevels"`
+	Certifications []catalog.Certification `json:"certifications"`
+}
+
+func reportsSection(reports []string) report.Section {
+	s := report.Section{Label: "Reports that name it", Items: reports}
 	if len(reports) == 0 {
-		e.Sections[2] = report.Section{Label: "Reports that name it", Text: "None that is known here. Look into the report in hand before you rely on it."}
+		s.Text = "None that is known here. Look into the report in hand before you rely on it."
 	}
-	return c.show(rc, e, s)
+	return s
+}
+
+// assuranceSections say what is promised and certified, or that it is not known.
+func assuranceSections(v serviceView) []report.Section {
+	levels := report.Section{Label: "What the provider promises"}
+	for i := range v.Levels {
+		x := &v.Levels[i]
+		levels.Items = append(levels.Items, oneLine(fmt.Sprintf("%s, %s (%s) %s", x, x.When(), x.Source, x.Note)))
+	}
+	if len(v.Levels) == 0 {
+		levels.Text = "Not known here; the agreement in force tells."
+	}
+	certified := report.Section{Label: "Certifications"}
+	for i := range v.Certifications {
+		x := &v.Certifications[i]
+		by := "by name"
+		if !slices.Contains(x.Services, v.ID) {
+			by = v.Product + " as a whole; find the service on the certificate"
+		}
+		certified.Items = append(certified.Items, oneLine(fmt.Sprintf("%s: %s, %s (%s) %s", x.Name, by, x.When(), x.Source, x.Note)))
+	}
+	if len(v.Certifications) == 0 {
+		certified.Text = "Not known here; the provider's portal lists certificates."
+	}
+	return []report.Section{levels, certified}
+}
+
+func retirementText(s *catalog.Service, today string) string {
+	if s.Retired == nil {
+		return ""
+	}
+	return oneLine(fmt.Sprintf("%s (%s) %s", s.Retired.String(today), s.Retired.Source, s.Retired.Note))
 }
 
 func between(from, to string) string {
@@ -161,6 +215,8 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	t := &report.Listing{Columns: []string{"service", "name", "resources", "named by"}, Wide: 3}
 	list := []usedService{}
 	outside := 0
+	today := rc.Now().UTC().Format(time.DateOnly)
+	var ending []string
 	for _, f := range found {
 		u := usedService{foundService: f, Reports: []string{}, Families: []string{}}
 		for _, x := range l.Scope {
@@ -183,8 +239,15 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 		}
 		list = append(list, u)
 		t.Rows = append(t.Rows, []string{u.ID, u.Name, fmt.Sprint(u.Resources), by})
+		if u.Retired != nil {
+			ending = append(ending, fmt.Sprintf("%s %s.", u.ID, u.Retired.String(today)))
+		}
 	}
 	t.Notes = []string{fmt.Sprintf("%d services used; %d of them are named by no report in the list. The list holds facts with dates, not the reports themselves: what counts is the report in hand, and controls of a service outside it cannot be carved out to the provider.", len(list), outside)}
+	for _, x := range ending {
+		fmt.Fprintln(rc.Err, "warning: "+x)
+	}
+	t.Notes = append(t.Notes, ending...)
 	return c.print(rc, t, list)
 }
 
@@ -205,6 +268,7 @@ func (c *servicesReportsCommand) Run(rc *runContext) error {
 	}
 	t := &report.Listing{Columns: []string{"report", "kind", "since", "until", "periods end", "months", "issued after", "bridge letters", "source"}, Wide: 8}
 	list := []catalog.ReportProfile{}
+	var unknown []string
 	for _, r := range l.Reports {
 		if !c.matches(r) {
 			continue
@@ -226,14 +290,17 @@ func (c *servicesReportsCommand) Run(rc *runContext) error {
 			for _, b := range x.Bridge {
 				bridge = append(bridge, fmt.Sprintf("%s (for %s to %s)", b.Issued, b.From, b.To))
 			}
-			ends := cmp.Or(strings.Join(slices.Concat(x.PeriodEnds, x.Dates), " "), "not told")
+			ends := cmp.Or(strings.Join(slices.Concat(x.PeriodEnds, x.Dates), " "), "unknown")
+			if x.Unknown != "" {
+				unknown = append(unknown, fmt.Sprintf("%s since %s: unknown. %s", r.ID, x.From, oneLine(x.Unknown)))
+			}
 			if x.Within != "" {
 				ends += " (within " + x.Within + ")"
 			}
 			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, ends, months, issue, strings.Join(bridge, ", "), x.Source})
 		}
 	}
-	t.Notes = []string{"Providers change these rules: each stands with the date from which its source shows it. A bridge letter is management's word; no auditor stands behind it."}
+	t.Notes = append([]string{"Providers change these rules: each stands with the date from which its source shows it. A bridge letter is management's word; no auditor stands behind it."}, unknown...)
 	return c.print(rc, t, list)
 }
 

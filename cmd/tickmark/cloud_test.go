@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -42,6 +44,26 @@ func TestCloud(t *testing.T) {
 			e.Defer(func() { _ = s.Close() })
 			return s.EndpointsFile(filepath.Join(e.WorkDir, "endpoints.json"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": scriptStatus, "jsonpath": scriptJSONPath},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": scriptStatus, "jsonpath": scriptJSONPath, "await": scriptAwait},
 	})
+}
+
+// scriptAwait waits until a file that matches the pattern has so many lines:
+// what runs in the background has come that far, however fast the machine is.
+func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await lines pattern")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		names, err := filepath.Glob(ts.MkAbs(args[1]))
+		ts.Check(err)
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil && bytes.Count(b, []byte{'\n'}) >= want {
+				return
+			}
+		}
+	}
+	ts.Fatalf("after a minute no file %s has %d lines", args[1], want)
 }

@@ -43,6 +43,9 @@ type collectCommand struct {
 	Try   bool   `help:"Read Azure as whoever is signed in with az, even if that may write. Assessed, and never evidence."`
 	Spool string `placeholder:"FOLDER" help:"Where pages are kept until they are recorded, and where an interrupted collection goes on; default: in the data directory." type:"path"`
 
+	Anew         bool          `help:"Throw away what an interrupted collection has read, and read everything again."`
+	ResumeWithin time.Duration `placeholder:"TIME" help:"How long after its start an interrupted collection may be gone on with." default:"24h"`
+
 	JSON            bool   `help:"Print JSON (doc/spec/assessment.md)."`
 	HTML            string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
 	Show            string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
@@ -55,13 +58,16 @@ type collectCommand struct {
 func (c *collectCommand) Help() string {
 	return `It only reads. Requests go to the hosts of the chosen cloud and to no other. Secret values
 are replaced before anything is written. Interrupted by Ctrl-C or a crash, the same command
-goes on where it was. What was refused, throttled or cut is unknown in the result, never a pass.`
+goes on where it was, for a day (--resume-within); --anew begins again. What was refused, throttled or cut is unknown in the result, never a pass.`
 }
 
 // Run collects.
 func (c *collectCommand) Run(rc *runContext) error {
 	s, err := c.setup(rc, c.Try)
 	if err != nil {
+		return err
+	}
+	if err := c.withoutLeftOut(s, c.Try); err != nil {
 		return err
 	}
 	if s.options.From, err = day("--from", c.From); err != nil {
@@ -98,6 +104,9 @@ func admits(st *store.Store, o *collect.Options) error {
 }
 
 func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
+	if err := work.SignIn(rc.Context, s.sources, s.options); err != nil {
+		return err
+	}
 	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
 	if err != nil {
 		return err
@@ -119,10 +128,12 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	defer frugal()()
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
+	c.others(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
+	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, Trial: c.Try, Accepted: s.accepted,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted,
 		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
 	})
 	meter.end()
@@ -137,6 +148,9 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 			err = e
 		}
 	}()
+	if d := got.Run.Resumed.Dropped; d.Pages > 0 {
+		fmt.Fprintf(rc.Err, "threw away %d pages that an interrupted collection had read since %s\n", d.Pages, d.Started.UTC().Format(time.RFC3339))
+	}
 	if got.Run.Resumed.Pages > 0 {
 		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
 	}
@@ -188,6 +202,23 @@ func frugalRecording() (back func()) {
 // recordingBase is what recording takes of memory whatever its size.
 const recordingBase = 32 << 20
 
+// others names unfinished collections of other options, which nobody will go on
+// with by running this one.
+func (c *collectCommand) others(rc *runContext, s *cloudSetup) {
+	if c.Spool != "" {
+		return
+	}
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(s.options.Dir), "*", "journal.jsonl"))
+	if err != nil {
+		return // the pattern is ours, but for a name that nobody can glob
+	}
+	for _, name := range names {
+		if dir := filepath.Dir(name); dir != s.options.Dir {
+			fmt.Fprintf(rc.Err, "an unfinished collection of other options or sources is kept in %s: the command that began it goes on with it; remove the folder if it is not wanted\n", printable(dir))
+		}
+	}
+}
+
 // keep records the collection, and removes the spool once it is durable.
 func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected) error {
 	if c.Try {
@@ -221,7 +252,11 @@ func (c *collectCommand) interrupted(rc *runContext, s *cloudSetup, err error) e
 	if !errors.Is(err, context.Canceled) && rc.Context.Err() == nil {
 		return err
 	}
-	fmt.Fprintf(rc.Err, "tickmark: interrupted; what was read is kept in %s\n  run the same command again: it goes on where it was\n", s.options.Dir)
+	how := "run the same command again"
+	if c.Anew {
+		how += ", without --anew"
+	}
+	fmt.Fprintf(rc.Err, "tickmark: interrupted; what was read is kept in %s\n  %s: it goes on where it was\n", s.options.Dir, how)
 	return statusError(tickmark.ExitIncomplete)
 }
 
@@ -268,6 +303,9 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
+	}
+	if silent := s.unreasoned(); len(silent) > 0 {
+		fmt.Fprintf(rc.Err, "  without a reason: %s; the status will be 3 (--exclude %s=WHY, or --decline %s=WHY --until DATE, keeps one)\n", strings.Join(silent, ", "), silent[0], silent[0])
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -35,10 +36,10 @@ type cloudFlags struct {
 	Installation string   `name:"github-installation" placeholder:"ID" help:"Its installation." env:"TICKMARK_GITHUB_INSTALLATION"`
 	GitHubKey    string   `name:"github-key" placeholder:"FILE" help:"Its private key (PEM)." env:"TICKMARK_GITHUB_KEY" type:"path"`
 
-	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named."`
-	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID."`
-	Exclude []string `placeholder:"SCOPE=REASON" help:"Leave a scope out; the reason is kept with the coverage." sep:"none"`
-	Decline []string `placeholder:"ASK=REASON" help:"Declare that the organisation does not have something, such as graph/access-reviews; needs --until." sep:"none"`
+	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named. What is left out is unknown, and the status 3, unless --exclude or --decline says why."`
+	Scope   []string `placeholder:"SCOPE" help:"Only these scopes, such as /subscriptions/ID: they are the population, and nothing is said of others."`
+	Exclude []string `placeholder:"SCOPE=REASON" help:"Leave a scope or a source out (/subscriptions/ID=why, power=why); the reason is kept with the coverage." sep:"none"`
+	Decline []string `placeholder:"ASK=REASON" help:"Declare that the organisation does not have something, such as graph/access-reviews or power; needs --until." sep:"none"`
 	Until   string   `placeholder:"DATE" help:"The last day of what --decline declares (2026-12-31)."`
 	Actor   string   `placeholder:"NAME" help:"Who collects; default: the user of this machine." env:"TICKMARK_ACTOR"`
 
@@ -51,15 +52,20 @@ type cloudSetup struct {
 	options  collect.Options
 	accepted map[string]string
 	left     []string // sources that are not read
+	// why says for each of them why that is.
+	why map[string]inventory.LeftOut
 }
 
 // bind says what an interrupted collection must have in common with this one:
 // whoever reads in its stead, as a trial, accepting a writer or keeping names
 // that are to be replaced now, did not read this one's pages.
 func (f *cloudFlags) bind(s *cloudSetup, kind, tenant string, try bool) {
-	b := []string{kind, tenant, f.Client, f.GitHubApp, f.Installation, fmt.Sprint("trial ", try)}
+	b := []string{
+		"--auth=" + kind, "--tenant=" + tenant, "--client=" + f.Client, "--github-app=" + f.GitHubApp,
+		"--github-installation=" + f.Installation, fmt.Sprint("--try=", try),
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.accepted)) {
-		b = append(b, name+"="+s.accepted[name])
+		b = append(b, "--accept-writer "+name+"="+s.accepted[name])
 	}
 	s.options.Bound = b
 }
@@ -191,6 +197,53 @@ func (f *cloudFlags) choose(s *cloudSetup, try bool) error {
 	return nil
 }
 
+// leaveOut says why sources are not read: a person gave a reason, or nobody did.
+func (f *cloudFlags) leaveOut(s *cloudSetup, try bool) {
+	s.why = map[string]inventory.LeftOut{}
+	for _, name := range s.left {
+		out := inventory.LeftOut{Reason: tickmark.ReasonNotRead, Detail: "it was left out without a reason: --only " + strings.Join(f.Only, ",")}
+		switch {
+		case len(f.Only) > 0:
+		case name == "devops":
+			out.Detail = "no organisation of Azure DevOps was named (--devops ORG)"
+		case name == "github":
+			out.Detail = "no organisation of GitHub was named (--github ORG)"
+		case try:
+			out.Detail = "a trial reads Azure alone, unless --only names more"
+		default:
+			out.Detail = "it is read where --only names it (--only graph,arm," + name + ")"
+		}
+		for i := range s.options.Exclude {
+			if x := &s.options.Exclude[i]; x.Scope == name {
+				out = inventory.LeftOut{Reason: x.Reason, Detail: x.Why()}
+			}
+		}
+		s.why[name] = out
+	}
+}
+
+// unreasoned names the sources that are left out and nobody said why.
+func (s *cloudSetup) unreasoned() []string {
+	return slices.DeleteFunc(slices.Clone(s.left), func(name string) bool { return s.why[name].Reason != tickmark.ReasonNotRead })
+}
+
+// withoutLeftOut drops the chosen sources that are excluded or declined as a
+// whole: their one line says what a line for each of their questions would.
+func (f *cloudFlags) withoutLeftOut(s *cloudSetup, try bool) error {
+	s.sources = slices.DeleteFunc(s.sources, func(src collect.Source) bool {
+		out := slices.ContainsFunc(s.options.Exclude, func(x collect.Exclusion) bool { return x.Scope == src.Name })
+		if out {
+			s.left = append(s.left, src.Name)
+		}
+		return out
+	})
+	if len(s.sources) == 0 {
+		return usageError("--exclude, --decline", "every source that was to be read is left out", "name another with --only, or leave out less")
+	}
+	f.leaveOut(s, try)
+	return nil
+}
+
 // exclusions reads --exclude and --decline.
 func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusion, error) {
 	var out []collect.Exclusion
@@ -211,7 +264,7 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 	if err != nil {
 		return nil, usageError("--until "+f.Until, "until when is it declined?", "what is declared not to be there must be looked at again: --until 2026-12-31")
 	}
-	until = until.AddDate(0, 0, 1)
+	until = until.AddDate(0, 0, 1).Add(-time.Second) // the end of that day
 	if !until.After(rc.Now()) {
 		return nil, usageError("--until "+f.Until, "the day is past", "what is declared must still hold")
 	}

@@ -137,10 +137,10 @@ func inside(path, folder string) bool {
 // fingerprint tells keys apart without giving one away.
 func (p *people) fingerprint() string {
 	if p == nil {
-		return "names as they are"
+		return "names=as they are"
 	}
 	h := sha256.Sum256([]byte("pseudonyms\x00" + p.key))
-	return "pseudonyms " + hex.EncodeToString(h[:8])
+	return "names=pseudonyms of the key " + hex.EncodeToString(h[:8])
 }
 
 func (p *people) names() *inventory.Pseudonyms {

@@ -47,6 +47,7 @@ type diagnosis struct {
 	Findings  []finding        `json:"findings"`
 	Writers   []work.Writer    `json:"writers"`
 	Reach     *work.ReachTable `json:"reach"`
+	Sight     []work.SightGap  `json:"sight"`
 	Licences  []string         `json:"licences"`
 	Retention []work.Retention `json:"retention"`
 	From      time.Time        `json:"periodFrom"`
@@ -153,6 +154,10 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 		do := fmt.Sprintf("use an identity that only reads, or --accept-writer '%s=why'", w.Source)
 		d.note(w.Accepted != "", "writing", fmt.Sprintf("%s: the identity can write, or may: %s", w.Source, w.Why), do)
 	}
+	if d.Sight, err = work.Sight(rc.Context, s.sources, s.options); err != nil {
+		return err
+	}
+	c.sight(d)
 	fmt.Fprintln(rc.Err, "putting each question once …")
 	found, err := collect.Probe(rc.Context, s.sources, s.options)
 	if err != nil {
@@ -168,6 +173,36 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	d.Reach = work.Reach(s.sources, found, d.Licences, cat)
 	d.Retention, err = work.RetentionClock(rc.Context, s.sources, s.options, d.Licences, d.From)
 	return err
+}
+
+// sight says what of Azure is seen in part only, and what that costs.
+func (c *doctorCommand) sight(d *diagnosis) {
+	settled := func(g work.SightGap) bool {
+		return g.Reason == tickmark.ReasonExcluded || g.Reason == tickmark.ReasonDeclined || g.Reason == tickmark.ReasonNotNamed
+	}
+	shown := 0
+	for _, g := range d.Sight {
+		switch {
+		case g.Root && g.Reason == tickmark.ReasonNotNamed:
+			d.note(true, "sight", g.Why, "")
+		case settled(g):
+		case g.Root:
+			d.note(false, "sight", g.Why+". Resources are judged; that there is none, or that all are so, stays unknown for the tenant",
+				c.grant("Reader", g.Scope)+"\n      or --scope /subscriptions/ID, once for each subscription of the population")
+		default:
+			if shown++; shown <= 5 {
+				d.note(false, "sight", g.Scope+": "+g.Why+". What is seen is judged; that there is none, or that all are so, stays unknown there", c.grant("Reader", g.Scope))
+			}
+		}
+	}
+	if shown > 5 {
+		d.note(false, "sight", fmt.Sprintf("%d more subscriptions are seen in part only", shown-5), "--json lists them")
+	}
+}
+
+// grant is the command that gives a role at a scope.
+func (c *doctorCommand) grant(role, scope string) string {
+	return fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
 }
 
 func (c *doctorCommand) print(rc *runContext, d *diagnosis) error {
@@ -259,7 +294,7 @@ func (c *doctorCommand) command(a work.AskReach) string {
 	tenant := cmp.Or(c.Tenant, "TENANT")
 	switch a.Source {
 	case "arm":
-		return fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope /providers/Microsoft.Management/managementGroups/%s", cmp.Or(a.Role, "Reader"), tenant)
+		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant)
 	case "graph":
 		var out []string
 		for _, g := range graph.Permissions(a.Ask) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -102,9 +103,13 @@ func (c *snapshotListCommand) Run(rc *runContext) error {
 		}
 		t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "id\tobserved\trecorded\torigin\titems\tfail\tpass\tunknown\texempt\tnot applicable\tchanged")
-		for _, e := range list {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", e.ID, minute(e.ObservedAt), minute(e.RecordedAt), e.Origin, e.Items,
-				e.Counts.Fail, e.Counts.Pass, e.Counts.Unknown, e.Counts.Exempt, e.Counts.NotApplicable, e.Transitions)
+		for i, e := range list {
+			changed := "-" // the first has none before it
+			if i > 0 {
+				changed = strconv.FormatInt(int64(e.Transitions), 10)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", e.ID, minute(e.ObservedAt), minute(e.RecordedAt), e.Origin, e.Items,
+				e.Counts.Fail, e.Counts.Pass, e.Counts.Unknown, e.Counts.Exempt, e.Counts.NotApplicable, changed)
 		}
 		return t.Flush()
 	})
@@ -170,14 +175,22 @@ func (c *snapshotShowCommand) Run(rc *runContext) error {
 	})
 }
 
+// changed says how many results are others than those before.
+func (v shown) changed() string {
+	if v.ID == "s1" {
+		return "it is the first snapshot"
+	}
+	return fmt.Sprintf("%d differ from the snapshot before", v.Transitions)
+}
+
 func (v shown) print(rc *runContext) error {
 	fmt.Fprintf(rc.Out, "Snapshot %s, origin %s, leaf %d\n  observed %s, recorded %s\n  %d items in %d pages, %d bytes as received\n",
 		v.ID, v.Origin, v.Seq, v.ObservedAt.Format(time.RFC3339), v.RecordedAt.Format(time.RFC3339), v.Items, v.Pages, v.Bytes)
 	if v.Late {
 		fmt.Fprintln(rc.Out, "  late: it was observed before the snapshot recorded before it")
 	}
-	fmt.Fprintf(rc.Out, "  %d results: %d fail, %d pass, %d unknown, %d exempt, %d not applicable; %d differ from the snapshot before\n\n",
-		v.Results, v.Counts.Fail, v.Counts.Pass, v.Counts.Unknown, v.Counts.Exempt, v.Counts.NotApplicable, v.Transitions)
+	fmt.Fprintf(rc.Out, "  %d results: %d fail, %d pass, %d unknown, %d exempt, %d not applicable; %s\n\n",
+		v.Results, v.Counts.Fail, v.Counts.Pass, v.Counts.Unknown, v.Counts.Exempt, v.Counts.NotApplicable, v.changed())
 	// What was collected is told by question: its pages are thousands, and
 	// --json has them.
 	var asked []tickmark.Coverage

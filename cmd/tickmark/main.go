@@ -31,6 +31,7 @@ type commands struct {
 
 	collectCommands
 	evidenceCommands
+	Changes changesCommands `cmd:"" help:"Who wrote, reviewed, approved and deployed each change."`
 	policyCommands
 	simCommands
 	catalogCommands

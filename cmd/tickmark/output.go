@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"github.com/tickmark/tickmark"
 )
@@ -34,4 +36,18 @@ func (o *output) finish(stderr io.Writer, status int) int {
 	}
 	fmt.Fprintf(stderr, "tickmark: standard output cannot be written: %v\n", o.err)
 	return tickmark.ExitIncomplete
+}
+
+// present refuses paths that do not exist: what they should have held would
+// otherwise be taken for absent.
+func present(flag string, paths []string) error {
+	for _, p := range paths {
+		if p == "-" {
+			continue
+		}
+		if _, err := os.Stat(p); err != nil {
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: strings.TrimSpace(flag + " " + p), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
+		}
+	}
+	return nil
 }

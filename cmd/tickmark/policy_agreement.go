@@ -53,6 +53,9 @@ func (c *policyAgreementCommand) Run(rc *runContext) error {
 	out := agreementJSON{}
 	var a *check.Agreement
 	if len(c.Paths) > 0 {
+		if err := present("", c.Paths); err != nil {
+			return err
+		}
 		files, err := file.Open(rc.Context, c.Paths, file.Options{Stdin: rc.In, CompleteTypes: []string{"*"}, ObservedAt: now})
 		if err != nil {
 			return err
@@ -91,6 +94,9 @@ func (c *policyAgreementCommand) Run(rc *runContext) error {
 	}
 	if a.Compared == 0 {
 		fmt.Fprintln(rc.Err, "tickmark: incomplete: not one pair could be compared")
+		if a.States > 0 && a.Ours == 0 {
+			fmt.Fprintln(rc.Err, "  it holds Azure's policy states and not the resources that they are about, as tickmark policy sync reads them:\n  tickmark collect reads both; --snapshot ID names one that has them (tickmark snapshot list)")
+		}
 		return statusError(tickmark.ExitIncomplete)
 	}
 	if len(a.Differences) > 0 {

@@ -91,11 +91,16 @@ func azure() *cloud {
 	}
 	diagnostic := "/providers/Microsoft.Insights/diagnosticSettings"
 	get := func(path string) string { return "GET " + strings.ToLower(path) }
+	permissions, reader := "/providers/Microsoft.Authorization/permissions", list(`{"actions":["*/read"],"notActions":[],"dataActions":[],"notDataActions":[]}`)
 	return &cloud{asked: map[string]string{}, answers: map[string]string{
 		get("/subscriptions"): list(
 			fmt.Sprintf(`{"id":%q,"subscriptionId":%q,"displayName":"one","state":"Enabled"}`, sub1, sub1[15:]),
 			fmt.Sprintf(`{"id":%q,"subscriptionId":%q,"displayName":"two","state":"Enabled"}`, sub2, sub2[15:])),
-		"COUNT": fmt.Sprintf(`{"totalRecords":1,"count":1,"resultTruncated":"false","data":[{"subscriptionId":%q,"count_":4}]}`, sub1[15:]),
+		get("/providers/Microsoft.Management/managementGroups/7e4a/descendants"): list(
+			fmt.Sprintf(`{"id":%q,"type":"/subscriptions"}`, sub1), fmt.Sprintf(`{"id":%q,"type":"/subscriptions"}`, sub2)),
+		get(sub1 + permissions): reader,
+		get(sub2 + permissions): reader,
+		"COUNT":                 fmt.Sprintf(`{"totalRecords":1,"count":1,"resultTruncated":"false","data":[{"subscriptionId":%q,"count_":4}]}`, sub1[15:]),
 		"POST /providers/microsoft.resourcegraph/resources":                      `{"totalRecords":4,"count":4,"resultTruncated":"false","data":[` + strings.Join(all, ",") + `]}`,
 		get(sub1 + "/providers/" + storage):                                      list(all[0], all[1]),
 		get(sub2 + "/providers/" + storage):                                      "409 MissingSubscriptionRegistration",

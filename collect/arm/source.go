@@ -36,8 +36,9 @@ func Source() collect.Source {
 		Name:  "arm",
 		Title: "Azure Resource Manager",
 		Asks: slices.Concat(
-			parts(tenantAsks()), indexAsks(), subscriptionAsks(), parts(accessAsks()), parts(policyAsks()), defenderAsks(),
-			parts(monitorAsks()), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(),
+			parts(tenantAsks()), permissionAsks(), proven(slices.Concat(
+				indexAsks(), subscriptionAsks(), parts(accessAsks()), parts(policyAsks()), defenderAsks(), parts(monitorAsks()),
+			)), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(),
 		),
 		Scope: scope,
 	}

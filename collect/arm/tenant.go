@@ -33,9 +33,9 @@ func tenantAsks() []collect.Ask {
 		{
 			Name: "management-group-names", About: "the management groups that the identity can read",
 			Path: "/providers/Microsoft.Management/managementGroups", APIVersion: "2020-05-01",
-			Entity: "arm/managementGroupNames", Types: []string{"arm/managementGroupNames"},
-			Needs: collect.Need{Permission: "Microsoft.Management/managementGroups/read", Role: roleGroupReader},
-			Doc:   rest + "managementgroups/management-groups/list",
+			Entity: "arm/managementGroupNames", // those that are not readable are left out: it is complete for nothing
+			Needs:  collect.Need{Permission: "Microsoft.Management/managementGroups/read", Role: roleGroupReader},
+			Doc:    rest + "managementgroups/management-groups/list",
 		},
 		{
 			// The root group's name is the tenant's id.
@@ -44,6 +44,16 @@ func tenantAsks() []collect.Ask {
 			Entity: "arm/managementGroupDescendants", Types: []string{"arm/managementGroupDescendants"}, PageSize: 2000,
 			Needs: collect.Need{Permission: "Microsoft.Management/managementGroups/descendants/read at the root group", Role: roleGroupReader},
 			Doc:   rest + "managementgroups/management-groups/get-descendants",
+		},
+		{
+			// The logs of Entra ID are no resource of a subscription: the root group
+			// does not cover them, and Reader has to be assigned at their own scope
+			// (or at /). The answer's type and id are not documented, hence records.
+			Name: "entra-log-export", About: "where the logs of Entra ID are exported to",
+			Path: "/providers/microsoft.aadiam/diagnosticSettings", APIVersion: "2017-04-01",
+			Entity: "arm/entraDiagnosticSettings", Types: []string{"arm/entraDiagnosticSettings"}, Identity: "name",
+			Needs: collect.Need{Permission: "microsoft.aadiam/diagnosticsettings/read at /providers/Microsoft.aadiam", Role: roleReader},
+			Doc:   "https://learn.microsoft.com/azure/templates/microsoft.aadiam/diagnosticsettings",
 		},
 		{
 			Name: "built-in-roles", About: "the built-in role definitions with their actions",

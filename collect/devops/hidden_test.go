@@ -11,6 +11,7 @@ import (
 
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/collect/devops"
 )
 
@@ -123,16 +124,16 @@ func TestHidden(t *testing.T) {
 			scope := map[string]string{"devops": "contoso", "github": "contoso-oss"}[source.Name]
 			c, _ := try{edit: h.edit, source: source}.run(t)
 			for _, typ := range h.types {
-				if complete(c, scope, typ) {
+				if collecttest.Complete(c, scope, typ) {
 					t.Errorf("%s counts as complete", typ)
 				}
 			}
 			for name, want := range h.rows {
-				if got := rowsOf(c, name); got != want {
+				if got := collecttest.Rows(c, name); got != want {
 					t.Errorf("%s: %d rows, want %d", name, got, want)
 				}
 			}
-			if !complete(c, scope, h.keeps) {
+			if !collecttest.Complete(c, scope, h.keeps) {
 				t.Errorf("%s is no longer complete", h.keeps)
 			}
 		})
@@ -150,7 +151,7 @@ func TestHiddenControl(t *testing.T) {
 		}
 		scope := map[string]string{"devops": "contoso", "github": "contoso-oss"}[source.Name]
 		c, _ := try{edit: h.edit, source: source}.run(t)
-		if complete(c, scope, h.types[0]) {
+		if collecttest.Complete(c, scope, h.types[0]) {
 			lied++
 		}
 	}
@@ -195,8 +196,8 @@ func TestQuotas(t *testing.T) {
 		if n := sim.Log().ByStatus[http.StatusTooManyRequests]; n > 0 {
 			t.Errorf("%s: %d answers of 429", source.Name, n)
 		}
-		if rowsOf(c, "repositories") != 3 {
-			t.Errorf("%s: %d repositories", source.Name, rowsOf(c, "repositories"))
+		if collecttest.Rows(c, "repositories") != 3 {
+			t.Errorf("%s: %d repositories", source.Name, collecttest.Rows(c, "repositories"))
 		}
 	}
 }
@@ -257,8 +258,8 @@ func TestFaults(t *testing.T) {
 				if sim.Hits()[f.ID] > 0 {
 					hit[f.ID] = true
 				}
-				if got := rowsOf(c, l.ask); complete(c, scope, l.typ) && got != l.rows {
-					t.Errorf("%s counts as complete with %d of %d rows (%d hits): %+v", l.ask, got, l.rows, sim.Hits()[f.ID], asked(c, l.ask))
+				if got := collecttest.Rows(c, l.ask); collecttest.Complete(c, scope, l.typ) && got != l.rows {
+					t.Errorf("%s counts as complete with %d of %d rows (%d hits): %+v", l.ask, got, l.rows, sim.Hits()[f.ID], collecttest.Asked(c, l.ask))
 				}
 			}
 		})

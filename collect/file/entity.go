@@ -19,6 +19,9 @@ var entityPaths = map[string]string{
 	"entitlementmanagement/assignmentpolicies": "accessPackageAssignmentPolicies",
 	"lifecycleworkflows/workflows":             "lifecycleWorkflows",
 	"sharepoint/settings":                      "sharepointSettings",
+	"devicemanagement/settings":                "deviceManagementSettings",
+	// The list does not say who is a member; directory roles have the same last word.
+	"devicemanagement/roleassignments": "deviceManagementRoleAssignmentNames",
 }
 
 // anyEntity are the segments that hold objects of several kinds, so that only

@@ -24,7 +24,24 @@ func devices() []question {
 	profiles.Redact = []string{"omaSettings.*.value", "preSharedKey", "*.preSharedKey"}
 	settings := in(query(list("device-configuration-policies", "policies of the settings catalogue and whom they are assigned to", "/beta/deviceManagement/configurationPolicies",
 		"graph/configurationPolicies", configuration), "$expand=assignments"))
+	const rbac = "DeviceManagementRBAC.Read.All"
+	// The list does not show the members of an assignment; the object does.
+	holders := in(single("intune-role-assignments", "the groups that hold each role of Intune", "/v1.0/deviceManagement/roleAssignments/{id}",
+		"graph/deviceManagementRoleAssignments", rbac))
+	holders.Of = []string{"graph/deviceManagementRoleAssignmentNames"}
+	holders.Answers = append(holders.Answers, collect.Answer{Status: 404, Code: "ResourceNotFound", Means: collect.MeansGone})
 	return []question{
+		{
+			Ask: in(single("device-management-settings", "whether a device that no policy judges counts as compliant", "/v1.0/deviceManagement/settings",
+				"graph/deviceManagementSettings", configuration)),
+			doc: "intune-deviceconfig-devicemanagement-get", note: "the page is of the object that has the settings; that the property is served at a path of its own is unverified",
+		},
+		{Ask: in(list("intune-role-assignment-names", "the assignments of roles of Intune", "/v1.0/deviceManagement/roleAssignments",
+			"graph/deviceManagementRoleAssignmentNames", rbac)), doc: "intune-rbac-deviceandappmanagementroleassignment-list"},
+		{
+			Ask: holders, doc: "intune-rbac-deviceandappmanagementroleassignment-get",
+			note: "that an assignment which is gone answers 404 ResourceNotFound is unverified",
+		},
 		{Ask: in(query(list("managed-devices", "the devices and whether they comply", "/v1.0/deviceManagement/managedDevices", "graph/managedDevices",
 			"DeviceManagementManagedDevices.Read.All"), "$select="+deviceMembers)), doc: "intune-devices-manageddevice-list"},
 		{

@@ -30,6 +30,7 @@ var appRoles = map[string]string{
 	"DelegatedPermissionGrant.Read.All":       "81b4724a-58aa-41c1-8a55-84ef97466587", // *
 	"DeviceManagementConfiguration.Read.All":  "dc377aa6-52d8-4e23-b271-2a7ae04cedf3",
 	"DeviceManagementManagedDevices.Read.All": "2f51be20-0bb4-4fed-bf7b-db946066c75e",
+	"DeviceManagementRBAC.Read.All":           "58ca0d9a-1575-47e1-a3cb-007ef2e4583b", // *
 	"Domain.Read.All":                         "dbb9058a-0e50-45d7-ae91-66909b5d4664",
 	"EntitlementManagement.Read.All":          "c74fd47d-ed3c-45c3-9a9e-b8676de685d2",
 	"GroupMember.Read.All":                    "98830695-27a2-44f7-8c18-0c3ebc9698f6",

@@ -26,6 +26,10 @@ func policies() []question {
 		{Ask: single("cross-tenant-access-default", "what is trusted of other tenants", "/v1.0/policies/crossTenantAccessPolicy/default",
 			"graph/crossTenantAccessPolicyConfigurationDefault", all), doc: "crosstenantaccesspolicyconfigurationdefault-get"},
 		{Ask: partners, doc: "crosstenantaccesspolicy-list-partners"},
+		{Ask: single("app-management-policy", "how long secrets and certificates of applications may live", "/v1.0/policies/defaultAppManagementPolicy",
+			"graph/defaultAppManagementPolicy", all), doc: "tenantappmanagementpolicy-get"},
+		{Ask: list("app-management-exceptions", "what single applications have in place of the tenant's rule on credentials", "/v1.0/policies/appManagementPolicies",
+			"graph/appManagementPolicies", all), doc: "appmanagementpolicy-list"},
 		{Ask: single("security-defaults", "whether security defaults are on", "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy",
 			"graph/identitySecurityDefaultsEnforcementPolicy", all), doc: "identitysecuritydefaultsenforcementpolicy-get"},
 	}

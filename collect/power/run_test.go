@@ -3,73 +3,20 @@
 package power_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/collect/power"
 )
-
-// clock is the time of the collector and of the simulator; waiting moves it on.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	return ctx.Err()
-}
-
-// signIn gets tokens as a managed identity does.
-type signIn struct {
-	sim    *azuresim.Sim
-	client *http.Client
-	// Wrong gives another host's token.
-	wrong bool
-}
-
-func (i *signIn) Token(ctx context.Context, _ collect.Host, audience string) (string, time.Time, error) {
-	if i.wrong {
-		audience = "https://elsewhere.example"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.sim.Endpoint("login")+"/metadata/identity/oauth2/token?resource="+url.QueryEscape(audience), nil)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	req.Header.Set("Metadata", "true")
-	resp, err := i.client.Do(req)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var out struct {
-		Token string `json:"access_token"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || out.Token == "" {
-		return "", time.Time{}, fmt.Errorf("no token for %q: %d %w", audience, resp.StatusCode, err)
-	}
-	return "Bearer " + out.Token, i.sim.Now().Add(50 * time.Minute), nil
-}
 
 // try is one collection from a simulator.
 type try struct {
@@ -94,77 +41,10 @@ func (y try) run(t *testing.T) (*collect.Collected, *azuresim.Sim) {
 			text = edited
 		}
 	}
-	org, err := azuresim.Parse("contoso.yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &clock{now: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}
-	sim, err := azuresim.New(org, azuresim.Options{Seed: 1, Now: c.Now, PageSize: y.pageSize, Quotas: y.quotas})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	client := sim.Client()
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		if err := sim.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	doc, err := json.Marshal(sim.EndpointsDocument())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends, err := collect.ParseEndpoints("simulator", doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	got, err := collect.Run(ctx, []collect.Source{y.source}, collect.Options{
-		Dir: t.TempDir(), Endpoints: ends, Credentials: &signIn{sim: sim, client: client, wrong: y.wrong}, Transport: client, Root: fmt.Appendf(nil, `{"tenantId":%q}`, sim.Organisation().Tenant.ID),
-		From: c.Now().AddDate(0, 0, -28), To: c.Now(), Clock: c, Limit: 30 * time.Minute,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := got.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return got, sim
-}
-
-// asked returns the coverage of an ask over all segments.
-func asked(c *collect.Collected, name string) (out []tickmark.AskCoverage) {
-	for _, s := range c.Snapshot.Segments {
-		for _, a := range s.Coverage.Asks {
-			if a.Name == name || strings.HasSuffix(a.Name, "/"+name) {
-				out = append(out, a)
-			}
-		}
-	}
-	return out
-}
-
-func rowsOf(c *collect.Collected, name string) (n int) {
-	for _, a := range asked(c, name) {
-		n += a.Rows
-	}
-	return n
-}
-
-// complete reports whether the type is complete in the organisation's segment.
-func complete(c *collect.Collected, scope, typ string) bool {
-	for _, s := range c.Snapshot.Segments {
-		if s.Scope == scope && slices.Contains(s.Coverage.Complete, typ) {
-			return true
-		}
-	}
-	return false
+	s := collecttest.Serve(t, "contoso.yaml", text, azuresim.Options{Seed: 1, PageSize: y.pageSize, Quotas: y.quotas})
+	return s.Collect(t, collect.Options{
+		Credentials: collecttest.SignIn{Tenant: s, Wrong: y.wrong}, Transport: s.Client, From: s.Clock.Now().AddDate(0, 0, -28), To: s.Clock.Now(), Limit: 30 * time.Minute,
+	}, y.source), s.Sim
 }
 
 func TestRun(t *testing.T) {
@@ -175,23 +55,23 @@ func TestRun(t *testing.T) {
 				"tenant-isolation": 1, "tenant-settings": 1, "environments": 3, "data-policy-names": 2, "data-policies": 2, "apps": 9, "connections": 3, "applications": 3,
 				"dataverse-callers": 2, "dataverse-organizations": 2, "security-roles": 8, "system-users": 8, "teams": 2, "column-security-profiles": 2, "flows": 8, "dataverse-tables": 8,
 			} {
-				if got := rowsOf(c, name); got != want {
+				if got := collecttest.Rows(c, name); got != want {
 					t.Errorf("%s: %d rows, want %d", name, got, want)
 				}
 			}
 			for _, typ := range tenantTypes {
-				if !complete(c, "", typ) {
-					t.Errorf("%s is not complete: %+v", typ, asked(c, ""))
+				if !collecttest.Complete(c, "", typ) {
+					t.Errorf("%s is not complete: %+v", typ, collecttest.Asked(c, ""))
 				}
 			}
 			for _, typ := range dataverseTypes {
 				for _, e := range environments(c)[1:] {
-					if !complete(c, e, typ) {
+					if !collecttest.Complete(c, e, typ) {
 						t.Errorf("%s is not complete in %s: %+v", typ, e, c.Snapshot.Segments)
 					}
 				}
 			}
-			if complete(c, "", "power/connections") || slices.ContainsFunc(environments(c), func(e string) bool { return complete(c, e, "power/connections") }) {
+			if collecttest.Complete(c, "", "power/connections") || slices.ContainsFunc(environments(c), func(e string) bool { return collecttest.Complete(c, e, "power/connections") }) {
 				t.Error("connections count as complete, and nobody knows that they are")
 			}
 			if l := sim.Log(); l.Misdirected+l.Foreign > 0 {
@@ -288,8 +168,8 @@ func TestHiddenControl(t *testing.T) {
 // TestQuotas collects with the services' limits on, and with a wrong token.
 func TestQuotas(t *testing.T) {
 	c, sim := try{source: power.Source(), quotas: true}.run(t)
-	if n := sim.Log().ByStatus[http.StatusTooManyRequests]; n > 0 || rowsOf(c, "environments") != 3 {
-		t.Errorf("%d answers of 429, %d environments", n, rowsOf(c, "environments"))
+	if n := sim.Log().ByStatus[http.StatusTooManyRequests]; n > 0 || collecttest.Rows(c, "environments") != 3 {
+		t.Errorf("%d answers of 429, %d environments", n, collecttest.Rows(c, "environments"))
 	}
 	c, _ = try{source: power.Source(), wrong: true}.run(t)
 	for _, s := range c.Snapshot.Segments {

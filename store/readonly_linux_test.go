@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/store"
+)
+
+// asReader runs f as somebody who may read dir and not write it.
+func asReader(t *testing.T, dir string, f func()) {
+	t.Helper()
+	mode := func(file, folder os.FileMode) {
+		err := filepath.Walk(dir, func(p string, info os.FileInfo, err error) error {
+			if err != nil {
+				return err
+			}
+			if info.IsDir() {
+				return os.Chmod(p, folder)
+			}
+			if filepath.Base(p) == "signing.key" {
+				return nil
+			}
+			return os.Chmod(p, file)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for up := dir; up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
+		if err := os.Chmod(up, 0o755); err != nil { //nolint:gosec // a folder of this test
+			t.Fatal(err)
+		}
+	}
+	mode(0o444, 0o555)
+	defer mode(0o600, 0o700)
+	if os.Getuid() == 0 {
+		// Root may write whatever the mode; as another file system user it may not.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := syscall.Setfsuid(65534); err != nil {
+			t.Skip(err)
+		}
+		defer func() { _ = syscall.Setfsuid(0) }()
+	}
+	if err := os.WriteFile(filepath.Join(dir, "probe"), nil, 0o600); err == nil {
+		t.Fatal("the folder can be written, so this test shows nothing")
+	}
+	f()
+}
+
+// TestReadOnly: an auditor reads and verifies a copy that nobody may write, and
+// who would record there is told.
+func TestReadOnly(t *testing.T) {
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "data")
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, err := store.Create(ctx, dir, "Example", now, store.Options{Sample: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asReader(t, dir, func() {
+		s, err := store.Open(ctx, dir, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		head, err := s.Head(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Verify(ctx, head, nil); err != nil {
+			t.Error(err)
+		}
+		_, err = s.Rebuild(ctx, nil)
+		var e *tickmark.Error
+		if !errors.As(err, &e) || e.Code != tickmark.CodeUsage {
+			t.Errorf("rebuild on a folder that may not be written: %v", err)
+		}
+	})
+	// What lies beside the database and was not taken into it would be missing
+	// unseen: refused.
+	if err := os.WriteFile(filepath.Join(dir, "tickmark.db-wal"), []byte("not yet taken in"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asReader(t, dir, func() {
+		_, err := store.Open(ctx, dir, store.Options{})
+		var e *tickmark.Error
+		if !errors.As(err, &e) || e.Code != tickmark.CodeUsage {
+			t.Errorf("a journal that cannot be taken in: %v", err)
+		}
+	})
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/collect"
+)
+
+// SignIn tries to sign in for the host of each source's first question, before
+// anything is concluded from the answers: who cannot sign in is no writer, but
+// nobody.
+func SignIn(ctx context.Context, sources []collect.Source, o collect.Options) error {
+	tried := map[collect.Host]bool{}
+	for i := range sources {
+		if len(sources[i].Asks) == 0 {
+			continue
+		}
+		host := sources[i].Asks[0].Host
+		if tried[host] || o.Endpoints.URL[host] == "" || strings.HasPrefix(o.Endpoints.URL[host], ".") {
+			continue // not offered in this cloud, or a host for each environment
+		}
+		tried[host] = true
+		if _, _, err := o.Credentials.Token(ctx, host, o.Endpoints.Audience[host]); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			hint := "look at --auth, --tenant and --client; is the place of sign-in reachable from here? tickmark doctor tells each source apart"
+			if host == collect.HostGitHub {
+				hint = "GitHub has a sign-in of its own: --github-app, --github-installation and --github-key; or leave it out with --exclude 'github=why'"
+			}
+			var known *tickmark.Error
+			if errors.As(err, &known) && known.Hint != "" {
+				hint = known.Hint
+			}
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: sources[i].Name, What: "cannot sign in, so nothing was read", Hint: hint, Err: err}
+		}
+	}
+	return nil
+}
