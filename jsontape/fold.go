@@ -40,16 +40,23 @@ func (t *Tape) unfold() []uint64 {
 	p.Options.MaxDepth = len(t.src) + 1
 	p.tape = t
 	p.words, p.stack, p.keys = p.words[:0], p.stack[:0], p.keys[:0]
-	if e := p.run(t.src); e != nil {
-		panic("jsontape: the source of a tape was changed: " + e.Error())
-	}
+	e := p.run(t.src)
 	p.tape = nil
 	words := slices.Clone(p.words)
-	if t.marks != nil {
+	switch {
+	case e != nil: // against the contract, the source was changed
+		words = unreadable(len(t.src))
+	case t.marks != nil:
 		t.marks.apply(words)
 	}
 	t.unfolded.Store(&words)
 	return words
+}
+
+// unreadable are words by which nothing is observed, at least as many as a
+// source of n bytes has.
+func unreadable(n int) []uint64 {
+	return slices.Repeat([]uint64{uint64(hidden) | 1<<payShift}, n+1)
 }
 
 // apply marks freshly parsed words.

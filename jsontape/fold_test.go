@@ -117,3 +117,21 @@ func TestFold(t *testing.T) {
 		})
 	}
 }
+
+// TestFoldChanged: a source that was changed against the contract says nothing.
+func TestFoldChanged(t *testing.T) {
+	src := []byte(foldText)
+	var p Parser
+	tape, err := p.ParseBrief(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := tape.Root().Get("last")
+	tape.Fold()
+	src[0] = 'x'
+	for _, v := range []Value{tape.Root(), last, tape.Root().Get("id")} {
+		if v.Kind() != Unobserved || v.Str() != "" || v.Reason() != "" {
+			t.Errorf("%v %q", v.Kind(), v.Str())
+		}
+	}
+}
