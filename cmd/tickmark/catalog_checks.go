@@ -74,7 +74,7 @@ type checksListCommand struct {
 
 // Run lists the checks.
 func (c *checksListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -89,17 +89,17 @@ func (c *checksListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Severity.String(), k.Title, criteriaOf(k.Criteria), fmt.Sprint(len(v.Controls))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d checks. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", len(list))}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
 
 type checksShowCommand struct {
 	ID string `arg:"" help:"A check's id."`
-	formFlags
+	entryFlags
 }
 
 // Run shows one check.
 func (c *checksShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,7 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 			{Label: "Documented defaults", Items: defaults},
 			{Label: "Beside Microsoft's policies", Items: beside},
 			{Label: "Rule (Azure Policy)", Text: string(rule)},
+			{Label: "Its parameters", Text: string(v.Parameters)},
 			{Label: "To fix: Azure CLI", Text: k.Remediation.CLI},
 			{Label: "To fix: Bicep", Text: k.Remediation.Bicep},
 			{Label: "No Bicep, because", Text: k.WithoutBicep()},
@@ -163,14 +164,14 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 	if k.Retired != nil {
 		e.Sections = append([]report.Section{{Label: "Retired", Text: k.Retired.On + ": " + k.Retired.Note}}, e.Sections...)
 	}
-	return c.show(rc, e, v)
+	return c.entry(rc, l, e, v, "check/"+k.ID)
 }
 
-type checksExportCommand struct{ formFlags }
+type checksExportCommand struct{ entryFlags }
 
 // Run prints all checks.
 func (c *checksExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -184,5 +185,5 @@ func (c *checksExportCommand) Run(rc *runContext) error {
 			k.Permission, strings.Join(v.Controls, " "), strings.Join(k.References, " "),
 		})
 	}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
