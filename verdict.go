@@ -80,6 +80,7 @@ const (
 	ReasonNotNamed        Reason = "notNamed"        // the collection was told by name what to read, and this is not in it
 	ReasonNotRead         Reason = "notRead"         // nobody asked: the source or question was left out without a reason, or nothing of it was exported
 	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
+	ReasonUnmatched       Reason = "unmatched"       // a record that belongs to it must be in the other list, and none that was read does
 )
 
 var reasonText = map[Reason]string{
@@ -105,6 +106,7 @@ var reasonText = map[Reason]string{
 	ReasonNotNamed:        "the scope is not among those that were named as the population",
 	ReasonNotRead:         "nobody asked for it: its source was not read, or not exported",
 	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
+	ReasonUnmatched:       "no record of the other list could be matched with it, though one must be there",
 }
 
 // Text returns a plain-language clause for r, fit to follow "unknown: ".

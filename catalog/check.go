@@ -97,6 +97,8 @@ type Join struct {
 	Take  []string            `yaml:"take,omitempty"`
 	// Names says that the resource names a record that there must be.
 	Names bool `yaml:"names,omitempty"`
+	// Some says that some records must belong to some resource.
+	Some bool `yaml:"some,omitempty"`
 }
 
 // Fields are the names under which a rule on typ reads the join, each with its

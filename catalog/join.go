@@ -12,7 +12,7 @@ import (
 
 var (
 	joinName = regexp.MustCompile(`^[a-z][A-Za-z]*$`)
-	joinWith = regexp.MustCompile(`^(?:(?:groups|scopes|members)\([A-Za-z.]+\)|subject|all|[A-Za-z.]+(?:\[\*\])?)$`)
+	joinWith = regexp.MustCompile(`^(?:(?:groups|scopes|members)\([A-Za-z.]+\)|any\([A-Za-z.]+(?:, [A-Za-z.]+)+\)|subject|all|[A-Za-z.]+(?:\[\*\])?)$`)
 	joinPath = regexp.MustCompile(`^[A-Za-z]+(?:\.[A-Za-z]+)*(?:\[\*\](?:\.[A-Za-z]+)+)?$`)
 )
 

@@ -43,6 +43,18 @@ func (l *Library) validateControl(d *controlDocument) []error {
 	if first := l.controlByID[k.ID]; first != nil {
 		bad("id", "id %q is taken by %s", k.ID, first.File)
 	}
+	problems = append(problems, l.validateContent(d)...)
+	return append(problems, validateFields(d)...)
+}
+
+// validateContent checks what a control says, wherever it stands: in the
+// library or in an organisation's set.
+func (l *Library) validateContent(d *controlDocument) []error {
+	k := &d.control
+	var problems []error
+	bad := func(key, format string, args ...any) {
+		problems = append(problems, d.problem(key, 0, format, args...))
+	}
 	for _, t := range []struct{ key, value string }{
 		{"name", k.Name},
 		{"statement", k.Statement},
@@ -74,7 +86,6 @@ func (l *Library) validateControl(d *controlDocument) []error {
 		bad("monitors", "monitors %q: want one of %v", k.Monitors, subservice)
 	}
 	problems = append(problems, l.validateLinks(d)...)
-	problems = append(problems, validateFields(d)...)
 	return append(problems, validateProof(d)...)
 }
 

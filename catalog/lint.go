@@ -40,9 +40,6 @@ var vague = regexp.MustCompile(`(?i)\b(as needed|as required|as appropriate|wher
 // passive statements of the form "access is reviewed" name no actor.
 var actor = regexp.MustCompile(`\{[A-Za-z]*([Oo]wner|[Ll]ead|[Mm]anager|[Rr]ole|[Tt]eam|[Oo]fficer|[Aa]pprover|[Rr]eviewer|[Ee]ngineer|[Aa]dmin(istrator)?|[Bb]oard|[Cc]hair|[Ee]xecutive|[Ss]ponsor|[Cc]ontact|[Cc]ommander|[Bb]ody)[A-Za-z]*\}|\b(Azure Policy|Conditional Access|Microsoft Entra ID|Defender|the pipeline|the gateway|Key Vault|Intune|management|engineers?|developers?|the board)\b`)
 
-// role finds the people of whom an organisation speaks in its own words.
-var role = regexp.MustCompile(`(?i)\b(lead|head|manager|owner|officer|team|desk|reviewer|approver|administrators?|director|president|committee|operations|counsel|auditor|coordinator|custodian|analyst|architect|CEO|CTO|CISO|CIO|CFO|COO|DPO)\b`)
-
 var cadence = map[string]*regexp.Regexp{
 	"daily":      regexp.MustCompile(`(?i)\b(daily|every (business |working )?day|each (business |working )?day|24 hours|nightly|every night)\b|\{cadence`),
 	"weekly":     regexp.MustCompile(`(?i)\b(weekly|every week|each week|once a week|(mon|tues|wednes|thurs|fri)day)\b|\{(cadence|weekday)`),
@@ -67,6 +64,9 @@ type LintOptions struct {
 	Criteria []Criterion
 	// NotApplicable are criteria that the organisation excuses, with reasons.
 	NotApplicable []Excused
+	// Set is the set that the controls were made from; its own values are held
+	// to what the library's fields ask for.
+	Set *ControlSet
 }
 
 // Lint judges a set of controls: wording, populations, evidence, coverage of
@@ -78,7 +78,7 @@ func Lint(controls []*Control, o LintOptions) []Finding {
 	var out []Finding
 	for _, k := range controls {
 		for _, f := range lintControl(k) {
-			if f.Rule == "no-actor" && filled(k, o.Library) {
+			if f.Rule == "no-actor" && (filled(k, &o) || o.namesRole(k)) {
 				continue
 			}
 			out = append(out, f)
@@ -87,18 +87,26 @@ func Lint(controls []*Control, o LintOptions) []Finding {
 	out = append(out, lintCoverage(controls, o)...)
 	out = append(out, lintRepetition(controls)...)
 	if o.Library != nil {
+		out = append(out, lintContent(controls, &o)...)
+		out = append(out, lintValues(&o)...)
 		out = append(out, lintBoilerplate(controls, o.Library)...)
 	}
 	return out
 }
 
 // filled reports whether a statement is the library's with its fields filled
-// in: its actor is then whoever stands where the field was.
-func filled(k *Control, l *Library) bool {
-	if l == nil {
+// in: its actor is then whoever stands where the field was. One that the
+// organisation words itself names its actor itself.
+func filled(k *Control, o *LintOptions) bool {
+	if o.Library == nil {
 		return false
 	}
-	from := l.Control(k.ID)
+	from := o.Library.Control(k.ID)
+	if own := o.own(k.ID); own != nil {
+		if from = o.Library.Control(own.source()); own.overrides("statement") {
+			return false
+		}
+	}
 	return from != nil && actor.MatchString(from.Statement) && ShinglesOf(k.Statement).Jaccard(ShinglesOf(placeholder.ReplaceAllString(from.Statement, " "))) > 0.1
 }
 
@@ -130,7 +138,7 @@ func lintControl(k *Control) []Finding {
 	}
 	lintTolerance(k, add)
 	if len(k.Criteria) == 0 {
-		add("no-criterion", true, "the control answers no criterion", "map it, or drop it")
+		add("no-criterion", true, "the control answers no criterion of the chosen categories", "map it to one, choose the category, or drop the control")
 	}
 	if words := len(strings.Fields(k.Statement)); words < 12 || words > 140 {
 		add("length", false, fmt.Sprintf("the statement has %d words", words), "say it in 2 to 4 sentences")
@@ -138,12 +146,13 @@ func lintControl(k *Control) []Finding {
 	return out
 }
 
-// lintCoverage holds the set to the criteria: each needs a direct control, or
-// a CSOC together with a control that monitors the subservice organisation.
+// lintCoverage holds the set to the criteria: each needs a direct control. What
+// a provider does in an area (csoc) answers no criterion by itself: a control
+// that says so directly does, and only together with one that monitors the
+// provider.
 func lintCoverage(controls []*Control, o LintOptions) []Finding {
 	direct, named := map[string]int{}, map[string]int{}
-	csoc, monitors := map[string]bool{}, false
-	security := 0
+	monitors, security := false, 0
 	for _, k := range controls {
 		if slices.Contains(k.Categories, "security") {
 			security++
@@ -154,15 +163,12 @@ func lintCoverage(controls []*Control, o LintOptions) []Finding {
 			if c.Link == "direct" {
 				direct[c.Code]++
 			}
-			if len(k.CSOC) > 0 {
-				csoc[c.Code] = true
-			}
 		}
 	}
 	var out []Finding
 	for _, c := range o.Criteria {
 		excused := slices.ContainsFunc(o.NotApplicable, func(x Excused) bool { return x.Criterion == c.Code && !blank(x.Why) })
-		if !slices.Contains(o.Categories, c.Category) || excused || direct[c.Code] > 0 || csoc[c.Code] && monitors {
+		if !slices.Contains(o.Categories, c.Category) || excused || direct[c.Code] > 0 {
 			continue
 		}
 		what := "no control answers the criterion"
@@ -171,8 +177,16 @@ func lintCoverage(controls []*Control, o LintOptions) []Finding {
 		}
 		out = append(out, Finding{
 			Rule: "uncovered", Criterion: c.Code, What: what, Serious: true,
-			Hint: "adopt a control with a direct link, or name the provider's control together with one of your own that monitors the provider",
+			Hint: "adopt a control with a direct link; what a provider does needs one of your own that monitors the provider",
 		})
+	}
+	for _, k := range controls {
+		if len(k.CSOC) > 0 && !monitors {
+			out = append(out, Finding{
+				Rule: "unmonitored", Control: k.ID, Serious: true, What: "the control relies on a provider (" + strings.Join(k.CSOC, ", ") + "), and no control of the set monitors one",
+				Hint: "adopt a control that monitors the provider: its report, its exceptions, what it leaves to you",
+			})
+		}
 	}
 	known := map[string]bool{}
 	for _, c := range o.Criteria {

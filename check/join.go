@@ -36,7 +36,7 @@ func joinsOf(c *catalog.Catalog) []inventory.Join {
 				if slices.ContainsFunc(out, func(o inventory.Join) bool { return o.Of == typ && o.As == j.As }) {
 					continue
 				}
-				out = append(out, inventory.Join{Of: typ, As: j.As, Type: j.Type, Match: j.Match, With: j.With, Where: j.Where, Each: j.Each, Take: j.Take, Names: j.Names})
+				out = append(out, inventory.Join{Of: typ, As: j.As, Type: j.Type, Match: j.Match, With: j.With, Where: j.Where, Each: j.Each, Take: j.Take, Names: j.Names, Some: j.Some})
 			}
 		}
 	}

@@ -381,7 +381,7 @@ func (w *worker) kindOf(typ string) *kind {
 	name := strings.Clone(canonicalType(typ, w.canonical))
 	low := strings.ToLower(name)
 	k := &kind{
-		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low],
+		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low] || tableTypes[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
 		key:  low == "microsoft.keyvault/vaults/keys",
 	}

@@ -123,6 +123,10 @@ func (h *hole) narrow(seg *tickmark.Segment, chunks []chunk) {
 		}
 	}
 	h.arm = arm
+	if len(seg.Pages) > 0 && len(types) == 0 && !slices.ContainsFunc(seg.Pages, func(p tickmark.Page) bool { return p.Form != "table" && p.Form != "mapping" }) {
+		h.types = tableTypes // a mapping that cannot be read: whichever it was to be
+		return
+	}
 	if single && len(types) == 1 && (found > 0 || !arm) {
 		h.types = types
 	}

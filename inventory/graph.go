@@ -88,6 +88,14 @@ var defaultsOnly = map[string]bool{
 	"graph/applications": true, "graph/devices": true, "graph/directoryobjects": true,
 }
 
+// tableTypes, lower-case, come as tables that people export. They have the
+// columns that were chosen: null says that there is none, and what is missing
+// was not exported.
+var tableTypes = map[string]bool{
+	"hr/people": true, "hr/training": true, "tickets/tickets": true,
+	"security/vulnerabilities": true, "security/findings": true, "security/penetrationtests": true,
+}
+
 // projected reports whether the page's context lists members: the answer to a
 // request with $select. Its items lack everything else.
 func projected(p *tickmark.Page) bool {

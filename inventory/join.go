@@ -23,6 +23,7 @@ import (
 //	members(PATH)  the principal, or who is in it, through others too, if it is a group
 //	all            everything belongs to everything: to the one directory
 //	subject        what the record was asked about: the group of a member
+//	any(PATH, …)   the values of several paths
 //
 // What is not known to be complete may hold more: then the list is open, and so
 // is everything that a rule concludes from what it lacks.
@@ -40,6 +41,10 @@ type Join struct {
 	// Names says that the resource names a record that there must be: where none
 	// is found, one was lost, and the list is open.
 	Names bool
+	// Some says that some of the records must belong to some of the resources:
+	// where none does, the two were written with different keys, and that nobody
+	// is in a list shows nothing.
+	Some bool
 }
 
 // MemberJoined is the member under which a resource carries its joins.
@@ -132,8 +137,8 @@ type table struct {
 	rows  []entry
 	byKey map[string][]int32
 	// loose says that a record is there of which it is not known to whom it
-	// belongs.
-	loose reasonOf
+	// belongs; apart, that none belongs to any resource though some must.
+	loose, apart reasonOf
 }
 
 // entry is a record as an element.
@@ -186,7 +191,22 @@ func (j *joiner) table(join *Join) (*table, error) {
 			t.add(keys, entry{unsure: why})
 		}
 	}
+	if join.Some && !t.meets() {
+		t.apart = tickmark.ReasonUnmatched
+	}
 	return t, nil
+}
+
+// meets reports whether a record belongs to a resource.
+func (t *table) meets() bool {
+	resources := t.j.inv.OfType(t.join.Of)
+	for i := range resources {
+		keys, _ := t.j.values(t.with, &resources[i])
+		if slices.ContainsFunc(keys, func(k string) bool { return len(t.byKey[k]) > 0 }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *table) add(keys []string, e entry) {
@@ -216,7 +236,7 @@ func (t *table) where(r *Resource) (unsure reasonOf, drop bool) {
 // be more, or fewer.
 func (t *table) appendList(b []byte, r *Resource) ([]byte, reasonOf) {
 	keys, open := t.j.values(t.with, r)
-	open = firstReason(open, t.loose, t.incomplete(r))
+	open = firstReason(open, t.loose, t.incomplete(r), t.apart)
 	var hits []int32
 	for _, k := range keys {
 		hits = append(hits, t.byKey[k]...)
@@ -224,7 +244,7 @@ func (t *table) appendList(b []byte, r *Resource) ([]byte, reasonOf) {
 	slices.Sort(hits)
 	hits = slices.Compact(hits)
 	if t.join.Names && len(hits) == 0 && len(keys) > 0 {
-		open = firstReason(open, tickmark.ReasonConflicting)
+		open = firstReason(open, tickmark.ReasonUnmatched)
 	}
 	seen := map[string]bool{}
 	b = append(b, '[')
@@ -378,8 +398,8 @@ func parseOperand(s string) (operand, error) {
 		return operand{word: s}, nil
 	case !ok:
 		return operand{path: s}, nil
-	case !strings.HasSuffix(rest, ")") || !slices.Contains([]string{"groups", "scopes", "members"}, word):
-		return operand{}, fmt.Errorf("join: %q is neither a path nor groups, scopes or members of one", s)
+	case !strings.HasSuffix(rest, ")") || !slices.Contains([]string{"groups", "scopes", "members", "any"}, word):
+		return operand{}, fmt.Errorf("join: %q is neither a path nor groups, scopes or members of one, nor any of several", s)
 	}
 	return operand{word, strings.TrimSuffix(rest, ")")}, nil
 }
@@ -396,11 +416,18 @@ func (j *joiner) values(o operand, r *Resource) ([]string, reasonOf) {
 		}
 		return []string{s}, tickmark.ReasonNone
 	}
-	list, why := pathValues(r.Root, o.path)
+	var list []string
+	var why reasonOf
+	for path := range strings.SplitSeq(o.path, ",") { // more than one in any()
+		values, hole := pathValues(r.Root, strings.TrimSpace(path))
+		list, why = append(list, values...), firstReason(why, hole)
+	}
 	for i := range list {
 		list[i] = strings.ToLower(list[i])
 	}
 	switch o.word {
+	case "any": // who has no number is not everybody without one
+		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
 	case "groups":
 		return j.relation().upward(list, why)
 	case "members":

@@ -69,6 +69,8 @@ type CollectOptions struct {
 	// LeftOut says for the sources that are not read why that is, by name. They
 	// stand in the coverage.
 	LeftOut map[string]inventory.LeftOut
+	// Beside are segments of files that stand in the same snapshot (OpenBeside).
+	Beside []tickmark.Segment
 	// Trial marks the snapshot: it is never evidence.
 	Trial bool
 	// Accepted are the sources whose identity may write, and why a person
@@ -145,6 +147,7 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 			}})
 		}
 	}
+	run.Snapshot.Segments = append(run.Snapshot.Segments, o.Beside...)
 	a, err := assess(ctx, run.Snapshot, o.Assess, func([]byte) {})
 	if err != nil {
 		_ = run.Close() // the first error is the one to report
@@ -176,12 +179,14 @@ func (c *Collected) Recording() (Recording, error) {
 	return rec, nil
 }
 
-// AssessRecorded judges a recorded snapshot anew, from its kept bytes alone, by
-// the catalogue and instant of o.
-func AssessRecorded(ctx context.Context, st Reader, id string, o AssessOptions) (*Assessed, error) {
+// AssessRecorded judges a recorded snapshot anew, from its kept bytes, by the
+// catalogue and instant of o; beside are segments of files that are to stand
+// beside it (OpenBeside), and which are not recorded by it.
+func AssessRecorded(ctx context.Context, st Reader, id string, o AssessOptions, beside ...tickmark.Segment) (*Assessed, error) {
 	stored, err := st.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	stored.Snapshot.Segments = append(stored.Snapshot.Segments, beside...)
 	return Assess(ctx, stored.Snapshot, o)
 }

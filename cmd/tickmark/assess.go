@@ -41,7 +41,7 @@ type assessCommand struct {
 	templateFlags   `group:"deployment"`
 	initiativeFlags `group:"initiative"`
 
-	Snapshot string `help:"Assess a recorded snapshot again, from its stored bytes: its id, latest or previous." placeholder:"ID"`
+	Snapshot string `help:"Assess a recorded snapshot again, from its stored bytes: its id, latest or previous. Paths are tables (doc/spec/input.md) to judge beside it." placeholder:"ID"`
 
 	Record bool `help:"Store the snapshot and the results as evidence in the data directory."`
 	dataFlags
@@ -123,18 +123,27 @@ func assessOptions(rc *runContext, d dataFlags, now time.Time) (work.AssessOptio
 // recorded assesses a snapshot of the data directory by the catalogue and
 // instant of today; what was recorded with it stays as it is.
 func (c *assessCommand) recorded(rc *runContext, now time.Time) error {
-	if len(c.Paths) > 0 || c.Record || len(c.Complete) > 0 {
+	if c.Record || len(c.Complete) > 0 {
 		return &tickmark.Error{
-			Code: tickmark.CodeUsage, What: "a recorded snapshot is assessed alone, as it was recorded", Where: "--snapshot",
-			Hint: "leave out paths, --complete and --record; tickmark reperform compares with what was recorded",
+			Code: tickmark.CodeUsage, What: "a recorded snapshot is assessed as it was recorded", Where: "--snapshot",
+			Hint: "leave out --record and --complete; tickmark reperform compares with what was recorded, tickmark collect --with records tables with a tenant",
 		}
+	}
+	beside := &file.Files{}
+	if len(c.Paths) > 0 {
+		var err error
+		if beside, err = work.OpenBeside(rc.Context, c.Paths, now); err != nil {
+			return err
+		}
+		defer func() { _ = beside.Close() }() // read only, and not recorded
+		fmt.Fprintf(rc.Err, "beside snapshot %s, and not recorded with it: %s\n", printable(c.Snapshot), printable(strings.Join(c.Paths, ", ")))
 	}
 	choices, err := assessOptions(rc, c.dataFlags, now)
 	if err != nil {
 		return err
 	}
 	return c.with(rc, func(s *store.Store) error {
-		a, err := work.AssessRecorded(rc.Context, s, c.Snapshot, choices)
+		a, err := work.AssessRecorded(rc.Context, s, c.Snapshot, choices, beside.Snapshot.Segments...)
 		if err != nil {
 			return err
 		}

@@ -411,6 +411,7 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 	}
 	o := catalog.LintOptions{Criteria: l.Catalog().Criteria}
 	controls := l.Controls
+	var same []catalog.Finding
 	if c.File != "" {
 		set, err := readControlSet(l, c.File)
 		if err != nil {
@@ -419,11 +420,12 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 		if controls, err = set.Expand(l); err != nil {
 			return err
 		}
-		o.Categories, o.Library, o.NotApplicable = set.Categories, l, set.NotApplicable
+		o.Categories, o.Library, o.NotApplicable, o.Set = set.Categories, l, set.NotApplicable, set
+		same = set.SamePerson(l)
 	}
 	findings := []catalog.Finding{}
 	serious := 0
-	all := catalog.Lint(controls, o)
+	all := append(catalog.Lint(controls, o), same...)
 	if c.File == "" && len(l.Overrides()) > 0 { // what the organisation says is judged beside the library
 		base, err := library()
 		if err != nil {

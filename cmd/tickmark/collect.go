@@ -17,6 +17,7 @@ import (
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/report"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
@@ -36,6 +37,8 @@ type collectCommand struct {
 	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
 	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
 	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
+
+	With []string `sep:"none" placeholder:"PATH" help:"Tables with a mapping (the HR roster, tickets; doc/spec/input.md), or exports of the PowerShell modules, to judge and record in the same snapshot; again for more."`
 
 	Plan  bool   `help:"Print what it would cost and stop."`
 	Try   bool   `help:"Read Azure as whoever is signed in with az, even if that may write. Assessed, and never evidence."`
@@ -82,15 +85,31 @@ func (c *collectCommand) Run(rc *runContext) error {
 			return err
 		}
 	}
-	if s.options.Dir, err = c.spool(s); err != nil {
+	beside, err := c.beside(rc)
+	if err != nil {
 		return err
 	}
-	if !c.Try {
-		if err := c.refuseWriters(rc, s); err != nil {
-			return err
-		}
+	if s.options.Dir, err = c.spool(s); err == nil && !c.Try {
+		err = c.refuseWriters(rc, s)
 	}
-	return c.collect(rc, s)
+	if err == nil {
+		err = c.collect(rc, s, beside.Snapshot.Segments)
+	}
+	if cerr := beside.Close(); err == nil && cerr != nil {
+		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "a table changed while it was in use", Err: cerr, Hint: "run again when nothing writes to it"}
+	}
+	return err
+}
+
+// beside opens the tables of --with before anything is asked.
+func (c *collectCommand) beside(rc *runContext) (*file.Files, error) {
+	if len(c.With) == 0 {
+		return &file.Files{}, nil
+	}
+	if c.Pseudonymise != "" {
+		return nil, usageError("--with", "a table as received names people, and --pseudonymise would keep it so", "leave one of the two out; a table can hold pseudonyms of your own")
+	}
+	return work.OpenBeside(rc.Context, c.With, rc.Now().UTC())
 }
 
 // admits says early that a sample does not go among evidence.
@@ -118,7 +137,7 @@ func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
 }
 
 // collect reads, judges, shows and records.
-func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
+func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmark.Segment) (err error) {
 	people, err := openPeople(c.Pseudonymise, c.Dir)
 	if err != nil {
 		return err
@@ -134,7 +153,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup) (err error) {
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
 		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()

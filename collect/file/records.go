@@ -40,7 +40,7 @@ const (
 // a record has beside its id; those that are true it must have.
 var recordTypes = map[string]map[string]bool{
 	"hr/people": {
-		"name": false, "email": true, "manager": false, "department": false, "title": false, "kind": false, "status": false,
+		"employeeId": false, "name": false, "email": true, "manager": false, "department": false, "title": false, "kind": false, "status": false,
 		"startDate": true, "endDate": true,
 	},
 	"hr/training": {"person": true, "course": true, "assignedOn": false, "dueOn": false, "completedOn": true, "result": false},
@@ -58,6 +58,19 @@ var recordTypes = map[string]map[string]bool{
 		"createdOn": true, "approvedOn": false, "closedOn": false, "link": false,
 	},
 }
+
+// dateMembers are the members that hold a day or an instant. A date that
+// cannot be read as one would be compared as text, and mean anything.
+var dateMembers = map[string]bool{
+	"startDate": true, "endDate": true, "assignedOn": true, "dueOn": true, "completedOn": true, "firstSeen": true, "lastSeen": true,
+	"fixedOn": true, "reportDate": true, "createdOn": true, "approvedOn": true, "closedOn": true,
+}
+
+// inOrder are dates of which the second does not lie before the first.
+var inOrder = [][2]string{{"startDate", "endDate"}, {"assignedOn", "completedOn"}, {"firstSeen", "lastSeen"}, {"createdOn", "closedOn"}}
+
+// isoLayouts are the dates that need no word in the mapping.
+var isoLayouts = []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", time.DateTime}
 
 // tableMapping is what a person says of a table.
 type tableMapping struct {
@@ -161,24 +174,47 @@ func (t *tableReader) readMapping(text []byte) bool {
 	if len(t.m.ID) == 0 && !sarif {
 		return bad("the mapping must name the columns that tell the rows apart (id)")
 	}
-	for m := range t.m.Columns {
-		if _, ok := members[m]; !ok {
-			return bad("%s has no member %q; it has %s", typ, m, strings.Join(slices.Sorted(maps.Keys(members)), ", "))
-		}
-	}
-	for m, must := range members {
-		if must && t.m.Columns[m] == "" && !sarif {
-			return bad("%s needs the member %s: name its column", typ, m)
-		}
+	if what := t.m.misnamed(typ, members, sarif); what != "" {
+		return bad("%s", what)
 	}
 	for m, layout := range t.m.Dates {
-		if t.m.Columns[m] == "" {
-			return bad("dates names %s, which has no column", m)
-		}
 		t.layouts[m] = dateTokens.Replace(layout)
+	}
+	if _, own := t.m.Columns["employeeId"]; typ == "hr/people" && !own && len(t.m.ID) == 1 && t.m.Columns != nil {
+		t.m.Columns["employeeId"] = t.m.ID[0] // what tells people apart is their number, unless another column is
 	}
 	t.m.Type = typ
 	return true
+}
+
+// misnamed says which members of the mapping the type does not have, or which
+// it needs; all of them, in order, so that one correction is enough.
+func (m *tableMapping) misnamed(typ string, members map[string]bool, sarif bool) string {
+	var unknown, needed, dates []string
+	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
+		if _, ok := members[name]; !ok {
+			unknown = append(unknown, fmt.Sprintf("%q", name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if members[name] && m.Columns[name] == "" && !sarif {
+			needed = append(needed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Dates)) {
+		if m.Columns[name] == "" {
+			dates = append(dates, name)
+		}
+	}
+	switch {
+	case len(unknown) > 0:
+		return fmt.Sprintf("%s has no member %s; it has %s", typ, strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(members)), ", "))
+	case len(needed) > 0:
+		return fmt.Sprintf("%s needs %s: name the column of each", typ, strings.Join(needed, ", "))
+	case len(dates) > 0:
+		return fmt.Sprintf("dates names %s, which has no column", strings.Join(dates, ", "))
+	}
+	return ""
 }
 
 func firstLine(err error) string { s, _, _ := strings.Cut(err.Error(), "\n"); return s }
@@ -248,11 +284,15 @@ func (t *tableReader) csv(table []byte) {
 		}
 		at[name] = i
 	}
+	var lacking []string
 	for _, name := range t.wanted() {
 		if _, ok := at[name]; !ok {
-			t.problem(1, tickmark.ReasonUnparsable, fmt.Sprintf("there is no column %q; there are %s", name, strings.Join(head, ", ")), "correct the mapping")
-			return
+			lacking = append(lacking, fmt.Sprintf("%q", name))
 		}
+	}
+	if len(lacking) > 0 {
+		t.problem(1, tickmark.ReasonUnparsable, fmt.Sprintf("there is no column %s; there are %s", strings.Join(lacking, ", "), strings.Join(head, ", ")), "correct the mapping")
+		return
 	}
 	for {
 		row, err := r.Read()
@@ -293,7 +333,9 @@ func delimiter(given string, table []byte) rune {
 
 // wanted are the columns that the mapping names.
 func (t *tableReader) wanted() []string {
-	return slices.Concat(t.m.ID, slices.Sorted(maps.Values(t.m.Columns)))
+	all := slices.Concat(t.m.ID, slices.Collect(maps.Values(t.m.Columns)))
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (t *tableReader) json(table []byte) {
@@ -353,27 +395,48 @@ func (t *tableReader) row(line int, cell func(column string) (string, bool)) {
 		}
 		ids = append(ids, id)
 	}
-	record := map[string]any{}
+	record, dates := map[string]any{}, map[string]time.Time{}
 	for _, m := range slices.Sorted(maps.Keys(t.m.Columns)) {
 		s, ok := cell(t.m.Columns[m])
 		if !ok {
 			record[m] = nil // the column is there, and says nothing
 			continue
 		}
-		if layout := t.layouts[m]; layout != "" {
-			d, err := time.Parse(layout, s)
-			if err != nil {
-				t.problem(line, tickmark.ReasonUnparsable, fmt.Sprintf("row %d: %q in %q is not a date like %s", t.rows, s, t.m.Columns[m], t.m.Dates[m]), "correct the table at its source, or the mapping")
+		if dateMembers[m] || t.layouts[m] != "" {
+			d, like, ok := t.date(m, s)
+			if !ok {
+				t.problem(line, tickmark.ReasonUnparsable, fmt.Sprintf("row %d: %q in %q is not a date like %s", t.rows, s, t.m.Columns[m], like), "correct the table at its source, or the mapping (dates)")
 				return
 			}
-			s = d.Format(time.RFC3339)
+			dates[m], s = d, d.Format(time.RFC3339)
 			if strings.HasSuffix(s, "T00:00:00Z") {
 				s = d.Format(time.DateOnly)
 			}
 		}
 		record[m] = s
 	}
+	for _, p := range inOrder {
+		first, ok := dates[p[0]]
+		if second, both := dates[p[1]]; ok && both && second.Before(first) {
+			t.problem(line, tickmark.ReasonUnparsable, fmt.Sprintf("row %d: %q (%s) lies before %q (%s)", t.rows, t.m.Columns[p[1]], record[p[1]], t.m.Columns[p[0]], record[p[0]]), "correct the table at its source, or the mapping (dates)")
+			return
+		}
+	}
 	t.write(line, strings.Join(ids, "+"), record)
+}
+
+// date reads a date as the mapping says that the column writes it.
+func (t *tableReader) date(member, s string) (d time.Time, like string, ok bool) {
+	layouts, like := isoLayouts, "YYYY-MM-DD"
+	if l := t.layouts[member]; l != "" {
+		layouts, like = []string{l}, t.m.Dates[member]
+	}
+	for _, l := range layouts {
+		if d, err := time.Parse(l, s); err == nil {
+			return d, like, true
+		}
+	}
+	return d, like, false
 }
 
 // write appends a record.
