@@ -117,7 +117,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("override", c.Override.String())
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
-	p.fact("fix (bicep)", c.Remediation.Bicep)
+	p.code("fix (bicep)", c.Remediation.Bicep)
 	p.fact("no bicep", c.WithoutBicep())
 	p.fact("fix (portal)", c.Remediation.Portal)
 	p.fact("references", strings.Join(c.References, " "))
@@ -196,6 +196,15 @@ func (p *printer) fact(name, text string) {
 			p.line("", quiet("%s", pad(name, indent)), plain("%s", l))
 			name = ""
 		}
+	}
+}
+
+// code is a fact whose lines keep their indentation and are not wrapped.
+func (p *printer) code(name, text string) {
+	const indent = 14
+	for l := range strings.Lines(text) {
+		p.line("", quiet("%s", pad(name, indent)), plain("%s", visible(strings.TrimRight(l, " \r\n"))))
+		name = ""
 	}
 }
 
@@ -373,7 +382,7 @@ func (p *printer) showProblems(a *check.Assessment) {
 		}
 		p.line("", signOf("unknown").span("? "), strong("%s", place(b)), plain("  %s", b.Object))
 		p.wrap(4, b.What)
-		p.wrap(4, prefixed("→ ", cmp.Or(b.Hint, nextStep(b.Reason))))
+		p.wrap(4, arrowed(cmp.Or(b.Hint, nextStep(b.Reason))))
 	}
 	for n, c := range incomplete {
 		if p.limit >= 0 && n == p.limit {
@@ -382,7 +391,7 @@ func (p *printer) showProblems(a *check.Assessment) {
 		}
 		p.line("", signOf("unknown").span("? "), strong("%s", c.Scope), plain("  incomplete: %s", c.Missing.Text()))
 		p.wrap(4, c.Detail)
-		p.wrap(4, prefixed("→ ", nextStep(c.Missing)))
+		p.wrap(4, arrowed(nextStep(c.Missing)))
 	}
 }
 
@@ -399,11 +408,11 @@ func place(b tickmark.Problem) string {
 	return b.Input
 }
 
-func prefixed(prefix, s string) string {
+func arrowed(s string) string {
 	if s == "" {
 		return ""
 	}
-	return prefix + s
+	return "→ " + s
 }
 
 // showUnknown lists every reason of unknown results with what to do next, and
@@ -419,7 +428,7 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, prefixed("→ ", nextStep(r.reason)))
+		p.wrap(2, arrowed(nextStep(r.reason)))
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {

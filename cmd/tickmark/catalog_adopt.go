@@ -489,7 +489,7 @@ type foundService struct {
 
 // servicesFound reads exported objects and says which services they belong to.
 func servicesFound(rc *runContext, l *catalog.Library, paths []string) ([]foundService, error) {
-	if err := present("", paths); err != nil {
+	if err := present(paths); err != nil {
 		return nil, err
 	}
 	now := rc.Now().UTC()
