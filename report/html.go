@@ -141,7 +141,7 @@ func newMeta(a *check.Assessment) meta {
 		m.Criteria = append(m.Criteria, metaCriterion{visible(c.Criterion.Code), visible(c.Criterion.Title), c.State, visible(c.Automation)})
 	}
 	for _, r := range totalsOf(a).reasons {
-		m.Reasons[visible(string(r.reason))] = [2]string{visible(r.reason.Text()), nextStep(r.reason)}
+		m.Reasons[visible(string(r.reason))] = [2]string{visible(r.reason.Text()), advise(a, r.reason)}
 	}
 	for _, s := range signs {
 		m.Signs[s.name] = metaSign{s.mark, s.word}

@@ -365,6 +365,11 @@ func (p *printer) showProblems(a *check.Assessment) {
 		p.line("no problem was met, and no input is known to be incomplete")
 		return
 	}
+	incomplete = slices.DeleteFunc(incomplete, func(c tickmark.Coverage) bool { // its problem says it, and what to do
+		return slices.ContainsFunc(a.Problems, func(b tickmark.Problem) bool {
+			return c.Detail != "" && b.What == c.Detail && strings.HasPrefix(b.Input, c.Scope)
+		})
+	})
 	for n, b := range a.Problems {
 		if p.limit >= 0 && n == p.limit {
 			p.line("", quiet("and %s more problems: --json holds them", number(len(a.Problems)-n)))
@@ -418,7 +423,7 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, prefixed("→ ", nextStep(r.reason)))
+		p.wrap(2, prefixed("→ ", advise(a, r.reason)))
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {
@@ -430,6 +435,11 @@ func (p *printer) showUnknown(a *check.Assessment) {
 				break
 			}
 			p.line("", plain("  %8s  ", number(s.Reasons[r.reason])), strong("%s", pad(middle(visible(s.Check.ID), 32), 33)), plain("%s", s.Check.Title))
+			if r.reason == tickmark.ReasonNotCollected {
+				for _, l := range lackingOf(a, &s) {
+					p.wrap(12, prefixed("→ ", l))
+				}
+			}
 		}
 	}
 }
