@@ -292,6 +292,20 @@ controls:
 	}
 }
 
+// TestSamePerson requires that a control whose owner approves the own work is
+// found, and that the library's proposals for different roles are not.
+func TestSamePerson(t *testing.T) {
+	l := defaultLibrary(t)
+	a := company(l, true, catalog.Categories()[1:]...)
+	if f := l.Adopt(a, nil).SamePerson(l); len(f) > 0 {
+		t.Errorf("eight roles, and yet: %+v", f)
+	}
+	a.Roles["platform"] = a.Roles["security"]
+	if f := l.Adopt(a, nil).SamePerson(l); !slices.ContainsFunc(f, func(f catalog.Finding) bool { return f.Control == "access-azure-owners" }) {
+		t.Errorf("one person for security and platform: %+v", f)
+	}
+}
+
 // TestOwnComments requires that a comment of the organisation is seen, so that
 // it is not written over.
 func TestOwnComments(t *testing.T) {
@@ -304,8 +318,9 @@ func TestOwnComments(t *testing.T) {
 	}
 	text := strings.Replace(string(b), "controls:\n", "controls:\n  # talk to Anna\n", 1)
 	text = strings.Replace(text, "  - id: access-mfa\n", "  - id: access-mfa # ask Ben\n", 1)
-	if lines := catalog.OwnComments([]byte(text)); len(lines) != 2 {
-		t.Errorf("comments in lines %v, want two", lines)
+	text = strings.Replace(text, "security: \"\"\n", "security: \"\" # Carla from May\n", 1)
+	if lines := catalog.OwnComments([]byte(text)); len(lines) != 3 {
+		t.Errorf("comments in lines %v, want three", lines)
 	}
 }
 

@@ -33,7 +33,20 @@ type Catalog struct {
 	digest    tickmark.Digest
 }
 
-var loadDefault = sync.OnceValues(func() (*Catalog, error) { return Load(embedded) })
+var loadDefault = sync.OnceValues(loadEmbedded)
+
+// loadEmbedded reads the compiled form if it is of the embedded files, and the
+// files themselves otherwise.
+func loadEmbedded() (*Catalog, error) {
+	files, err := readTree(embedded)
+	if err != nil {
+		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "catalogue cannot be read", Err: err}
+	}
+	if c, err := loadCompiled(files, compiledText); c != nil && err == nil {
+		return c, nil
+	}
+	return loadFiles(files)
+}
 
 // Default returns the catalogue that is built into the program. It is loaded
 // once, on first use; an error means that the program was built from a broken

@@ -110,6 +110,32 @@ func (s *ControlSet) Expand(l *Library) ([]*Control, error) {
 	return out, nil
 }
 
+// SamePerson finds the controls in which the one who does the work also
+// approves or reviews it: the field owner and a field approver, reviewer or
+// verifier hold the same words.
+func (s *ControlSet) SamePerson(l *Library) []Finding {
+	var out []Finding
+	for _, own := range s.Controls {
+		from := l.Control(own.source())
+		if from == nil {
+			continue
+		}
+		by := map[string]string{}
+		for i := range from.Fields {
+			by[from.Fields[i].Name], _ = s.value(own, &from.Fields[i])
+		}
+		for _, second := range []string{"approver", "reviewer", "verifier", "reader", "adjudicator"} {
+			if by["owner"] != "" && strings.EqualFold(by["owner"], by[second]) {
+				out = append(out, Finding{
+					Rule: "same-person", Control: own.ID, What: fmt.Sprintf("owner and %s are both %q", second, by["owner"]),
+					Hint: "nobody approves the own work: name somebody else for this control",
+				})
+			}
+		}
+	}
+	return out
+}
+
 // fill puts the values of fields where their names stand.
 func (s *ControlSet) fill(k *Control, own *OwnControl, from *Control) {
 	open := map[string]bool{}
@@ -432,7 +458,7 @@ func OwnComments(data []byte) []int {
 		}
 		n := t.Position.Line
 		before, _, _ := strings.Cut(lines[min(n, len(lines))-1], "#")
-		if strings.HasSuffix(strings.TrimSpace(before), `: ""`) {
+		if strings.HasSuffix(strings.TrimSpace(before), `: ""`) && strings.Contains(t.Value, " Such as: ") {
 			continue
 		}
 		out = append(out, n)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,36 @@ type Framework struct {
 	Versions []string `yaml:"versions" json:"versions"` // the first is the default
 	// Sources describe the lists that assertions come from.
 	Note string `yaml:"note,omitempty" json:"note,omitempty"`
+	// Codes are by version all codes that links should be sought for, as ranges:
+	// A.5.1-37. Absent where nobody counted them here.
+	Codes map[string]string `yaml:"codes,omitempty" json:"codes,omitempty"`
+}
+
+// Unlinked lists the codes of a version to which no assertion leads, and how
+// many codes there are; 0 where they are not known.
+func (l *Library) Unlinked(f *Framework, version string) (missing []string, all int) {
+	linked := map[string]bool{}
+	for i := range l.Crosswalk {
+		if a := &l.Crosswalk[i]; a.Framework == f.ID && a.Version == version {
+			linked[a.Control] = true
+		}
+	}
+	for part := range strings.FieldsSeq(f.Codes[version]) {
+		first, last, _ := strings.Cut(part, "-")
+		dot := strings.LastIndexByte(first, '.')
+		from, err1 := strconv.Atoi(first[dot+1:])
+		to, err2 := strconv.Atoi(last)
+		if err1 != nil || err2 != nil || dot < 0 {
+			continue // validate says it
+		}
+		for n := from; n <= to; n++ {
+			all++
+			if code := first[:dot+1] + strconv.Itoa(n); !linked[code] {
+				missing = append(missing, code)
+			}
+		}
+	}
+	return missing, all
 }
 
 // CrosswalkSource is a list of links that somebody published.

@@ -477,3 +477,41 @@ func TestAssuranceRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestUnlinked: codes of ISO/IEC 27001:2022 are clauses that exist or controls
+// of Annex A, and those of Annex A that nobody links are named.
+func TestUnlinked(t *testing.T) {
+	l, err := catalog.DefaultLibrary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var iso *catalog.Framework
+	for i := range l.Frameworks {
+		if l.Frameworks[i].ID == "iso27001" {
+			iso = &l.Frameworks[i]
+		}
+	}
+	missing, all := l.Unlinked(iso, "2022")
+	if all != 93 || len(missing) >= all/2 {
+		t.Errorf("%d of %d codes have no link", len(missing), all)
+	}
+	linked := 0
+	for i := range l.Crosswalk {
+		a := &l.Crosswalk[i]
+		if a.Framework != "iso27001" || a.Version != "2022" {
+			continue
+		}
+		linked++
+		// The clauses end with 8.3, 9.3.3 and 10.2; greater numbers are Annex A's.
+		var chapter, number int
+		if n, _ := fmt.Sscanf(a.Control, "%d.%d", &chapter, &number); n == 2 && number > map[int]int{4: 4, 5: 3, 6: 3, 7: 5, 8: 3, 9: 3, 10: 2}[chapter] {
+			t.Errorf("%s is no clause", a.Control)
+		}
+	}
+	if linked == 0 {
+		t.Error("nothing is linked")
+	}
+	if missing, all := l.Unlinked(iso, "2013"); missing != nil || all != 0 {
+		t.Errorf("the codes of 2013 were not counted, and yet %d of %d are missing", len(missing), all)
+	}
+}

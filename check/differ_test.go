@@ -41,15 +41,15 @@ var updateDifferences = flag.Bool("update", false, "write doc/spec/differences.m
 
 const pageFile = "../doc/spec/differences.md"
 
-// sharedData is a file of the shared folder, which lies beside the repository,
-// or beside the folder of its work trees.
+// sharedData is a file of the shared folder, which TICKMARK_SHARED names, or
+// which lies beside the repository or the folder of its work trees.
 func sharedData(name string) string {
-	for _, up := range []string{"../..", "../../.."} {
-		if p := filepath.Join(up, "shared", "data", name); exists(p) {
+	for _, dir := range []string{os.Getenv("TICKMARK_SHARED"), "../../shared", "../../../shared"} {
+		if p := filepath.Join(dir, name); dir != "" && exists(p) {
 			return p
 		}
 	}
-	return filepath.Join("../../shared/data", name)
+	return filepath.Join("../../shared", name)
 }
 
 func exists(name string) bool {
@@ -64,7 +64,7 @@ type builtins struct {
 }
 
 var readBuiltins = sync.OnceValues(func() (*builtins, error) {
-	f, err := os.Open(sharedData("azure-policy-builtins.tar.gz"))
+	f, err := os.Open(sharedData("data/azure-policy-builtins.tar.gz"))
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +338,11 @@ func TestDifferential(t *testing.T) {
 		a, n := p.total()
 		agree, differ, undecided, kinds = agree+a, differ+n, undecided+p.undecided, kinds+len(p.pair.Differs)
 	}
+	objects := 0
+	for _, list := range d.sources.objects {
+		objects += len(list)
+	}
+	t.Logf("%d fixtures, %d recorded and example objects", len(d.sources.fixtures), objects)
 	t.Logf("%d pairs of %d checks, %d cases: %d comparisons agree, %d differ in %d listed kinds, %d undecided; %.1f s",
 		len(tallies), len(checksOf(list)), d.cases.Load(), agree, differ, kinds, undecided, time.Since(start).Seconds())
 	if d.cases.Load() < int64(100*len(checksOf(list))) {
@@ -411,7 +416,8 @@ func (c *diffCase) inventory(rules *check.Rules) (*inventory.Inventory, error) {
 // sources are the objects that the mutants are made from.
 type sources struct {
 	fixtures map[string]*fixture // by check
-	// objects are recorded resources and those of the examples, by lower-case type.
+	// objects are recorded resources, those of the examples and of the policy
+	// vectors, by lower-case type.
 	objects map[string][]map[string]any
 }
 
@@ -425,7 +431,13 @@ func loadSources(t *testing.T) *sources {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	for _, name := range append(files, sharedData("recorded-resources.jsonl")) {
+	files = append(files, sharedData("data/recorded-resources.jsonl"))
+	for _, suite := range []string{"eval", "state", "normalize"} {
+		if p := sharedData("conformance/policy-" + suite + ".jsonl"); exists(p) {
+			files = append(files, p)
+		}
+	}
+	for _, name := range files {
 		s.read(t, name)
 	}
 	return s
@@ -469,7 +481,7 @@ func (s *sources) keep(t *testing.T, data []byte) {
 				s.objects[strings.ToLower(typ)] = append(s.objects[strings.ToLower(typ)], v)
 				return
 			}
-			for _, k := range []string{"value", "data"} {
+			for _, k := range []string{"value", "data", "resource", "resources", "related"} {
 				walk(v[k])
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/jsontape"
 	"github.com/tickmark/tickmark/policy"
 )
 
@@ -16,6 +17,7 @@ import (
 // decided.
 func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 	out := r.bare(w, reason)
+	out.Name = called(&r.inv.Resources[w.resource])
 	x := &r.rules.rules[w.check]
 	ev := &policy.Evaluator{Env: r.env}
 	res := &r.res[w.resource]
@@ -48,6 +50,22 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.condition(w.verdict, reason)
 	}
 	return out
+}
+
+// called is the name of a record whose id is a number or a GUID.
+func called(x *inventory.Resource) string {
+	if !inventory.IsRecord(x.Type) {
+		return ""
+	}
+	for _, m := range []string{"userPrincipalName", "displayName", "userDisplayName", "name"} {
+		if v := x.Root.Get(m); v.Kind() == jsontape.String && v.Str() != "" {
+			if strings.Contains(strings.ToLower(x.ID), strings.ToLower(v.Str())) {
+				return "" // the id says it
+			}
+			return v.Str()
+		}
+	}
+	return ""
 }
 
 // deciding returns the alternative p if it, and not the rule, came to the verdict.

@@ -33,7 +33,8 @@ type place struct {
 type mutator struct {
 	d        *differential
 	check    *catalog.Check
-	related  []string // types that either side looks up
+	related  []string          // types that either side looks up
+	names    map[string]string // of related objects, by lower-case type
 	places   []*place
 	defaults time.Time
 }
@@ -47,7 +48,7 @@ const (
 )
 
 func (d *differential) mutator(k *catalog.Check, list []check.Counterpart) *mutator {
-	m := &mutator{d: d, check: k, defaults: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	m := &mutator{d: d, check: k, names: map[string]string{}, defaults: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 	docs := []*policy.Definition{parseRule(k.Rule, k.Parameters)}
 	for _, a := range k.Alternatives {
 		docs = append(docs, parseRule(a, k.Parameters))
@@ -63,6 +64,9 @@ func (d *differential) mutator(k *catalog.Check, list []check.Counterpart) *muta
 	for _, doc := range docs {
 		if t := doc.Details.Get("type"); t.Kind() == jsontape.String && !slices.ContainsFunc(m.related, func(o string) bool { return strings.EqualFold(o, t.Str()) }) {
 			m.related = append(m.related, t.Str())
+		}
+		if n := doc.Details.Get("name"); n.Kind() == jsontape.String && !strings.HasPrefix(n.Str(), "[") {
+			m.names[strings.ToLower(doc.Details.Get("type").Str())] = n.Str()
 		}
 	}
 	for _, doc := range docs {
@@ -258,9 +262,6 @@ func (m *mutator) bases() []*diffCase {
 	}
 	for _, typ := range m.check.Types {
 		for i, o := range m.d.sources.objects[strings.ToLower(typ)] {
-			if len(out) >= maxBases {
-				break
-			}
 			out = append(out, m.recordedCase(typ, o, i))
 		}
 	}
@@ -315,6 +316,13 @@ func (m *mutator) recordedCase(typ string, object map[string]any, i int) *diffCa
 				c.related = append(c.related, diffObject{t, "", o})
 			}
 		}
+		below := func(r diffObject) bool {
+			other, _ := r.object["id"].(string)
+			return strings.EqualFold(r.typ, t) && strings.HasPrefix(strings.ToLower(other), strings.ToLower(id)+"/")
+		}
+		if o := m.child(object, t); m.check.Inherent && o != nil && !slices.ContainsFunc(c.related, below) {
+			c.related = append(c.related, diffObject{t, "", o}) // the service always has it
+		}
 	}
 	return c
 }
@@ -351,6 +359,7 @@ func (m *mutator) all() iter.Seq[*diffCase] {
 				return
 			}
 		}
+		bases = bases[:min(len(bases), maxBases)] // all are compared, the first are mutated
 		if len(bases) == 0 || len(changes) == 0 {
 			return
 		}
@@ -391,6 +400,8 @@ func (m *mutator) apply(b *diffCase, list []change, alone bool) *diffCase {
 	c := *b
 	c.object, _ = copied(b.object).(map[string]any)
 	c.related = nil
+	// What a fixture leaves open is not the question here: absence decides.
+	c.complete = slices.Concat(m.check.Needs, m.related)
 	var said []string
 	if alone {
 		said = append(said, "nothing related")
@@ -425,19 +436,26 @@ func (m *mutator) apply(b *diffCase, list []change, alone bool) *diffCase {
 	return &c
 }
 
-// child makes an empty object of a type that lies below the judged one, under
-// the name that the definitions look for.
+// child makes an empty object of a type that lies below the judged one, or is
+// set on it, under the name that the definitions look for.
 func (m *mutator) child(parent map[string]any, typ string) map[string]any {
 	own := m.check.Types[0]
-	if len(typ) <= len(own) || !strings.EqualFold(typ[:len(own)+1], own+"/") || inventory.IsRecord(typ) {
+	id, _ := parent["id"].(string)
+	name := m.names[strings.ToLower(typ)]
+	if name == "" {
+		name = "default"
+	}
+	switch {
+	case inventory.IsRecord(typ):
+		return nil
+	case len(typ) > len(own) && strings.EqualFold(typ[:len(own)+1], own+"/"):
+		id += "/" + typ[len(own)+1:] + "/" + name
+	case strings.Count(typ, "/") == 1 && m.names[strings.ToLower(typ)] != "":
+		id += "/providers/" + typ + "/" + name
+	default:
 		return nil
 	}
-	id, _ := parent["id"].(string)
-	name := "default"
-	if strings.EqualFold(typ, "Microsoft.Web/sites/config") {
-		name = "web"
-	}
-	return map[string]any{"id": id + "/" + typ[len(own)+1:] + "/" + name, "name": name, "type": typ, "properties": map[string]any{}}
+	return map[string]any{"id": id, "name": name, "type": typ, "properties": map[string]any{}}
 }
 
 // segments splits a path; "[*]" is a segment of its own.

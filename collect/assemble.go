@@ -281,6 +281,7 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 		}
 		x.add(u)
 	}
+	root := r.rootGroup()
 	for s, e := range a.src.leftOut {
 		x := books[s][i]
 		if x == nil || a.ask.isRoot() || a.ask.Batch > 0 {
@@ -291,7 +292,11 @@ func (r *runner) account(a *askRun, i int, books map[string][]*account) {
 			// and lacks what it would have read of them all the same.
 			x = books[""][i]
 		}
-		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: e.Why()})
+		why := e.Why()
+		if s == root && !a.listsSubscriptions() {
+			why = "what else lies there is not known (subscriptions says why)"
+		}
+		x.cov.Excluded = append(x.cov.Excluded, tickmark.Refusal{Scope: s, Reason: e.Reason, Detail: why})
 	}
 	for _, x := range books {
 		if x[i] != nil {

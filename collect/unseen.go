@@ -75,6 +75,13 @@ func (r *runner) unseen(src *sourceRun) {
 	if x := r.excluded(root); x != nil {
 		if x.Reason == tickmark.ReasonNotNamed {
 			x.Detail = "the population is the scopes that were named: " + strings.Join(r.opts.Scopes, ", ")
+			for _, u := range tree.units {
+				if u.end != nil && u.end.Reason == tickmark.ReasonNotPermitted {
+					end := *u.end
+					end.Reason, end.Detail = tickmark.ReasonNotNamed, "the tenant's hierarchy is not in the population that was named, and was refused: "+end.Detail
+					u.end = &end
+				}
+			}
 		}
 		list.leaveOut(root, x)
 		return
@@ -100,7 +107,7 @@ func (r *runner) blindRoot(src *sourceRun, list, tree *askRun, below map[string]
 			if end == nil {
 				end = &ending{Detail: "it was not asked"}
 			}
-			return u.reason(), "the hierarchy below the root management group was not answered (" + tree.ask.Name + "): " + strings.TrimSpace(end.Code+" "+end.Detail)
+			return u.reason(), "the hierarchy below the root management group was not answered (" + tree.ask.Name + "): " + orElse(end.Code, end.Detail)
 		}
 	}
 	if len(tree.units) == 0 {

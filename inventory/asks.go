@@ -91,11 +91,22 @@ func (q *question) hole(reason tickmark.Reason, scope string) {
 	if q.open == nil {
 		q.open = map[string]tickmark.Reason{}
 	}
-	if q.first == tickmark.ReasonNone && reason != tickmark.ReasonNotNamed {
+	if q.first == tickmark.ReasonNone {
 		q.first = reason
 	}
 	if _, ok := q.open[scope]; !ok {
 		q.open[scope] = reason
+	}
+}
+
+// outside notes that scope is not in the population that was named: nothing is
+// known of it, and that is no reason against what is said of all.
+func (q *question) outside(scope string) {
+	if q.open == nil {
+		q.open = map[string]tickmark.Reason{}
+	}
+	if _, ok := q.open[scope]; !ok {
+		q.open[scope] = tickmark.ReasonNotNamed
 	}
 }
 
@@ -226,11 +237,15 @@ func (q *question) unanswered(seg *tickmark.Segment, a *tickmark.AskCoverage, go
 	case got.items < min(a.Rows, a.Unique) || a.Declared > a.Unique && len(a.Refusals)+len(a.Excluded) == 0:
 		whole(tickmark.ReasonTruncated)
 	}
-	for _, list := range [2][]tickmark.Refusal{a.Refusals, a.Excluded} {
+	for n, list := range [2][]tickmark.Refusal{a.Refusals, a.Excluded} {
 		for _, r := range list {
 			scope := segment
 			if k := strings.ToLower(strings.TrimRight(r.Scope, "/")); seg.Source == sourceARM && strings.HasPrefix(k, "/") {
 				scope = k
+			}
+			if n == 1 && r.Reason == tickmark.ReasonNotNamed {
+				q.outside(scope)
+				continue
 			}
 			q.hole(r.Reason, scope)
 		}

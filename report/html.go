@@ -198,7 +198,7 @@ func (b *block) add(r tickmark.Result, total int) {
 	}
 	w := r.Why
 	row := []any{bounded(visible(r.Resource))}
-	for _, s := range []string{r.Type, string(r.Reason), w.Message, w.Condition, w.Field, w.Path, w.Found, w.Wanted, w.NearMiss, w.Related} {
+	for _, s := range []string{r.Type, string(r.Reason), w.Message, w.Condition, w.Field, w.Path, w.Found, w.Wanted, w.NearMiss, w.Related, r.Name} {
 		row = append(row, b.string(s))
 	}
 	b.Groups[at].Rows = append(b.Groups[at].Rows, row)

@@ -5,6 +5,7 @@ package report
 import (
 	"bufio"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -13,8 +14,7 @@ type Listing struct {
 	Title   string
 	Columns []string
 	Rows    [][]string
-	// Wide is the column that gives way when the terminal is narrow; its text
-	// is cut there, never in the other forms.
+	// Wide is the column that gives way first when the terminal is narrow.
 	Wide int
 	// Notes stand below the table.
 	Notes []string
@@ -36,53 +36,135 @@ type Section struct {
 	Code bool
 }
 
-// ListingText writes a listing for a terminal.
+// longestWord is how wide a column stays for the sake of a word that would
+// otherwise break. The first column, which names the row, never breaks.
+const longestWord = 24
+
+// ListingText writes a listing for a terminal. What is too long for its column
+// goes on in the next line: nothing is cut. Where there is no terminal, columns
+// are as wide as what they hold.
 func ListingText(w io.Writer, l *Listing, o TerminalOptions) error {
 	p := newPrinter(w, o)
 	if l.Title != "" {
 		p.line("", strong("%s", l.Title))
 	}
-	widths := make([]int, len(l.Columns))
-	for i, c := range l.Columns {
-		widths[i] = columns(c)
-	}
-	for _, r := range l.Rows {
-		for i, c := range r {
-			widths[i] = max(widths[i], columns(visible(c)))
-		}
-	}
-	rest := p.width - 2*(len(widths)-1)
-	for i, n := range widths {
-		if i != l.Wide {
-			rest -= n
-		}
-	}
-	if len(widths) > 0 {
-		widths[l.Wide] = min(widths[l.Wide], max(rest, 20))
-	}
-	row := func(cells []string, style func(string, ...any) span) {
-		var spans []span
+	widths, least := make([]int, len(l.Columns)), make([]int, len(l.Columns))
+	measure := func(cells []string) {
 		for i, c := range cells {
 			c = visible(c)
-			if columns(c) > widths[i] {
-				c = clip(c, widths[i])
+			widths[i] = max(widths[i], columns(c))
+			for word := range strings.FieldsSeq(c) {
+				least[i] = max(least[i], min(columns(word), longestWord))
 			}
-			if i < len(cells)-1 {
-				c += strings.Repeat(" ", widths[i]-columns(c)+2)
-			}
-			spans = append(spans, style("%s", c))
 		}
-		p.line("", spans...)
+	}
+	measure(l.Columns)
+	for i, c := range l.Columns {
+		least[i] = max(least[i], min(columns(c), longestWord/2)) // a short heading stays in one line
+	}
+	for _, r := range l.Rows {
+		measure(r)
+	}
+	if o.Width > 0 && len(widths) > 0 {
+		least[0] = widths[0]
+		if !narrow(widths, least, l.Wide, p.width-2*(len(widths)-1)) {
+			return stacked(p, l)
+		}
+	}
+	notes := p.width
+	if o.Width == 0 {
+		p.width = math.MaxInt32
+	}
+	row := func(cells []string, style func(string, ...any) span) {
+		lines := make([][]string, len(cells))
+		most := 1
+		for i, c := range cells {
+			lines[i] = []string{visible(c)}
+			if columns(lines[i][0]) > widths[i] {
+				lines[i] = wrapped(lines[i][0], widths[i])
+			}
+			most = max(most, len(lines[i]))
+		}
+		for n := range most {
+			var spans []span
+			last := 0
+			for i := range cells {
+				if n < len(lines[i]) && lines[i][n] != "" {
+					last = i
+				}
+			}
+			for i := range cells[:last+1] {
+				c := ""
+				if n < len(lines[i]) {
+					c = lines[i][n]
+				}
+				if i < last {
+					c += strings.Repeat(" ", max(widths[i]-columns(c), 0)+2)
+				}
+				spans = append(spans, style("%s", c))
+			}
+			p.line("", spans...)
+		}
 	}
 	row(l.Columns, quiet)
 	for _, r := range l.Rows {
 		row(r, plain)
 	}
+	p.width = notes
+	p.notes(l)
+	return p.flush()
+}
+
+func (p *printer) notes(l *Listing) {
 	for _, n := range l.Notes {
 		p.line("")
 		p.wrap(0, n)
 	}
+}
+
+// stacked writes the rows one below the other, for a terminal that is too
+// narrow for so many columns.
+func stacked(p *printer, l *Listing) error {
+	for _, r := range l.Rows {
+		p.line("", strong("%s", visible(r[0])))
+		var parts []string
+		for i, c := range r[1:] {
+			if c != "" {
+				parts = append(parts, l.Columns[i+1]+": "+c)
+			}
+		}
+		p.wrap(2, strings.Join(parts, " · "))
+	}
+	p.notes(l)
 	return p.flush()
+}
+
+// narrow takes from the columns what is more than there is room for: first from
+// the one that gives way, then always from the widest that still can. False:
+// there is not enough to take.
+func narrow(widths, least []int, first, room int) bool {
+	over := -room
+	for _, n := range widths {
+		over += n
+	}
+	if over > 0 && first < len(widths) {
+		take := min(over, max(widths[first]-max(least[first], 2*longestWord), 0))
+		widths[first] -= take
+		over -= take
+	}
+	for ; over > 0; over-- {
+		widest := -1
+		for i := range widths {
+			if widths[i] > least[i] && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return false
+		}
+		widths[widest]--
+	}
+	return true
 }
 
 // ListingCSV writes a listing as CSV, with the same care as [CSV].
@@ -137,7 +219,7 @@ func EntryText(w io.Writer, e *Entry, o TerminalOptions) error {
 		if s.Text != "" {
 			for para := range strings.SplitSeq(strings.TrimSpace(s.Text), "\n") {
 				if s.Code {
-					p.code(para)
+					p.verbatim(para)
 					continue
 				}
 				p.wrap(2, para)
@@ -150,8 +232,8 @@ func EntryText(w io.Writer, e *Entry, o TerminalOptions) error {
 	return p.flush()
 }
 
-// code writes a line with its indentation; what is too long goes on deeper.
-func (p *printer) code(line string) {
+// verbatim writes a line with its indentation; what is too long goes on deeper.
+func (p *printer) verbatim(line string) {
 	text := strings.TrimLeft(line, " ")
 	indent := "  " + line[:len(line)-len(text)]
 	for i, part := range wrapped(visible(text), max(20, p.width-len(indent)-4)) {

@@ -25,7 +25,7 @@ func notReadName(u *check.SourceNotRead) string {
 }
 
 // notReadWhy says why nobody read a source.
-func notReadWhy(u *check.SourceNotRead) string {
+func notReadWhy(a *check.Assessment, u *check.SourceNotRead) string {
 	if u.Partly {
 		return "some of its questions were left out (--show coverage)"
 	}
@@ -35,6 +35,9 @@ func notReadWhy(u *check.SourceNotRead) string {
 	case tickmark.ReasonExcluded:
 		return "left out: " + cmp.Or(u.Detail, "no reason is kept")
 	case tickmark.ReasonNotRead:
+		if u.Detail == "" && a.Origin != "files" {
+			return "no question of the collection was about it"
+		}
 		return cmp.Or(u.Detail, "nothing of it was given")
 	}
 	return cmp.Or(u.Detail, u.Reason.Text())
@@ -96,8 +99,8 @@ func (p *printer) showNotRead(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s", pad(notReadName(u), 10)), plain(" %s unknown", notReadText(u)))
-		p.wrap(2, notReadWhy(u))
-		p.wrap(2, prefixed("→ ", howToRead(a, u)))
+		p.wrap(2, notReadWhy(a, u))
+		p.wrap(2, "→ "+howToRead(a, u))
 		p.wrap(2, "criteria: "+strings.Join(u.Criteria, ", "))
 	}
 	p.line("")

@@ -193,7 +193,7 @@ func (p *pageData) notRead(a *check.Assessment) {
 	for i := range a.NotRead {
 		u := &a.NotRead[i]
 		p.NotRead = append(p.NotRead, pageNotRead{
-			visible(notReadName(u)), notReadText(u), visible(notReadWhy(u)), howToRead(a, u), visible(strings.Join(u.Criteria, ", ")),
+			visible(notReadName(u)), notReadText(u), visible(notReadWhy(a, u)), howToRead(a, u), visible(strings.Join(u.Criteria, ", ")),
 		})
 	}
 }

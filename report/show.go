@@ -116,7 +116,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("not proven", c.NotProven)
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
-	p.fact("fix (bicep)", c.Remediation.Bicep)
+	p.code("fix (bicep)", c.Remediation.Bicep)
 	p.fact("no bicep", c.WithoutBicep())
 	p.fact("fix (portal)", c.Remediation.Portal)
 	p.fact("references", strings.Join(c.References, " "))
@@ -154,7 +154,11 @@ func (p *printer) results(a *check.Assessment, index int) {
 				break
 			}
 			shown++
-			p.line("  " + middle(visible(r.Resource), p.width-2))
+			called := clip(visible(r.Name), p.width/3)
+			if called != "" {
+				called = "  " + called
+			}
+			p.line("  "+middle(visible(r.Resource), p.width-2-columns(called)), quiet("%s", called))
 			p.why(4, r)
 		}
 		if left := rest(a.Checks[index].Counts, v, shown); left > 0 {
@@ -195,6 +199,15 @@ func (p *printer) fact(name, text string) {
 			p.line("", quiet("%s", pad(name, indent)), plain("%s", l))
 			name = ""
 		}
+	}
+}
+
+// code is a fact whose lines keep their indentation and are not wrapped.
+func (p *printer) code(name, text string) {
+	const indent = 14
+	for l := range strings.Lines(text) {
+		p.line("", quiet("%s", pad(name, indent)), plain("%s", visible(strings.TrimRight(l, " \r\n"))))
+		name = ""
 	}
 }
 
@@ -273,6 +286,9 @@ func (p *printer) showResource(a *check.Assessment, id string) error {
 			p.line("")
 		}
 		p.wrap(0, name)
+		if called := found[name][0].Name; called != "" {
+			p.wrap(0, called)
+		}
 		p.line("", quiet("%s", found[name][0].Type))
 		for _, v := range verdictOrder {
 			for _, r := range found[name] {
@@ -377,7 +393,7 @@ func (p *printer) showProblems(a *check.Assessment) {
 		}
 		p.line("", signOf("unknown").span("? "), strong("%s", place(b)), plain("  %s", b.Object))
 		p.wrap(4, b.What)
-		p.wrap(4, prefixed("→ ", cmp.Or(b.Hint, nextStep(b.Reason))))
+		p.wrap(4, arrowed(cmp.Or(b.Hint, nextStep(b.Reason))))
 	}
 	for n, c := range incomplete {
 		if p.limit >= 0 && n == p.limit {
@@ -386,7 +402,7 @@ func (p *printer) showProblems(a *check.Assessment) {
 		}
 		p.line("", signOf("unknown").span("? "), strong("%s", c.Scope), plain("  incomplete: %s", c.Missing.Text()))
 		p.wrap(4, c.Detail)
-		p.wrap(4, prefixed("→ ", nextStep(c.Missing)))
+		p.wrap(4, arrowed(nextStep(c.Missing)))
 	}
 }
 
@@ -403,11 +419,11 @@ func place(b tickmark.Problem) string {
 	return b.Input
 }
 
-func prefixed(prefix, s string) string {
+func arrowed(s string) string {
 	if s == "" {
 		return ""
 	}
-	return prefix + s
+	return "→ " + s
 }
 
 // showUnknown lists every reason of unknown results with what to do next, and
@@ -423,7 +439,7 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, prefixed("→ ", advise(a, r.reason)))
+		p.wrap(2, arrowed(advise(a, r.reason)))
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {
@@ -437,7 +453,7 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("", plain("  %8s  ", number(s.Reasons[r.reason])), strong("%s", pad(middle(visible(s.Check.ID), 32), 33)), plain("%s", s.Check.Title))
 			if r.reason == tickmark.ReasonNotCollected {
 				for _, l := range lackingOf(a, &s) {
-					p.wrap(12, prefixed("→ ", l))
+					p.wrap(12, arrowed(l))
 				}
 			}
 		}

@@ -37,7 +37,7 @@ func asReader(t *testing.T, dir string, f func()) {
 		}
 	}
 	for up := dir; up != os.TempDir() && len(up) > 1; up = filepath.Dir(up) {
-		if err := os.Chmod(up, 0o755); err != nil { //nolint:gosec // a folder of this test
+		if err := os.Chmod(up, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -194,8 +194,7 @@ func open(ctx context.Context, dir string, cfg config, opts Options) (*Store, er
 		return nil, err
 	}
 	if err := migrate(ctx, s.db, s.pg, s.fixed, dir); err != nil {
-		var e *tickmark.Error
-		if !errors.As(err, &e) {
+		if _, told := errors.AsType[*tickmark.Error](err); !told {
 			err = fmt.Errorf("bring the tables up to date: %w", err)
 		}
 		return nil, errors.Join(err, s.db.Close())

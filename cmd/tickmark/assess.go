@@ -68,7 +68,7 @@ func (c *assessCommand) Run(rc *runContext) error {
 		return &tickmark.Error{Code: tickmark.CodeUsage, What: "nothing to assess", Hint: "give files or folders of exported objects; tickmark export-script prints the script that exports them"}
 	}
 	if len(c.Paths) == 1 { // of several, the others are assessed all the same
-		if err := present("", c.Paths); err != nil {
+		if err := present(c.Paths); err != nil {
 			return err
 		}
 	}

@@ -411,6 +411,7 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 	}
 	o := catalog.LintOptions{Criteria: l.Catalog().Criteria}
 	controls := l.Controls
+	var same []catalog.Finding
 	if c.File != "" {
 		set, err := readControlSet(l, c.File)
 		if err != nil {
@@ -420,10 +421,11 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 			return err
 		}
 		o.Categories, o.Library, o.NotApplicable, o.Set = set.Categories, l, set.NotApplicable, set
+		same = set.SamePerson(l)
 	}
 	findings := []catalog.Finding{}
 	serious := 0
-	for _, f := range catalog.Lint(controls, o) {
+	for _, f := range append(catalog.Lint(controls, o), same...) {
 		if f.Serious {
 			serious++
 		} else if c.Serious {
@@ -479,7 +481,7 @@ type foundService struct {
 
 // servicesFound reads exported objects and says which services they belong to.
 func servicesFound(rc *runContext, l *catalog.Library, paths []string) ([]foundService, error) {
-	if err := present("", paths); err != nil {
+	if err := present(paths); err != nil {
 		return nil, err
 	}
 	now := rc.Now().UTC()

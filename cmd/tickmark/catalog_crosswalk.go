@@ -99,7 +99,7 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	var states map[string]check.State
 	if len(c.Paths) > 0 {
 		now := rc.Now().UTC()
-		if err := present("", c.Paths); err != nil {
+		if err := present(c.Paths); err != nil {
 			return err
 		}
 		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, work.AssessOptions{Now: now, Engine: engineVersion()})
@@ -128,7 +128,11 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	t.Notes = []string{fmt.Sprintf("%d controls have links. controls: of the library that answer the linked criteria; pass, fail, unknown: checks linked to them, empty where there is none or no objects were given.", len(list)), crosswalkNote}
+	t.Notes = []string{fmt.Sprintf("%d codes have links, the strongest first. controls: of the library that answer the linked criteria; pass, fail, unknown: checks that bear directly on the criteria of the strongest links, empty where there is none or no objects were given.", len(list))}
+	if missing, all := l.Unlinked(fw.Framework, fw.version); all > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("Of %d codes %d have no link here: %s.", all, len(missing), cmp.Or(strings.Join(missing, ", "), "none")))
+	}
+	t.Notes = append(t.Notes, crosswalkNote)
 	if fw.Note != "" {
 		t.Notes = append(t.Notes, fw.Note)
 	}
@@ -165,8 +169,12 @@ func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[s
 			}
 		}
 		k.NoRule = true
+		// A check counts where it bears directly on a criterion of the strongest
+		// links: by all links nearly every check would stand at every control.
 		for _, x := range l.Catalog().Checks {
-			if !answers(x.Criteria) {
+			if !slices.ContainsFunc(x.Criteria, func(x catalog.CriterionLink) bool {
+				return x.Link == "direct" && slices.ContainsFunc(k.Criteria, func(y coveredLink) bool { return y.Code == x.Code && y.Strength == k.Strength })
+			}) {
 				continue
 			}
 			k.NoRule = false

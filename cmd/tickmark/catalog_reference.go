@@ -214,7 +214,7 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	}
 	t := &report.Listing{Columns: []string{"service", "name", "resources", "named by"}, Wide: 3}
 	list := []usedService{}
-	outside := 0
+	outside, whole := 0, 0
 	today := rc.Now().UTC().Format(time.DateOnly)
 	var ending []string
 	for _, f := range found {
@@ -232,10 +232,11 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 		switch {
 		case by != "":
 		case len(u.Families) > 0:
-			by = fmt.Sprintf("%s names %s as a whole: find the service in the list of the report in hand", strings.Join(u.Families, ", "), f.Product)
+			whole++
+			by = fmt.Sprintf("open: %s, of all %s", strings.Join(u.Families, ", "), f.Product)
 		default:
 			outside++
-			by = "no report that is known here: look into the report in hand"
+			by = "none known here"
 		}
 		list = append(list, u)
 		t.Rows = append(t.Rows, []string{u.ID, u.Name, fmt.Sprint(u.Resources), by})
@@ -243,7 +244,10 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 			ending = append(ending, fmt.Sprintf("%s %s.", u.ID, u.Retired.String(today)))
 		}
 	}
-	t.Notes = []string{fmt.Sprintf("%d services used; %d of them are named by no report in the list. The list holds facts with dates, not the reports themselves: what counts is the report in hand, and controls of a service outside it cannot be carved out to the provider.", len(list), outside)}
+	t.Notes = []string{
+		fmt.Sprintf("%d services used: %d named by a report, %d open, %d named by none known here.", len(list), len(list)-outside-whole, whole, outside),
+		"Open: the report is of the product as a whole, and only the list in the report in hand says whether the service is in it. The facts here have dates and are not the reports: controls of a service that the report in hand does not name cannot be carved out to the provider.",
+	}
 	for _, x := range ending {
 		fmt.Fprintln(rc.Err, "warning: "+x)
 	}

@@ -188,7 +188,7 @@ func (c *doctorCommand) sight(d *diagnosis) {
 		case settled(g):
 		case g.Root:
 			d.note(false, "sight", g.Why+". Resources are judged; that there is none, or that all are so, stays unknown for the tenant",
-				c.grant("Reader", g.Scope)+"\n      or --scope /subscriptions/ID, once for each subscription of the population")
+				c.grant("Reader", g.Scope)+" (or --scope /subscriptions/ID, once for each subscription of the population)")
 		default:
 			if shown++; shown <= 5 {
 				d.note(false, "sight", g.Scope+": "+g.Why+". What is seen is judged; that there is none, or that all are so, stays unknown there", c.grant("Reader", g.Scope))

@@ -106,7 +106,7 @@ func (c *snapshotListCommand) Run(rc *runContext) error {
 		for i, e := range list {
 			changed := "-" // the first has none before it
 			if i > 0 {
-				changed = strconv.FormatInt(int64(e.Transitions), 10)
+				changed = strconv.FormatInt(e.Transitions, 10)
 			}
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", e.ID, minute(e.ObservedAt), minute(e.RecordedAt), e.Origin, e.Items,
 				e.Counts.Fail, e.Counts.Pass, e.Counts.Unknown, e.Counts.Exempt, e.Counts.NotApplicable, changed)

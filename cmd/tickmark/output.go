@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/tickmark/tickmark"
 )
@@ -40,13 +39,13 @@ func (o *output) finish(stderr io.Writer, status int) int {
 
 // present refuses paths that do not exist: what they should have held would
 // otherwise be taken for absent.
-func present(flag string, paths []string) error {
+func present(paths []string) error {
 	for _, p := range paths {
 		if p == "-" {
 			continue
 		}
 		if _, err := os.Stat(p); err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: strings.TrimSpace(flag + " " + p), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: p, What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (c *policyAgreementCommand) Run(rc *runContext) error {
 	out := agreementJSON{}
 	var a *check.Agreement
 	if len(c.Paths) > 0 {
-		if err := present("", c.Paths); err != nil {
+		if err := present(c.Paths); err != nil {
 			return err
 		}
 		files, err := file.Open(rc.Context, c.Paths, file.Options{Stdin: rc.In, CompleteTypes: []string{"*"}, ObservedAt: now})
