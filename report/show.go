@@ -439,7 +439,12 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, arrowed(advise(a, r.reason)))
+		step := advise(a, r.reason)
+		if strings.Contains(step, "--show unknown") {
+			step = "" // this is it: the checks say what each lacks
+		}
+		p.wrap(2, arrowed(step))
+		told := ""
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {
@@ -452,7 +457,12 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			}
 			p.line("", plain("  %8s  ", number(s.Reasons[r.reason])), strong("%s", pad(middle(visible(s.Check.ID), 32), 33)), plain("%s", s.Check.Title))
 			if r.reason == tickmark.ReasonNotCollected {
-				for _, l := range lackingOf(a, &s) {
+				lacking := lackingOf(a, &s)
+				if told == strings.Join(lacking, "\n") {
+					continue // as the check above
+				}
+				told = strings.Join(lacking, "\n")
+				for _, l := range lacking {
 					p.wrap(12, arrowed(l))
 				}
 			}
