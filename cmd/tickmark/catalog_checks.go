@@ -228,10 +228,11 @@ func ruleSections(k *catalog.Check) ([]report.Section, error) {
 func joinTexts(k *catalog.Check) []string {
 	var out []string
 	for _, j := range k.Joins {
-		text := fmt.Sprintf("joined.%s: %s of which %s is one of its %s", j.As, j.Type, j.Match, j.With)
+		var where []string
 		for _, m := range slices.Sorted(maps.Keys(j.Where)) {
-			text += fmt.Sprintf(", where %s is like %s", m, strings.Join(j.Where[m], " or "))
+			where = append(where, fmt.Sprintf(", where %s is like %s", m, strings.Join(j.Where[m], " or ")))
 		}
+		text := fmt.Sprintf("joined.%s: %s of which %s is one of its %s", j.As, j.Type, j.Match, j.With) + strings.Join(where, "")
 		if j.Each != "" {
 			text += ", one for each " + j.Each
 		}
