@@ -88,17 +88,17 @@ func (o *CheckOverride) String() string {
 // Join sets records of Type beside each judged resource, as its member
 // joined.AS; inventory.Join says what the parts mean.
 type Join struct {
-	As    string              `yaml:"as"`
-	Type  string              `yaml:"type"`
-	Match string              `yaml:"match"`
-	With  string              `yaml:"with"`
-	Where map[string][]string `yaml:"where,omitempty"`
-	Each  string              `yaml:"each,omitempty"`
-	Take  []string            `yaml:"take,omitempty"`
+	As    string              `yaml:"as" json:"as"`
+	Type  string              `yaml:"type" json:"type"`
+	Match string              `yaml:"match" json:"match"`
+	With  string              `yaml:"with" json:"with"`
+	Where map[string][]string `yaml:"where,omitempty" json:"where,omitempty"`
+	Each  string              `yaml:"each,omitempty" json:"each,omitempty"`
+	Take  []string            `yaml:"take,omitempty" json:"take,omitempty"`
 	// Names says that the resource names a record that there must be.
-	Names bool `yaml:"names,omitempty"`
+	Names bool `yaml:"names,omitempty" json:"names,omitempty"`
 	// Some says that some records must belong to some resource.
-	Some bool `yaml:"some,omitempty"`
+	Some bool `yaml:"some,omitempty" json:"some,omitempty"`
 }
 
 // Fields are the names under which a rule on typ reads the join, each with its

@@ -189,7 +189,7 @@ func (p *pageData) overview(a *check.Assessment, t totals) {
 	}
 	p.WorstNone = "No check fails. What is unknown, or met no resource, is not a pass."
 	for _, r := range t.reasons {
-		p.Reasons = append(p.Reasons, pageReason{"#" + query("reason", visible(string(r.reason))), visible(string(r.reason)), visible(r.reason.Text()), nextStep(r.reason), number(r.count)})
+		p.Reasons = append(p.Reasons, pageReason{"#" + query("reason", visible(string(r.reason))), visible(string(r.reason)), visible(r.reason.Text()), advise(a, r.reason), number(r.count)})
 	}
 }
 

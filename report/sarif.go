@@ -335,6 +335,11 @@ func (s *sarifWriter) invocation() sarifInvocation {
 		if c.Missing == tickmark.ReasonNone {
 			continue
 		}
+		if slices.ContainsFunc(s.a.Problems, func(b tickmark.Problem) bool {
+			return c.Detail != "" && b.What == c.Detail && strings.HasPrefix(b.Input, c.Scope)
+		}) {
+			continue // the problem says it, and what to do
+		}
 		v.ToolExecutionNotifications = append(v.ToolExecutionNotifications, sarifNotification{
 			Level:   "warning",
 			Message: sarifText{Text: sentence(c.Scope+" is incomplete: "+cmp.Or(c.Detail, c.Missing.Text()), nextStep(c.Missing))},

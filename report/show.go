@@ -155,7 +155,11 @@ func (p *printer) results(a *check.Assessment, index int) {
 				break
 			}
 			shown++
-			p.line("  " + middle(visible(r.Resource), p.width-2))
+			called := clip(visible(r.Name), p.width/3)
+			if called != "" {
+				called = "  " + called
+			}
+			p.line("  "+middle(visible(r.Resource), p.width-2-columns(called)), quiet("%s", called))
 			p.why(4, r)
 		}
 		if left := rest(a.Checks[index].Counts, v, shown); left > 0 {
@@ -287,6 +291,9 @@ func (p *printer) showResource(a *check.Assessment, id string) error {
 			p.line("")
 		}
 		p.wrap(0, name)
+		if called := found[name][0].Name; called != "" {
+			p.wrap(0, called)
+		}
 		p.line("", quiet("%s", found[name][0].Type))
 		for _, v := range verdictOrder {
 			for _, r := range found[name] {
@@ -379,6 +386,11 @@ func (p *printer) showProblems(a *check.Assessment) {
 		p.line("no problem was met, and no input is known to be incomplete")
 		return
 	}
+	incomplete = slices.DeleteFunc(incomplete, func(c tickmark.Coverage) bool { // its problem says it, and what to do
+		return slices.ContainsFunc(a.Problems, func(b tickmark.Problem) bool {
+			return c.Detail != "" && b.What == c.Detail && strings.HasPrefix(b.Input, c.Scope)
+		})
+	})
 	for n, b := range a.Problems {
 		if p.limit >= 0 && n == p.limit {
 			p.line("", quiet("and %s more problems: --json holds them", number(len(a.Problems)-n)))
@@ -432,7 +444,12 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, arrowed(nextStep(r.reason)))
+		step := advise(a, r.reason)
+		if strings.Contains(step, "--show unknown") {
+			step = "" // this is it: the checks say what each lacks
+		}
+		p.wrap(2, arrowed(step))
+		told := ""
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {
@@ -444,6 +461,16 @@ func (p *printer) showUnknown(a *check.Assessment) {
 				break
 			}
 			p.line("", plain("  %8s  ", number(s.Reasons[r.reason])), strong("%s", pad(middle(visible(s.Check.ID), 32), 33)), plain("%s", s.Check.Title))
+			if r.reason == tickmark.ReasonNotCollected {
+				lacking := lackingOf(a, &s)
+				if told == strings.Join(lacking, "\n") {
+					continue // as the check above
+				}
+				told = strings.Join(lacking, "\n")
+				for _, l := range lacking {
+					p.wrap(12, arrowed(l))
+				}
+			}
 		}
 	}
 }
