@@ -144,8 +144,9 @@ func loadFiles(files []file) (*Catalog, error) {
 	}
 	for _, s := range checks {
 		add(c.validate(s)...)
-		c.Checks = append(c.Checks, &s.check)
-		c.checkByID[s.check.ID] = &s.check
+		k := s.check // its own: a pointer into the source would keep the parsed document
+		c.Checks = append(c.Checks, &k)
+		c.checkByID[k.ID] = &k
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)

@@ -33,6 +33,10 @@ type AssessOptions struct {
 	Overrides []CheckOverride
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
+
+	// relax, if set, gives back the memory behind what was read so far; then
+	// the inventory keeps positions, not what was parsed.
+	relax func()
 }
 
 // Assessed is an assessment with what it was made from. The inventory points
@@ -111,20 +115,31 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 	if err != nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeInternal, What: "the catalogue does not compile", Err: err}
 	}
-	red := inventory.Redact(snap)
+	relax := o.relax
+	if relax == nil {
+		relax = func() {}
+	}
+	red := inventory.RedactRelaxing(snap, relax)
 	for i := range red {
 		forget(red[i].Received)
 	}
-	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red})
+	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red, Fold: o.relax != nil, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}
-	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers})
+	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}
 	a.Inputs = inputs(snap, red)
 	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Overrides: o.Overrides, Redactions: red}, nil
+}
+
+// Detach gives up the inventory, and with it the explanations of the results:
+// recording needs neither, and a tenant's are most of what is in memory.
+func (a *Assessed) Detach() {
+	a.Inventory = nil
+	a.Results.Detach()
 }
 
 // inputs lists the pages with the digests of the bytes as received, which a
