@@ -6,10 +6,14 @@ import "time"
 
 // Result is what one check says of one resource, and why.
 type Result struct {
-	Check    string  `json:"check"`
-	Resource string  `json:"resource"`
-	Type     string  `json:"type"`
-	Verdict  Verdict `json:"verdict"`
+	Check    string `json:"check"`
+	Resource string `json:"resource"`
+	Type     string `json:"type"`
+	// Name is what people call the record, where its id does not say it and the
+	// snapshot does; a pseudonym where the snapshot holds pseudonyms. No verdict
+	// depends on it, and it is not recorded with the result.
+	Name    string  `json:"name,omitempty"`
+	Verdict Verdict `json:"verdict"`
 	// Reason is set when Verdict is Unknown.
 	Reason Reason `json:"reason,omitempty"`
 	Why    Why    `json:"why"`

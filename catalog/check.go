@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -53,25 +54,51 @@ type Check struct {
 	Remediation Remediation `yaml:"remediation"`
 	Retired     *Retired    `yaml:"retired,omitempty"`
 	References  []string    `yaml:"references"`
+	// Override says that an organisation has changed the check, or added it; nil
+	// for a check as the library has it.
+	Override *CheckOverride `yaml:"override,omitempty"`
 	// File and Line say where the check is defined, for messages.
 	File string `yaml:"-"`
 	Line int    `yaml:"-"`
 }
 
+// CheckOverride is where the override of a check was recorded. It is part of
+// the pinned catalogue, so that results show by whose rule they came about.
+type CheckOverride struct {
+	Own       bool   `yaml:"own" json:"own"`
+	Version   int64  `yaml:"version" json:"version"`
+	Effective string `yaml:"effective" json:"effective"`
+	Recorded  string `yaml:"recorded" json:"recorded"`
+	Actor     string `yaml:"actor" json:"actor"`
+	Reason    string `yaml:"reason" json:"reason"`
+}
+
+// String says in one sentence whose word the check is.
+func (o *CheckOverride) String() string {
+	if o == nil {
+		return ""
+	}
+	what := "changed by the organisation"
+	if o.Own {
+		what = "the organisation's own"
+	}
+	return fmt.Sprintf("%s: version %d, effective %s, recorded %s by %s: %s", what, o.Version, o.Effective, o.Recorded, o.Actor, o.Reason)
+}
+
 // Join sets records of Type beside each judged resource, as its member
 // joined.AS; inventory.Join says what the parts mean.
 type Join struct {
-	As    string              `yaml:"as"`
-	Type  string              `yaml:"type"`
-	Match string              `yaml:"match"`
-	With  string              `yaml:"with"`
-	Where map[string][]string `yaml:"where,omitempty"`
-	Each  string              `yaml:"each,omitempty"`
-	Take  []string            `yaml:"take,omitempty"`
+	As    string              `yaml:"as" json:"as"`
+	Type  string              `yaml:"type" json:"type"`
+	Match string              `yaml:"match" json:"match"`
+	With  string              `yaml:"with" json:"with"`
+	Where map[string][]string `yaml:"where,omitempty" json:"where,omitempty"`
+	Each  string              `yaml:"each,omitempty" json:"each,omitempty"`
+	Take  []string            `yaml:"take,omitempty" json:"take,omitempty"`
 	// Names says that the resource names a record that there must be.
-	Names bool `yaml:"names,omitempty"`
+	Names bool `yaml:"names,omitempty" json:"names,omitempty"`
 	// Some says that some records must belong to some resource.
-	Some bool `yaml:"some,omitempty"`
+	Some bool `yaml:"some,omitempty" json:"some,omitempty"`
 }
 
 // Fields are the names under which a rule on typ reads the join, each with its

@@ -128,6 +128,9 @@ type Summary struct {
 	// be missing, or when nothing to judge was read and nobody knows that there
 	// is none; the state is then unknown.
 	Cut tickmark.Reason
+	// Lacking are the types that the check looks at and that were not read
+	// completely, where results are unknown for that (ReasonNotCollected).
+	Lacking []string
 	// Retired says that the check was not run: its subject is retired.
 	Retired bool
 }

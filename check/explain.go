@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/jsontape"
 	"github.com/tickmark/tickmark/policy"
 )
 
@@ -15,11 +17,12 @@ import (
 // decided.
 func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 	out := r.bare(w, reason)
+	out.Name = called(&r.inv.Resources[w.resource])
 	x := &r.rules.rules[w.check]
 	ev := &policy.Evaluator{Env: r.env}
 	res := &r.res[w.resource]
 	prog := x.policy.For(res.Type)
-	e := explainer{r: r, ev: ev, prog: prog, res: res, item: &r.inv.Resources[w.resource]}
+	e := explainer{r: r, ev: ev, prog: prog, res: res, item: &r.inv.Resources[w.resource], check: x.check}
 	if about := e.outside(x); about != nil {
 		out.Why = e.leaf(about, false)
 		out.Why.Condition = strings.Replace(out.Why.Condition, "if.allOf[1]", "applies", 1)
@@ -47,6 +50,22 @@ func (r *runner) explain(w row, reason tickmark.Reason) tickmark.Result {
 		out.Why = e.condition(w.verdict, reason)
 	}
 	return out
+}
+
+// called is the name of a record whose id is a number or a GUID.
+func called(x *inventory.Resource) string {
+	if !inventory.IsRecord(x.Type) {
+		return ""
+	}
+	for _, m := range []string{"userPrincipalName", "displayName", "userDisplayName", "name"} {
+		if v := x.Root.Get(m); v.Kind() == jsontape.String && v.Str() != "" {
+			if strings.Contains(strings.ToLower(x.ID), strings.ToLower(v.Str())) {
+				return "" // the id says it
+			}
+			return v.Str()
+		}
+	}
+	return ""
 }
 
 // deciding returns the alternative p if it, and not the rule, came to the verdict.
@@ -79,6 +98,8 @@ type explainer struct {
 	prog *policy.Program
 	res  *policy.Resource
 	item *inventory.Resource
+	// check is the one that is explained.
+	check *catalog.Check
 }
 
 // condition explains a verdict that the rule's if decided.
@@ -103,6 +124,11 @@ func (e *explainer) condition(v tickmark.Verdict, reason tickmark.Reason) tickma
 
 func (e *explainer) unknown(reason tickmark.Reason) string {
 	s := reason.Text()
+	if reason == tickmark.ReasonNotCollected {
+		if types := e.r.lack[e.check]; len(types) > 0 {
+			s += " (" + strings.Join(types, ", ") + ")"
+		}
+	}
 	if cmd := e.item.ExportCommand(); cmd != "" && (reason == tickmark.ReasonSummary || reason == tickmark.ReasonImplied) {
 		s += ": " + cmd
 	}
@@ -131,6 +157,8 @@ func (e *explainer) existence(x *rule, v tickmark.Verdict, reason tickmark.Reaso
 		why.Related = best.ID
 	}
 	switch {
+	case v == tickmark.Unknown && reason == tickmark.ReasonNotCollected && missing != "" && e.r.collected():
+		why.Message = fmt.Sprintf("unknown: no %s meets the condition among those read, but %s was not read completely for this scope; --show coverage says why", shortType(typ), typ)
 	case v == tickmark.Unknown && reason == tickmark.ReasonNotCollected && missing != "":
 		why.Message = fmt.Sprintf("unknown: no %s meets the condition among those read, but the type was not read completely for this scope; "+
 			"if the export holds all of them, say so with --complete %s", shortType(typ), typ)
@@ -222,7 +250,17 @@ func wanted(d *policy.Trace, opposite bool) string {
 	if opposite {
 		op = op.Opposite()
 	}
-	return op.String() + " " + d.Wanted
+	return op.String() + " " + plainBool(d.Wanted)
+}
+
+// plainBool is a value as rules write it, a boolean without quotes: rules may
+// write both, and compare both alike.
+func plainBool(text string) string {
+	switch strings.ToLower(text) {
+	case `"true"`, `"false"`:
+		return strings.ToLower(strings.Trim(text, `"`))
+	}
+	return text
 }
 
 // wantedText is wanted as a clause about the leaf's path.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/inventory"
 )
 
@@ -106,4 +107,27 @@ func inOrder(a *Assessment, codes []string) []string {
 		}
 	}
 	return out
+}
+
+// lacking are the types that a check looks up, or else judges, and that were
+// not read completely.
+func (r *runner) lacking(k *catalog.Check) []string {
+	open := func(types []string) []string {
+		var out []string
+		for _, t := range types {
+			if ok, _ := r.inv.Complete(t, ""); !ok {
+				out = append(out, t)
+			}
+		}
+		return out
+	}
+	if out := open(k.Needs); len(out) > 0 {
+		return out
+	}
+	return open(k.Types)
+}
+
+// collected reports whether a tenant was asked, and not only files were given.
+func (r *runner) collected() bool {
+	return slices.ContainsFunc(r.inv.Coverage, func(c tickmark.Coverage) bool { return c.Source != "file" })
 }

@@ -42,6 +42,8 @@ type runner struct {
 	// related are the types that existence checks look for, as they spell them.
 	related map[string]relatedType
 	env     *policy.Env
+	// lack are the types that a check lacked.
+	lack map[*catalog.Check][]string
 }
 
 type span struct{ from, to int }
@@ -104,7 +106,7 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 }
 
 func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
-	r := &runner{rules: rules, inv: inv, spans: map[string]span{}}
+	r := &runner{rules: rules, inv: inv, spans: map[string]span{}, lack: map[*catalog.Check][]string{}}
 	r.res = make([]policy.Resource, len(inv.Resources))
 	r.ptrs = make([]*policy.Resource, len(inv.Resources))
 	for i := range inv.Resources {
@@ -313,6 +315,10 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 		s.State = stateOf(s.Counts)
 		if s.Cut = r.cut(s); s.Cut != tickmark.ReasonNone {
 			s.State = StateUnknown
+		}
+		if s.Reasons[tickmark.ReasonNotCollected] > 0 {
+			s.Lacking = r.lacking(s.Check)
+			r.lack[s.Check] = s.Lacking
 		}
 	}
 	a.Results = &Results{rows: rows}

@@ -141,7 +141,7 @@ func newMeta(a *check.Assessment) meta {
 		m.Criteria = append(m.Criteria, metaCriterion{visible(c.Criterion.Code), visible(c.Criterion.Title), c.State, visible(c.Automation)})
 	}
 	for _, r := range totalsOf(a).reasons {
-		m.Reasons[visible(string(r.reason))] = [2]string{visible(r.reason.Text()), nextStep(r.reason)}
+		m.Reasons[visible(string(r.reason))] = [2]string{visible(r.reason.Text()), advise(a, r.reason)}
 	}
 	for _, s := range signs {
 		m.Signs[s.name] = metaSign{s.mark, s.word}
@@ -198,7 +198,7 @@ func (b *block) add(r tickmark.Result, total int) {
 	}
 	w := r.Why
 	row := []any{bounded(visible(r.Resource))}
-	for _, s := range []string{r.Type, string(r.Reason), w.Message, w.Condition, w.Field, w.Path, w.Found, w.Wanted, w.NearMiss, w.Related} {
+	for _, s := range []string{r.Type, string(r.Reason), w.Message, w.Condition, w.Field, w.Path, w.Found, w.Wanted, w.NearMiss, w.Related, r.Name} {
 		row = append(row, b.string(s))
 	}
 	b.Groups[at].Rows = append(b.Groups[at].Rows, row)

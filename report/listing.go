@@ -32,6 +32,8 @@ type Section struct {
 	Label string
 	Text  string
 	Items []string
+	// Code keeps the lines of Text as they are: JSON with its indentation.
+	Code bool
 }
 
 // longestWord is how wide a column stays for the sake of a word that would
@@ -216,6 +218,10 @@ func EntryText(w io.Writer, e *Entry, o TerminalOptions) error {
 		p.line("", strong("%s", s.Label))
 		if s.Text != "" {
 			for para := range strings.SplitSeq(strings.TrimSpace(s.Text), "\n") {
+				if s.Code {
+					p.verbatim(para)
+					continue
+				}
 				p.wrap(2, para)
 			}
 		}
@@ -224,6 +230,18 @@ func EntryText(w io.Writer, e *Entry, o TerminalOptions) error {
 		}
 	}
 	return p.flush()
+}
+
+// verbatim writes a line with its indentation; what is too long goes on deeper.
+func (p *printer) verbatim(line string) {
+	text := strings.TrimLeft(line, " ")
+	indent := "  " + line[:len(line)-len(text)]
+	for i, part := range wrapped(visible(text), max(20, p.width-len(indent)-4)) {
+		if i == 1 {
+			indent += "    "
+		}
+		p.line(indent + part)
+	}
 }
 
 // bullet writes an item of a list with its later lines under its first.
@@ -250,7 +268,10 @@ func EntryMarkdown(w io.Writer, e *Entry) error {
 			continue
 		}
 		_, _ = b.WriteString("\n## " + s.Label + "\n\n")
-		if s.Text != "" {
+		switch {
+		case s.Text != "" && s.Code:
+			_, _ = b.WriteString("```json\n" + strings.TrimSpace(s.Text) + "\n```\n")
+		case s.Text != "":
 			_, _ = b.WriteString(strings.TrimSpace(s.Text) + "\n")
 		}
 		for _, i := range s.Items {

@@ -59,7 +59,7 @@
   const data = i => { // results of one check, parsed when first needed
     if (!cache.has(i)) {
       const d = read("r" + i), s = d.s || [];
-      const name = ["id", "type", "reason", "message", "condition", "field", "path", "found", "wanted", "nearMiss", "related"];
+      const name = ["id", "type", "reason", "message", "condition", "field", "path", "found", "wanted", "nearMiss", "related", "called"];
       cache.set(i, (d.g || []).map(g => ({
         v: g.v, total: g.n,
         rows: g.r.map(r => Object.fromEntries(r.map((x, k) => [name[k], k ? s[x] : x]))),
@@ -88,7 +88,7 @@
   const remember = () => { const a = address(); history.replaceState(null, "", a ? "#" + a : location.pathname + location.search); };
 
   const text = c => c.text || (c.text = [c.id, c.title, c.area, ...c.codes, ...c.types].join("\n").toLowerCase());
-  const inResult = (r, q) => r.id.toLowerCase().includes(q) || r.type.toLowerCase().includes(q) || r.path.toLowerCase().includes(q);
+  const inResult = (r, q) => r.id.toLowerCase().includes(q) || r.called.toLowerCase().includes(q) || r.type.toLowerCase().includes(q) || r.path.toLowerCase().includes(q);
   const matches = (c, i) => {
     if (view.verdict.length && !view.verdict.some(v => c.state === v || c.counts[v] > 0)) return false;
     if (view.severity.length && !view.severity.includes(c.severity)) return false;
@@ -181,7 +181,7 @@
 
   const shorten = (s, n) => s.length <= n ? s : s.slice(0, n / 3 | 0) + "…" + s.slice(s.length - (2 * n / 3 | 0));
   const result = (v, r) => {
-    const s = sign[v], name = r.id.replace(/\/+$/, "").split("/").pop() || r.id;
+    const s = sign[v], name = r.called || r.id.replace(/\/+$/, "").split("/").pop() || r.id;
     const sum = el("summary", "s-" + v, el("span", "mark", s.mark), el("span", "name", name, el("span", "sr", ", " + s.word)));
     if (name !== r.id) sum.append(el("span", "where mono", shorten(r.id, 84)));
     const cond = condition(v, r);
@@ -203,6 +203,7 @@
     copy.type = "button";
     copy.onclick = () => navigator.clipboard && navigator.clipboard.writeText(r.id).then(() => { copy.textContent = "copied"; setTimeout(() => { copy.textContent = "copy"; }, 1500); }, () => {});
     add("Resource", el("span", "", el("code", "", r.id), copy));
+    add("Name", r.called);
     add("Type", r.type, true);
     if (v === "unknown") {
       const [what, next] = meta.reasons[r.reason] || [r.reason, ""];

@@ -244,7 +244,7 @@ func sarifRuleOf(c *catalog.Check, taxon map[string]int) sarifRule {
 func helpText(c *catalog.Check) string {
 	var parts []string
 	for _, p := range []struct{ name, text string }{
-		{"With az: ", c.Remediation.CLI}, {"In the portal: ", c.Remediation.Portal}, {"Not proven: ", c.NotProven},
+		{"With az: ", c.Remediation.CLI}, {"In the portal: ", c.Remediation.Portal}, {"Not proven: ", c.NotProven}, {"Override: ", c.Override.String()},
 	} {
 		if t := strings.TrimSpace(p.text); t != "" {
 			parts = append(parts, p.name+t)
@@ -334,6 +334,11 @@ func (s *sarifWriter) invocation() sarifInvocation {
 	for _, c := range s.a.Coverage {
 		if c.Missing == tickmark.ReasonNone {
 			continue
+		}
+		if slices.ContainsFunc(s.a.Problems, func(b tickmark.Problem) bool {
+			return c.Detail != "" && b.What == c.Detail && strings.HasPrefix(b.Input, c.Scope)
+		}) {
+			continue // the problem says it, and what to do
 		}
 		v.ToolExecutionNotifications = append(v.ToolExecutionNotifications, sarifNotification{
 			Level:   "warning",

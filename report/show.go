@@ -114,6 +114,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("looks up", strings.Join(c.Needs, ", "))
 	p.fact("permission", c.Permission)
 	p.fact("not proven", c.NotProven)
+	p.fact("override", c.Override.String())
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
 	p.code("fix (bicep)", c.Remediation.Bicep)
@@ -154,7 +155,11 @@ func (p *printer) results(a *check.Assessment, index int) {
 				break
 			}
 			shown++
-			p.line("  " + middle(visible(r.Resource), p.width-2))
+			called := clip(visible(r.Name), p.width/3)
+			if called != "" {
+				called = "  " + called
+			}
+			p.line("  "+middle(visible(r.Resource), p.width-2-columns(called)), quiet("%s", called))
 			p.why(4, r)
 		}
 		if left := rest(a.Checks[index].Counts, v, shown); left > 0 {
@@ -198,12 +203,16 @@ func (p *printer) fact(name, text string) {
 	}
 }
 
-// code is a fact whose lines keep their indentation and are not wrapped.
+// code is a fact whose lines keep their indentation.
 func (p *printer) code(name, text string) {
 	const indent = 14
 	for l := range strings.Lines(text) {
-		p.line("", quiet("%s", pad(name, indent)), plain("%s", visible(strings.TrimRight(l, " \r\n"))))
-		name = ""
+		text := strings.TrimLeft(l, " ")
+		lead := len(l) - len(text)
+		for _, part := range wrapped(visible(strings.TrimSpace(text)), p.width-indent-lead) {
+			p.line("", quiet("%s", pad(name, indent)), plain("%*s%s", lead, "", part))
+			name = ""
+		}
 	}
 }
 
@@ -282,6 +291,9 @@ func (p *printer) showResource(a *check.Assessment, id string) error {
 			p.line("")
 		}
 		p.wrap(0, name)
+		if called := found[name][0].Name; called != "" {
+			p.wrap(0, called)
+		}
 		p.line("", quiet("%s", found[name][0].Type))
 		for _, v := range verdictOrder {
 			for _, r := range found[name] {
@@ -374,6 +386,11 @@ func (p *printer) showProblems(a *check.Assessment) {
 		p.line("no problem was met, and no input is known to be incomplete")
 		return
 	}
+	incomplete = slices.DeleteFunc(incomplete, func(c tickmark.Coverage) bool { // its problem says it, and what to do
+		return slices.ContainsFunc(a.Problems, func(b tickmark.Problem) bool {
+			return c.Detail != "" && b.What == c.Detail && strings.HasPrefix(b.Input, c.Scope)
+		})
+	})
 	for n, b := range a.Problems {
 		if p.limit >= 0 && n == p.limit {
 			p.line("", quiet("and %s more problems: --json holds them", number(len(a.Problems)-n)))
@@ -427,7 +444,12 @@ func (p *printer) showUnknown(a *check.Assessment) {
 			p.line("")
 		}
 		p.line("", signOf("unknown").span("? %s  %s", number(r.count), r.reason), plain("  %s", r.reason.Text()))
-		p.wrap(2, arrowed(nextStep(r.reason)))
+		step := advise(a, r.reason)
+		if strings.Contains(step, "--show unknown") {
+			step = "" // this is it: the checks say what each lacks
+		}
+		p.wrap(2, arrowed(step))
+		told := ""
 		touched := slices.Clone(a.Checks)
 		touched = slices.DeleteFunc(touched, func(s check.Summary) bool { return s.Reasons[r.reason] == 0 })
 		slices.SortStableFunc(touched, func(x, y check.Summary) int {
@@ -439,6 +461,16 @@ func (p *printer) showUnknown(a *check.Assessment) {
 				break
 			}
 			p.line("", plain("  %8s  ", number(s.Reasons[r.reason])), strong("%s", pad(middle(visible(s.Check.ID), 32), 33)), plain("%s", s.Check.Title))
+			if r.reason == tickmark.ReasonNotCollected {
+				lacking := lackingOf(a, &s)
+				if told == strings.Join(lacking, "\n") {
+					continue // as the check above
+				}
+				told = strings.Join(lacking, "\n")
+				for _, l := range lacking {
+					p.wrap(12, arrowed(l))
+				}
+			}
 		}
 	}
 }

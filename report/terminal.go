@@ -53,7 +53,7 @@ func Terminal(w io.Writer, a *check.Assessment, o TerminalOptions) error {
 		left, most = 6, 4
 	}
 	left -= p.failing(a, most)
-	p.reasons(t, min(3, left))
+	p.reasons(a, t, min(3, left))
 	if len(a.NotRead) > 0 {
 		p.notRead(a)
 	}
@@ -163,6 +163,9 @@ func (p *printer) head(a *check.Assessment, t totals) {
 	if !a.Catalog.IsZero() {
 		pinned = "catalogue " + a.Catalog.String()[:8]
 	}
+	if n := overridden(a); n > 0 {
+		pinned += " with " + plural(n, "overridden check", "overridden checks")
+	}
 	observed := "time of observation not known"
 	if !a.ObservedAt.IsZero() {
 		observed = "observed " + instant(a.ObservedAt)
@@ -184,6 +187,17 @@ func (p *printer) head(a *check.Assessment, t totals) {
 		spans = append(spans, signOf("unknown").span(" · ? %s", strings.Join(lowers, ", ")))
 	}
 	p.line("", spans...)
+}
+
+// overridden counts the checks that are the organisation's word.
+func overridden(a *check.Assessment) int {
+	n := 0
+	for i := range a.Checks {
+		if a.Checks[i].Check.Override != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // lowers says what lowers coverage, the most serious first.
@@ -373,7 +387,7 @@ func (p *printer) checkLines(list []check.Summary, tail func(check.Summary) stri
 }
 
 // reasons lists the main reasons of unknown results and what to do, at most most.
-func (p *printer) reasons(t totals, most int) {
+func (p *printer) reasons(a *check.Assessment, t totals, most int) {
 	if len(t.reasons) == 0 {
 		return
 	}
@@ -386,7 +400,7 @@ func (p *printer) reasons(t totals, most int) {
 	p.line("", strong("%s", title), quiet(" → what to do next"))
 	for _, r := range shown {
 		p.line("", signOf("unknown").span("? "), plain("%7s  ", number(r.count)),
-			plain("%s", pad(string(r.reason), 16)), quiet("→ %s", nextStep(r.reason)))
+			plain("%s", pad(string(r.reason), 16)), quiet("→ %s", advise(a, r.reason)))
 	}
 }
 

@@ -28,6 +28,9 @@ type AssessOptions struct {
 	Engine string
 	// Catalog is the catalogue to use; nil means the embedded one.
 	Catalog *catalog.Catalog
+	// Overrides name the documents behind the checks of Catalog that are not as
+	// the library has them.
+	Overrides []CheckOverride
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
 
@@ -43,6 +46,7 @@ type Assessed struct {
 	Snapshot  *tickmark.Snapshot
 	Inventory *inventory.Inventory
 	Catalog   *catalog.Catalog
+	Overrides []CheckOverride
 	// Redactions say which secret values were replaced before evaluation.
 	Redactions []inventory.Redaction
 }
@@ -128,7 +132,7 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 		return nil, err
 	}
 	a.Inputs = inputs(snap, red)
-	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Redactions: red}, nil
+	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Overrides: o.Overrides, Redactions: red}, nil
 }
 
 // Detach gives up the inventory, and with it the explanations of the results:
@@ -216,6 +220,9 @@ func (a *Assessed) Findings(threshold tickmark.Severity) int {
 const (
 	PinCatalog  = "catalog"
 	PinSettings = "settings"
+	// PinOverrides names the documents of the ledger behind checks of the pinned
+	// catalogue that are the organisation's; it is there where there are any.
+	PinOverrides = "overrides"
 )
 
 // settings are the pinned choices of an assessment.
@@ -233,10 +240,13 @@ func (a *Assessed) Recording() Recording {
 	if err != nil {
 		b = nil // a struct of times and strings always marshals
 	}
-	return Recording{
-		Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine,
-		Pins: []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}},
+	pins := []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}}
+	if len(a.Overrides) > 0 {
+		if b, err := json.Marshal(a.Overrides); err == nil { // digests, numbers and times always marshal
+			pins = append(pins, history.Pin{Name: PinOverrides, Bytes: b})
+		}
 	}
+	return Recording{Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine, Pins: pins}
 }
 
 // Again returns the Evaluate that assesses a recorded snapshot from its pins.

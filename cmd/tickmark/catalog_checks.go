@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,26 +24,29 @@ type checksCommand struct {
 
 // checkView is a check as JSON, with the controls that use it.
 type checkView struct {
-	ID          string                   `json:"id"`
-	Title       string                   `json:"title"`
-	Area        string                   `json:"area"`
-	Severity    string                   `json:"severity"`
-	Why         string                   `json:"why"`
-	Criteria    []catalog.CriterionLink  `json:"criteria"`
-	Types       []string                 `json:"types"`
-	Needs       []string                 `json:"needs,omitempty"`
-	Source      string                   `json:"source"`
-	Permission  string                   `json:"permission"`
-	Clock       bool                     `json:"dependsOnClock"`
-	Witness     []catalog.Witness        `json:"witness,omitempty"`
-	Defaults    []catalog.ServiceDefault `json:"defaults,omitempty"`
-	Rule        json.RawMessage          `json:"rule"`
-	Parameters  json.RawMessage          `json:"parameters,omitempty"`
-	NotProven   string                   `json:"notProven"`
-	Remediation catalog.Remediation      `json:"remediation"`
-	Retired     *catalog.Retired         `json:"retired,omitempty"`
-	References  []string                 `json:"references"`
-	Controls    []string                 `json:"controls"`
+	ID           string                   `json:"id"`
+	Title        string                   `json:"title"`
+	Area         string                   `json:"area"`
+	Severity     string                   `json:"severity"`
+	Why          string                   `json:"why"`
+	Criteria     []catalog.CriterionLink  `json:"criteria"`
+	Types        []string                 `json:"types"`
+	Needs        []string                 `json:"needs,omitempty"`
+	Joins        []catalog.Join           `json:"joins,omitempty"`
+	Applies      json.RawMessage          `json:"applies,omitempty"`
+	Source       string                   `json:"source"`
+	Permission   string                   `json:"permission"`
+	Clock        bool                     `json:"dependsOnClock"`
+	Witness      []catalog.Witness        `json:"witness,omitempty"`
+	Defaults     []catalog.ServiceDefault `json:"defaults,omitempty"`
+	Rule         json.RawMessage          `json:"rule"`
+	Alternatives []json.RawMessage        `json:"alternatives,omitempty"`
+	Parameters   json.RawMessage          `json:"parameters,omitempty"`
+	NotProven    string                   `json:"notProven"`
+	Remediation  catalog.Remediation      `json:"remediation"`
+	Retired      *catalog.Retired         `json:"retired,omitempty"`
+	References   []string                 `json:"references"`
+	Controls     []string                 `json:"controls"`
 	// Counterparts are the built-in policies that judge the same.
 	Counterparts []check.Counterpart `json:"counterparts"`
 }
@@ -51,6 +56,10 @@ func viewCheck(l *catalog.Library, k *catalog.Check) checkView {
 		ID: k.ID, Title: k.Title, Area: k.Area, Severity: k.Severity.String(), Why: k.Why, Criteria: k.Criteria, Types: k.Types, Needs: k.Needs,
 		Source: k.Source, Permission: k.Permission, Clock: k.Clock, Witness: k.Witness, Defaults: k.Defaults, Rule: k.Rule, Parameters: k.Parameters,
 		NotProven: k.NotProven, Remediation: k.Remediation, Retired: k.Retired, References: k.References, Controls: []string{}, Counterparts: []check.Counterpart{},
+	}
+	v.Joins, v.Applies = k.Joins, k.Applies
+	for _, a := range k.Alternatives {
+		v.Alternatives = append(v.Alternatives, a)
 	}
 	if list, err := check.DefaultCounterparts(); err == nil { // the tests hold the list to the catalogue
 		for _, p := range list.List {
@@ -74,7 +83,7 @@ type checksListCommand struct {
 
 // Run lists the checks.
 func (c *checksListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -89,17 +98,17 @@ func (c *checksListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Severity.String(), k.Title, criteriaOf(k.Criteria), fmt.Sprint(len(v.Controls))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d checks. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", len(list))}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
 
 type checksShowCommand struct {
 	ID string `arg:"" help:"A check's id."`
-	formFlags
+	entryFlags
 }
 
 // Run shows one check.
 func (c *checksShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -112,9 +121,9 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 		return noSuch("check", c.ID, ids, "checks")
 	}
 	v := viewCheck(l, k)
-	rule, err := json.MarshalIndent(v.Rule, "  ", "  ")
+	rules, err := ruleSections(k)
 	if err != nil {
-		return fmt.Errorf("print the rule of %s: %w", k.ID, err)
+		return err
 	}
 	clock := "no: the same bytes give the same verdict on any day"
 	if k.Clock {
@@ -146,12 +155,12 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 			{Label: "A pass does not prove", Text: oneLine(k.NotProven)},
 			{Label: "Judges", Items: k.Types},
 			{Label: "Looks up", Items: k.Needs},
+			{Label: "Joins", Items: joinTexts(k)},
 			{Label: "Permission", Text: k.Permission},
 			{Label: "Depends on the clock", Text: clock},
 			{Label: "Change witness", Items: witness},
 			{Label: "Documented defaults", Items: defaults},
 			{Label: "Beside Microsoft's policies", Items: beside},
-			{Label: "Rule (Azure Policy)", Text: string(rule)},
 			{Label: "To fix: Azure CLI", Text: k.Remediation.CLI},
 			{Label: "To fix: Bicep", Text: k.Remediation.Bicep},
 			{Label: "No Bicep, because", Text: k.WithoutBicep()},
@@ -160,17 +169,19 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 			{Label: "References", Items: k.References},
 		},
 	}
+	at := slices.IndexFunc(e.Sections, func(s report.Section) bool { return s.Label == "To fix: Azure CLI" })
+	e.Sections = slices.Insert(e.Sections, at, rules...)
 	if k.Retired != nil {
 		e.Sections = append([]report.Section{{Label: "Retired", Text: k.Retired.On + ": " + k.Retired.Note}}, e.Sections...)
 	}
-	return c.show(rc, e, v)
+	return c.entry(rc, l, e, v, "check/"+k.ID)
 }
 
-type checksExportCommand struct{ formFlags }
+type checksExportCommand struct{ entryFlags }
 
 // Run prints all checks.
 func (c *checksExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -184,5 +195,57 @@ func (c *checksExportCommand) Run(rc *runContext) error {
 			k.Permission, strings.Join(v.Controls, " "), strings.Join(k.References, " "),
 		})
 	}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
+}
+
+// ruleSections are all that decides: what the check applies to, its rule, the
+// rules that can take its place, and the parameters.
+func ruleSections(k *catalog.Check) ([]report.Section, error) {
+	type part struct {
+		label string
+		text  []byte
+	}
+	parts := []part{{"Applies to a resource if", k.Applies}, {"Rule (Azure Policy)", k.Rule}}
+	for _, a := range k.Alternatives {
+		parts = append(parts, part{"Or passes by this rule", a})
+	}
+	parts = append(parts, part{"Parameters", k.Parameters})
+	var out []report.Section
+	for _, p := range parts {
+		if len(p.text) == 0 {
+			continue
+		}
+		var b bytes.Buffer
+		if err := json.Indent(&b, p.text, "", "  "); err != nil {
+			return nil, fmt.Errorf("print the rule of %s: %w", k.ID, err)
+		}
+		out = append(out, report.Section{Label: p.label, Text: b.String(), Code: true})
+	}
+	return out, nil
+}
+
+// joinTexts say which records stand beside a judged resource.
+func joinTexts(k *catalog.Check) []string {
+	var out []string
+	for _, j := range k.Joins {
+		var where []string
+		for _, m := range slices.Sorted(maps.Keys(j.Where)) {
+			where = append(where, fmt.Sprintf(", where %s is like %s", m, strings.Join(j.Where[m], " or ")))
+		}
+		text := fmt.Sprintf("joined.%s: %s of which %s is one of its %s", j.As, j.Type, j.Match, j.With) + strings.Join(where, "")
+		if j.Each != "" {
+			text += ", one for each " + j.Each
+		}
+		if len(j.Take) > 0 {
+			text += "; takes " + strings.Join(j.Take, ", ")
+		}
+		if j.Names {
+			text += "; one must be there, else unknown"
+		}
+		if j.Some {
+			text += "; some must belong to some resource, else all are unknown"
+		}
+		out = append(out, text)
+	}
+	return out
 }

@@ -147,13 +147,17 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	defer frugal()()
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
+	choices, err := assessOptions(rc, c.dataFlags, rc.Now().UTC())
+	if err != nil {
+		return err
+	}
 	c.others(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
 		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
-		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
+		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
 	if perr := people.save(); perr != nil {
