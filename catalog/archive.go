@@ -31,6 +31,14 @@ func writeArchive(files []file) []byte {
 // OpenArchive reads a catalogue that Archive wrote. It accepts only the exact
 // bytes that writing the same files again would give.
 func OpenArchive(archive []byte) (*Catalog, error) {
+	files, err := readArchive(archive)
+	if err != nil {
+		return nil, err
+	}
+	return loadFiles(files)
+}
+
+func readArchive(archive []byte) ([]file, error) {
 	rest, ok := bytes.CutPrefix(archive, []byte(archiveHeader))
 	if !ok {
 		return nil, archiveError(0, "it does not start with the header line")
@@ -54,10 +62,10 @@ func OpenArchive(archive []byte) (*Catalog, error) {
 		if n >= len(body) || body[n] != '\n' {
 			return nil, archiveError(at, fmt.Sprintf("file %q is cut short or longer than it says", name))
 		}
-		files = append(files, file{name, body[:n:n]})
+		files = append(files, file{name: name, data: body[:n:n]})
 		last, rest = name, body[n+1:]
 	}
-	return loadFiles(files)
+	return files, nil
 }
 
 func archiveError(offset int, what string) error {

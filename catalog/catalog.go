@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/tickmark/tickmark"
 )
 
@@ -68,6 +70,8 @@ func Load(fsys fs.FS) (*Catalog, error) {
 type file struct {
 	name string // slash-separated, relative
 	data []byte
+	// root is what data says, where it was read before; nil otherwise.
+	root *ast.MappingNode
 }
 
 func readTree(fsys fs.FS) ([]file, error) {
@@ -80,7 +84,7 @@ func readTree(fsys fs.FS) ([]file, error) {
 		if err != nil {
 			return err
 		}
-		files = append(files, file{name, data})
+		files = append(files, file{name: name, data: data})
 		return nil
 	})
 	return files, err
@@ -140,8 +144,9 @@ func loadFiles(files []file) (*Catalog, error) {
 	}
 	for _, s := range checks {
 		add(c.validate(s)...)
-		c.Checks = append(c.Checks, &s.check)
-		c.checkByID[s.check.ID] = &s.check
+		k := s.check // its own: a pointer into the source would keep the parsed document
+		c.Checks = append(c.Checks, &k)
+		c.checkByID[k.ID] = &k
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)

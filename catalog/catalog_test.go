@@ -112,9 +112,9 @@ func sample(t *testing.T) []file {
 		t.Fatal(err)
 	}
 	return []file{
-		{"aliases/arm.txt", []byte("Microsoft.A/things tags\n\tcolour\n\tsize properties.dimensions.size\n\t/Microsoft.A/oddName properties.odd\n")},
-		{"checks/storage/a-one.yaml", []byte(sampleCheck)},
-		{"criteria.yaml", criteria},
+		{name: "aliases/arm.txt", data: []byte("Microsoft.A/things tags\n\tcolour\n\tsize properties.dimensions.size\n\t/Microsoft.A/oddName properties.odd\n")},
+		{name: "checks/storage/a-one.yaml", data: []byte(sampleCheck)},
+		{name: "criteria.yaml", data: criteria},
 	}
 }
 

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -53,9 +54,35 @@ type Check struct {
 	Remediation Remediation `yaml:"remediation"`
 	Retired     *Retired    `yaml:"retired,omitempty"`
 	References  []string    `yaml:"references"`
+	// Override says that an organisation has changed the check, or added it; nil
+	// for a check as the library has it.
+	Override *CheckOverride `yaml:"override,omitempty"`
 	// File and Line say where the check is defined, for messages.
 	File string `yaml:"-"`
 	Line int    `yaml:"-"`
+}
+
+// CheckOverride is where the override of a check was recorded. It is part of
+// the pinned catalogue, so that results show by whose rule they came about.
+type CheckOverride struct {
+	Own       bool   `yaml:"own" json:"own"`
+	Version   int64  `yaml:"version" json:"version"`
+	Effective string `yaml:"effective" json:"effective"`
+	Recorded  string `yaml:"recorded" json:"recorded"`
+	Actor     string `yaml:"actor" json:"actor"`
+	Reason    string `yaml:"reason" json:"reason"`
+}
+
+// String says in one sentence whose word the check is.
+func (o *CheckOverride) String() string {
+	if o == nil {
+		return ""
+	}
+	what := "changed by the organisation"
+	if o.Own {
+		what = "the organisation's own"
+	}
+	return fmt.Sprintf("%s: version %d, effective %s, recorded %s by %s: %s", what, o.Version, o.Effective, o.Recorded, o.Actor, o.Reason)
 }
 
 // Join sets records of Type beside each judged resource, as its member

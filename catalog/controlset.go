@@ -179,7 +179,7 @@ func capital(s string) string {
 // ReadControlSet reads a control set, or the answers from which one is made,
 // strictly, with places in its errors.
 func (l *Library) ReadControlSet(name string, data []byte) (*ControlSet, error) {
-	f := file{name, data}
+	f := file{name: name, data: data}
 	m, err := parseYAML(f)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ type fixtureCase struct {
 	} `yaml:"related"`
 }
 
-var kinds = []string{"pass", "fail", "nearMiss", "missing", "unobserved", "notApplicable"}
+var fixtureKinds = []string{"pass", "fail", "nearMiss", "missing", "unobserved", "notApplicable"}
 
 func readFixture(t *testing.T, name string) (fixture, bool) {
 	t.Helper()
@@ -57,7 +57,7 @@ func readFixture(t *testing.T, name string) (fixture, bool) {
 		t.Error(err)
 		return f, false
 	}
-	src := file{name, data}
+	src := file{name: name, data: data}
 	m, err := parseYAML(src)
 	if err == nil {
 		err = decode(src, m, &f)
@@ -125,7 +125,7 @@ func verifyCases(t *testing.T, c *Catalog, k *Check, f fixture) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, w := range f.Without {
-		if w.Because == "" || !slices.Contains(kinds, w.Kind) {
+		if w.Because == "" || !slices.Contains(fixtureKinds, w.Kind) {
 			t.Errorf("without %q: want a kind and the reason", w.Kind)
 		}
 		seen[w.Kind] = true
@@ -136,7 +136,7 @@ func verifyCases(t *testing.T, c *Catalog, k *Check, f fixture) {
 			t.Errorf("case %q: want a name of its own", fc.Name)
 		}
 		titles[fc.Name] = true
-		if !slices.Contains(kinds, fc.Kind) {
+		if !slices.Contains(fixtureKinds, fc.Kind) {
 			t.Errorf("case %q: kind %q", fc.Name, fc.Kind)
 		}
 		seen[fc.Kind] = true
@@ -173,7 +173,7 @@ func verifyCases(t *testing.T, c *Catalog, k *Check, f fixture) {
 			}
 		}
 	}
-	for _, kind := range kinds {
+	for _, kind := range fixtureKinds {
 		if !seen[kind] {
 			t.Errorf("no case of kind %s, and no reason why", kind)
 		}

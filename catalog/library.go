@@ -30,12 +30,15 @@ type Library struct {
 	Registers
 	Reference
 
+	files            []file
+	overrides        map[string]*Override // by key; see With
 	catalog          *Catalog
 	digest           tickmark.Digest
 	controlByID      map[string]*Control
 	servicesByType   map[string][]*Service
 	crosswalkSources map[string]CrosswalkSource
 	places           map[string]place
+	documents        map[string]*controlDocument // while loading, for places
 }
 
 var loadLibrary = sync.OnceValues(func() (*Library, error) {
@@ -60,16 +63,21 @@ func LoadLibrary(fsys fs.FS, c *Catalog) (*Library, error) {
 			return err
 		}
 		data, err := fs.ReadFile(fsys, name)
-		files = append(files, file{name, data})
+		files = append(files, file{name: name, data: data})
 		return err
 	})
 	if err != nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "the library cannot be read", Err: err}
 	}
+	return loadLibraryFiles(files, c)
+}
+
+func loadLibraryFiles(files []file, c *Catalog) (*Library, error) {
 	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	l := &Library{
-		catalog: c, digest: tickmark.DigestOf(writeArchive(files)), controlByID: map[string]*Control{},
+		files: files, catalog: c, digest: tickmark.DigestOf(writeArchive(files)), controlByID: map[string]*Control{},
 		servicesByType: map[string][]*Service{}, crosswalkSources: map[string]CrosswalkSource{}, places: map[string]place{},
+		documents: map[string]*controlDocument{},
 	}
 	var problems []error
 	for _, r := range readControls(files) {
@@ -80,6 +88,7 @@ func LoadLibrary(fsys fs.FS, c *Catalog) (*Library, error) {
 		problems = append(problems, l.validateControl(r.document)...)
 		l.Controls = append(l.Controls, &r.document.control)
 		l.controlByID[r.document.control.ID] = &r.document.control
+		l.documents[r.document.control.ID] = r.document
 	}
 	for _, f := range files {
 		switch top, _, _ := strings.Cut(f.name, "/"); top {
@@ -92,6 +101,7 @@ func LoadLibrary(fsys fs.FS, c *Catalog) (*Library, error) {
 	}
 	problems = append(problems, l.validateReference()...)
 	problems = append(problems, l.validateRegisters()...)
+	l.documents = nil
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}

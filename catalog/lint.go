@@ -270,3 +270,25 @@ func lintBoilerplate(controls []*Control, l *Library) []Finding {
 	}
 	return out
 }
+
+// LintOver lists the serious findings that a library with overrides has and
+// the one below it has not: what the overrides bring in.
+func (l *Library) LintOver(base *Library) []Finding {
+	type key struct{ rule, control, criterion string }
+	o := LintOptions{Criteria: l.catalog.Criteria, Library: base}
+	had := map[key]bool{}
+	for _, f := range Lint(base.Controls, o) {
+		had[key{f.Rule, f.Control, f.Criterion}] = true
+	}
+	var out []Finding
+	for _, f := range Lint(l.Controls, o) {
+		own := l.Override("control", f.Control) != nil && l.Override("control", f.Control).Own()
+		if f.Rule == "no-actor" && own && role.MatchString(l.Control(f.Control).Statement) {
+			continue // the library leaves the actor to a field; an organisation names its role
+		}
+		if f.Serious && !had[key{f.Rule, f.Control, f.Criterion}] && (f.Rule != "unfilled" || own) {
+			out = append(out, f)
+		}
+	}
+	return out
+}

@@ -169,6 +169,9 @@ func (l *Library) Cell(s *Service, area string) Cell {
 func (l *Library) Strength(a *Assertion) int {
 	roots := map[string]bool{}
 	for _, s := range a.Sources {
+		if s == OwnSource {
+			continue
+		}
 		root := s
 		if x, ok := l.crosswalkSources[s]; ok && x.Root != "" {
 			root = x.Root
@@ -226,7 +229,8 @@ func (l *Library) readReference(f file) []error {
 	for key, list := range map[string]int{
 		"areas": len(body.Areas), "profiles": len(body.Profiles), "services": len(body.Services), "scope": len(body.Scope),
 		"reports": len(body.Reports), "glossary": len(body.Glossary), "interview": len(body.Interview),
-		"frameworks": len(body.Frameworks), "sources": len(body.Sources), "serviceLevels": len(body.Levels), "certifications": len(body.Certified),
+		"frameworks": len(body.Frameworks), "sources": len(body.Sources), "explanations": len(body.Explained),
+		"serviceLevels": len(body.Levels), "certifications": len(body.Certified),
 	} {
 		for i := range list {
 			name := fmt.Sprint(i)
@@ -241,6 +245,8 @@ func (l *Library) readReference(f file) []error {
 				name = body.Reports[i].ID
 			case "glossary":
 				name = body.Glossary[i].Term
+			case "explanations":
+				name = body.Explained[i].Code
 			}
 			l.places[key+"/"+name] = place{f.name, child(m, key), i}
 		}
@@ -398,6 +404,14 @@ func isDay(s string) bool {
 	return err == nil
 }
 
+// shows reports whether a fact has a source: an address, or a paper in hand.
+func (p *Paper) shows(source string) bool {
+	if p != nil {
+		return p.ID != "" && isDate(p.Date) && (source == "" || isHTTPS(source))
+	}
+	return isHTTPS(source)
+}
+
 // validateReports checks scopes and cadences.
 func (l *Library) validateReports(services map[string]bool) []error {
 	var out []error
@@ -409,7 +423,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 		}
 		reports[r.ID] = true
 		for _, c := range r.Cadence {
-			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && isHTTPS(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
+			ok := isDate(c.From) && (c.To == "" || isDate(c.To) && c.To >= c.From) && c.InHand.shows(c.Source) && (len(c.PeriodEnds) > 0) == (c.Months > 0)
 			ok = ok && (len(c.PeriodEnds)+len(c.Dates) == 0) == (c.Unknown != "")
 			for _, d := range slices.Concat(c.PeriodEnds, c.Dates) {
 				ok = ok && isDay(d)
@@ -428,7 +442,7 @@ func (l *Library) validateReports(services map[string]bool) []error {
 	for i, s := range l.Scope {
 		key := fmt.Sprintf("scope/%d", i)
 		if !reports[s.Report] || !slices.Contains(clouds, s.Cloud) || !slices.Contains(environments, s.Environment) || !isDate(s.From) ||
-			s.To != "" && !isDate(s.To) || !isHTTPS(s.Source) || len(s.Services) != len(s.Names) {
+			s.To != "" && !isDate(s.To) || !s.InHand.shows(s.Source) || len(s.Services) != len(s.Names) {
 			out = append(out, l.at(key, "scope of report %q from %q: unknown report, cloud or environment, a bad date or source, or names that do not pair with services", s.Report, s.From))
 		}
 		for _, p := range s.Products {
@@ -468,7 +482,7 @@ func (l *Library) validateWords() []error {
 	explained := map[string]bool{}
 	for _, e := range l.Explanations {
 		if l.catalog.Criterion(e.Code) == nil || explained[e.Code] || e.Looks == "" || e.Azure == "" {
-			out = append(out, problem("explanations.yaml", nil, fmt.Sprintf("explanation of %q: want one per criterion, with both parts", e.Code), ""))
+			out = append(out, l.at("explanations/"+e.Code, "explanation of %q: want one per criterion, with both parts", e.Code))
 		}
 		explained[e.Code] = true
 	}
@@ -479,19 +493,20 @@ func (l *Library) validateWords() []error {
 	}
 	out = append(out, l.validateInterview()...)
 	for _, k := range l.Controls {
-		for _, s := range k.Services {
+		d := l.documents[k.ID]
+		for i, s := range k.Services {
 			if l.Service(s) == nil {
-				out = append(out, problem(k.File, nil, fmt.Sprintf("service %q does not exist", s), "services/*.yaml lists them"))
+				out = append(out, d.problem("services", i, "service %q does not exist; services/*.yaml lists them", s))
 			}
 		}
-		for _, a := range k.CSOC {
+		for i, a := range k.CSOC {
 			if !slices.ContainsFunc(l.Areas, func(x Area) bool { return x.ID == a }) {
-				out = append(out, problem(k.File, nil, fmt.Sprintf("csoc %q is not an area of control", a), "services/areas.yaml lists them"))
+				out = append(out, d.problem("csoc", i, "csoc %q is not an area of control; services/areas.yaml lists them", a))
 			}
 		}
-		for _, s := range k.Requires {
+		for i, s := range k.Requires {
 			if q := l.Question(s); l.Service(s) == nil && (q == nil || q.Kind != "yesNo" || !askedFor(q, k)) {
-				out = append(out, problem(k.File, nil, fmt.Sprintf("requires %q, which is neither a service nor a question to be answered with yes or no that is asked for each of the control's categories", s), ""))
+				out = append(out, d.problem("requires", i, "requires %q, which is neither a service nor a question to be answered with yes or no that is asked for each of the control's categories", s))
 			}
 		}
 	}

@@ -90,6 +90,16 @@ type ReportScope struct {
 	To     string `yaml:"to,omitempty" json:"to,omitempty"`
 	Source string `yaml:"source" json:"source"`
 	Note   string `yaml:"note,omitempty" json:"note,omitempty"`
+	// InHand is the paper that an organisation's correction rests on; Excluded
+	// says that it does not name the services.
+	InHand   *Paper `yaml:"inHand,omitempty" json:"inHand,omitempty"`
+	Excluded bool   `yaml:"excluded,omitempty" json:"excluded,omitempty"`
+}
+
+// Paper is a report that an organisation has in hand.
+type Paper struct {
+	ID   string `yaml:"id" json:"id"`     // its title or number
+	Date string `yaml:"date" json:"date"` // YYYY-MM-DD, as printed
 }
 
 // ReportProfile is how a provider issues a report: rules that change, with
@@ -126,6 +136,8 @@ type Cadence struct {
 	Bridge []BridgeLetter `yaml:"bridge,omitempty" json:"bridge,omitempty"`
 	Source string         `yaml:"source" json:"source"`
 	Note   string         `yaml:"note,omitempty" json:"note,omitempty"`
+	// InHand is the paper that an organisation's correction rests on.
+	InHand *Paper `yaml:"inHand,omitempty" json:"inHand,omitempty"`
 }
 
 // BridgeLetter is a letter by management that covers the time after a report.

@@ -112,7 +112,7 @@ func (c *Catalog) fields(s *source, n ast.Node, types []string, problems *[]erro
 	switch n := n.(type) {
 	case *ast.MappingNode:
 		for _, v := range n.Values {
-			if v.Key.String() == "field" {
+			if keyOf(v) == "field" {
 				f := scalar(v.Value)
 				if !strings.HasPrefix(f, "[") && !c.knownField(types, f) && !s.check.joinedField(f) {
 					*problems = append(*problems, problem(s.file.name, v.Value.GetToken(),
@@ -140,7 +140,7 @@ func parameterUses(s *source) map[string]bool {
 	uses := map[string]bool{}
 	rule := strings.ToLower(string(s.check.Rule) + string(s.check.Applies) + string(bytes.Join(s.check.Alternatives, nil)))
 	for _, v := range m.Values {
-		name := v.Key.String()
+		name := keyOf(v)
 		uses[name] = child(v.Value, "defaultValue") != nil &&
 			strings.Contains(rule, "parameters('"+strings.ToLower(name)+"')")
 	}

@@ -16,6 +16,8 @@ type Results struct {
 	explain func(i int) tickmark.Result
 	// bare returns the result of row i without Why.
 	bare func(i int) tickmark.Result
+	// detached makes a bare that holds nothing but names.
+	detached func() func(i int) tickmark.Result
 }
 
 // row is one verdict: 8 bytes, so that a million results stay small.
@@ -39,6 +41,16 @@ func ResultsOf(checks []Summary, results []tickmark.Result) *Results {
 		rows[i] = row{check: index[r.Check], verdict: r.Verdict}
 	}
 	return &Results{rows: rows, explain: func(i int) tickmark.Result { return results[i] }, bare: func(i int) tickmark.Result { return results[i] }}
+}
+
+// Detach gives up the inventory behind the results: from now on they come
+// without their explanation. It is for those who only record them.
+func (r *Results) Detach() {
+	if r.detached == nil {
+		return
+	}
+	r.bare = r.detached()
+	r.explain, r.detached = r.bare, nil
 }
 
 // Len is the number of results.

@@ -27,6 +27,9 @@ type Options struct {
 	Engine string
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
+	// Relax, if set, is called now and then: most of the bytes read so far will
+	// not be read for a while.
+	Relax func()
 }
 
 // runner holds what one run shares.
@@ -78,8 +81,11 @@ func Run(ctx context.Context, snap *tickmark.Snapshot, inv *inventory.Inventory,
 	if err := r.join(); err != nil {
 		return nil, err
 	}
+	for i := range r.res {
+		r.res[i].Root.Fold() // joining has read the records
+	}
 	chunks := r.chunks(o.Now)
-	if err := r.evaluate(ctx, chunks, o.Workers); err != nil {
+	if err := r.evaluate(ctx, chunks, o); err != nil {
 		return nil, err
 	}
 	a := &Assessment{
@@ -162,10 +168,15 @@ func (r *runner) chunks(now time.Time) []*chunk {
 	return out
 }
 
-func (r *runner) evaluate(ctx context.Context, chunks []*chunk, n int) error {
+// relaxAfter is how many resources are judged between two calls of
+// Options.Relax: each may lie in memory pages of its own, which the system maps
+// sixteen at a time.
+const relaxAfter = 256
+
+func (r *runner) evaluate(ctx context.Context, chunks []*chunk, o Options) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range workers(n) {
+	for range workers(o.Workers) {
 		wg.Go(func() {
 			ev := &policy.Evaluator{Env: r.env}
 			for ctx.Err() == nil {
@@ -173,7 +184,7 @@ func (r *runner) evaluate(ctx context.Context, chunks []*chunk, n int) error {
 				if i >= len(chunks) {
 					return
 				}
-				r.evaluateChunk(ev, chunks[i])
+				r.evaluateChunk(ev, chunks[i], o.Relax)
 			}
 		})
 	}
@@ -190,10 +201,10 @@ func workers(n int) int {
 	return n
 }
 
-func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
+func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk, relax func()) {
 	progs := make([]programs, len(c.rules))
 	c.rows = make([][]pending, len(c.rules))
-	n := c.span.to - c.span.from
+	n, keep := c.span.to-c.span.from, r.lookedUp(c.span)
 	all := make([]pending, n*len(c.rules))
 	for k, i := range c.rules {
 		progs[k] = r.rules.rules[i].programs(c.typ)
@@ -205,7 +216,23 @@ func (r *runner) evaluateChunk(ev *policy.Evaluator, c *chunk) {
 			v, why := progs[k].judge(ev, res)
 			c.rows[k][i] = pending{uint32(c.span.from + i), v, why} //nolint:gosec // resources are bounded far below 2^32
 		}
+		if !keep {
+			res.Root.Fold() // if it was read from a folded inventory
+		}
+		if relax != nil && (i%relaxAfter == relaxAfter-1 || i == n-1) {
+			relax()
+		}
 	}
+}
+
+// lookedUp reports whether checks look up resources of the span again and again.
+func (r *runner) lookedUp(s span) bool {
+	for _, t := range r.related {
+		if s.from >= t.span.from && s.to <= t.span.to {
+			return true
+		}
+	}
+	return false
 }
 
 // programs are a rule as compiled for one type.
@@ -295,8 +322,33 @@ func (r *runner) collect(a *Assessment, chunks []*chunk, now time.Time) {
 		}
 	}
 	a.Results = &Results{rows: rows}
-	a.Results.explain = func(i int) tickmark.Result { return r.explain(rows[i], reasons.words[rows[i].reason]) }
+	a.Results.explain = func(i int) tickmark.Result {
+		res := r.explain(rows[i], reasons.words[rows[i].reason])
+		if x := int(rows[i].resource); !r.lookedUp(span{x, x + 1}) {
+			r.res[x].Root.Fold()
+		}
+		return res
+	}
 	a.Results.bare = func(i int) tickmark.Result { return r.bare(rows[i], reasons.words[rows[i].reason]) }
+	a.Results.detached = func() func(i int) tickmark.Result { return detach(r, rows, reasons.words) }
+}
+
+// detach is bare for the rows without the inventory: what it returns must not
+// hold r.
+func detach(r *runner, rows []row, reasons []tickmark.Reason) func(i int) tickmark.Result {
+	type name struct{ id, typ string }
+	names := make([]name, len(r.inv.Resources))
+	for i := range r.inv.Resources {
+		names[i] = name{r.inv.Resources[i].ID, r.inv.Resources[i].Type}
+	}
+	checks := make([]string, len(r.rules.rules))
+	for i := range r.rules.rules {
+		checks[i] = r.rules.rules[i].check.ID
+	}
+	return func(i int) tickmark.Result {
+		w := rows[i]
+		return tickmark.Result{Check: checks[w.check], Resource: names[w.resource].id, Type: names[w.resource].typ, Verdict: w.verdict, Reason: reasons[w.reason]}
+	}
 }
 
 // order sorts one check's rows by resource id; rows of one type already are.

@@ -29,7 +29,6 @@ type Collected struct {
 	digest  tickmark.Digest
 	mapping []byte
 	spans   [][][2]int // of the mapping, by segment
-	offsets [][]int    // of each page
 	unmap   func() error
 	spool   *spool
 }
@@ -50,14 +49,8 @@ func (c *Collected) Release(segment int) {
 	}
 }
 
-// ReleasePage is Release for one page: a segment can be larger than memory.
-func (c *Collected) ReleasePage(segment, page int) {
-	if segment < 0 || segment >= len(c.offsets) || page < 0 || page >= len(c.offsets[segment]) {
-		return
-	}
-	off := c.offsets[segment][page]
-	forget(c.mapping, off, off+len(c.Snapshot.Segments[segment].Pages[page].Bytes))
-}
+// ReleaseAll is Release for all segments.
+func (c *Collected) ReleaseAll() { forget(c.mapping, 0, len(c.mapping)) }
 
 // Close unmaps the pages, which must not be used after it. It removes nothing.
 func (c *Collected) Close() error {
@@ -413,7 +406,14 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	listed := map[string]string{}
 	var open []string
 	var spans [][2]int
-	var offsets []int
+	pages, asked := 0, 0
+	for _, x := range accounts {
+		if x != nil {
+			pages += x.cov.Pages
+			asked++
+		}
+	}
+	seg.Pages, cov.Asks = make([]tickmark.Page, 0, pages), make([]tickmark.AskCoverage, 0, asked)
 	for i, x := range accounts {
 		if x == nil {
 			continue
@@ -422,7 +422,6 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 		for _, u := range x.units {
 			for _, p := range u.pages {
 				end := int(p.Off) + p.Len
-				offsets = append(offsets, int(p.Off))
 				seg.Pages = append(seg.Pages, page(a, u, p, c.mapping[p.Off:end:end]))
 				if n := len(spans); n > 0 && spans[n-1][1] == int(p.Off) {
 					spans[n-1][1] = end
@@ -467,7 +466,6 @@ func (r *runner) segment(c *Collected, src *sourceRun, scope string, accounts []
 	}
 	seg.Coverage = cov
 	c.spans = append(c.spans, spans)
-	c.offsets = append(c.offsets, offsets)
 	return seg
 }
 
@@ -477,8 +475,10 @@ func page(a *Ask, u *unit, p *pageRec, b []byte) tickmark.Page {
 		form = formTable
 	}
 	req := p.Ask
+	name := req.Method + " " + req.URL
+	req.URL = name[len(req.Method)+1:] // one text for both: there is a page for each resource
 	return tickmark.Page{
-		Name: req.Method + " " + req.URL, Form: form, Entity: a.Entity, Columns: p.columns, Bytes: b, Digest: p.Digest,
+		Name: name, Form: form, Entity: a.Entity, Columns: p.columns, Bytes: b, Digest: p.Digest,
 		Items: p.items, ObservedAt: p.At, Ask: a.Name, Subject: u.path, Identity: a.Identity, Request: &req,
 	}
 }

@@ -223,7 +223,8 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		h.To = r.start.Truncate(time.Second)
 	}
 	var err error
-	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: cmp.Or(o.ResumeWithin, resumeWithin), anew: o.Anew}, &r.tune); err != nil {
+	tune := r.tune // its own: the spool outlives the runner, and a pointer into it would keep it
+	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: cmp.Or(o.ResumeWithin, resumeWithin), anew: o.Anew}, &tune); err != nil {
 		return nil, err
 	}
 	r.to = r.spool.head.To.UTC()

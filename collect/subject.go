@@ -25,7 +25,8 @@ type ref struct {
 type loader struct {
 	r      *runner
 	parser jsontape.Parser
-	last   ref // the subject above the last one, which neighbours share
+	reader reader // of pages that an earlier run has read
+	last   ref    // the subject above the last one, which neighbours share
 	above  *Subject
 }
 

@@ -454,7 +454,8 @@ func (r *runner) adopt(u *unit, l *loader) error {
 		return nil
 	}
 	more, end := true, (*ending)(nil)
-	rd := &reader{tune: &r.tune}
+	rd := &l.reader
+	rd.tune = &r.tune
 	for _, e := range old.pages {
 		b, err := r.spool.read(e.Off, e.Len)
 		if err != nil || tickmark.DigestOf(b) != e.Digest && r.tune.on("pageDigest") {

@@ -27,6 +27,12 @@ type Options struct {
 	// Redactions are what Redact did to the snapshot, so that positions in
 	// problems are those in the files as received.
 	Redactions []Redaction
+	// Fold keeps positions instead of parsed text: what is read of a resource
+	// later is parsed again (jsontape.Tape.Fold), and memory holds none of it.
+	Fold bool
+	// Relax, if set, is called now and then: most of the bytes read so far will
+	// not be read for a while.
+	Relax func()
 }
 
 // Flags say how a resource came to be known.
@@ -73,6 +79,7 @@ func (r *Resource) Is(f Flags) bool { return r.Flags&f == f }
 type chunk struct {
 	segment, page int
 	first, last   int // items [first, last)
+	size          int // bytes of the items
 	resources     []Resource
 	problems      []tickmark.Problem
 	unread        int // items that gave no resource
@@ -84,6 +91,9 @@ type chunk struct {
 // workers finish together, large enough that taking costs nothing.
 const chunkBytes = 1 << 20
 
+// relaxBytes is how much is read between two calls of Options.Relax.
+const relaxBytes = 16 << 20
+
 // Build parses and identifies every item of s. It fails only if ctx ends; what
 // is wrong with the input becomes a problem of the inventory.
 func Build(ctx context.Context, s *tickmark.Snapshot, o Options) (*Inventory, error) {
@@ -92,11 +102,11 @@ func Build(ctx context.Context, s *tickmark.Snapshot, o Options) (*Inventory, er
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	var next atomic.Int64
+	var next, parsed atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(workers, len(chunks)) {
 		g.Go(func() error {
-			w := worker{snapshot: s, kinds: map[string]*kind{}, canonical: o.Canonical}
+			w := worker{snapshot: s, kinds: map[string]*kind{}, canonical: o.Canonical, fold: o.Fold}
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(chunks) {
@@ -106,14 +116,24 @@ func Build(ctx context.Context, s *tickmark.Snapshot, o Options) (*Inventory, er
 					return err
 				}
 				w.parse(&chunks[i])
+				n := int64(chunks[i].size)
+				if now := parsed.Add(n); o.Relax != nil && now/relaxBytes != (now-n)/relaxBytes {
+					o.Relax()
+				}
 			}
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{planned: plannedOnly(s)}, redactions: o.Redactions}
+	m := merger{snapshot: s, canonical: o.Canonical, workers: workers, inv: &Inventory{planned: plannedOnly(s)}, redactions: o.Redactions, relax: o.Relax}
+	if m.relax == nil {
+		m.relax = func() {}
+	}
 	m.merge(chunks)
+	for i := range m.inv.Resources {
+		m.inv.Resources[i].Root.Fold() // merging may have looked into it
+	}
 	return m.inv, nil
 }
 
@@ -128,7 +148,7 @@ func split(s *tickmark.Snapshot) []chunk {
 			for i, it := range p.Items {
 				size += it.Len
 				if size >= chunkBytes || i == len(p.Items)-1 {
-					chunks = append(chunks, chunk{segment: si, page: pi, first: first, last: i + 1, partial: partial})
+					chunks = append(chunks, chunk{segment: si, page: pi, first: first, last: i + 1, size: size, partial: partial})
 					first, size = i+1, 0
 				}
 			}
@@ -144,6 +164,7 @@ type worker struct {
 	arena     arena
 	kinds     map[string]*kind // spelling as met → what is known of the type
 	canonical map[string]string
+	fold      bool
 	// of the chunk at hand
 	chunk *chunk
 	page  *tickmark.Page
@@ -169,12 +190,19 @@ func (w *worker) parse(c *chunk) {
 			}
 			src = row
 		}
-		tape, err := w.parser.Parse(src)
+		parse := w.parser.Parse
+		if w.fold {
+			parse = w.parser.ParseBrief
+		}
+		tape, err := parse(src)
 		if err != nil {
 			w.unparsable(it, err)
 			continue
 		}
 		w.identify(tape, tape.Root(), it.Off)
+		if w.fold {
+			tape.Fold() // before the parser takes the next one
+		}
 	}
 }
 

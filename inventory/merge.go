@@ -25,6 +25,7 @@ type merger struct {
 	buckets   []bucket
 	lines     lineCounter
 
+	relax      func() // Options.Relax
 	redactions []Redaction
 	byType     map[string]int  // lower-case type → index in buckets
 	damaged    map[[2]int]bool // segment and page → some item could not be read
@@ -61,14 +62,11 @@ func (m *merger) merge(chunks []chunk) {
 		g.Go(func() error { b.join(); return nil })
 	}
 	_ = g.Wait() // joining cannot fail
-	m.questions()
-	m.superseded()
-	m.conflicts()
-	m.imply()
-	m.gather()
-	m.blocks(chunks)
-	m.completeTypes()
-	m.met()
+	for _, step := range []func(){m.questions, m.superseded, m.conflicts, m.imply, m.gather, func() { m.blocks(chunks) }, m.completeTypes, m.met} {
+		m.relax()
+		step()
+	}
+	m.relax()
 }
 
 // group sorts the resources into buckets by type and the problems into the
@@ -203,6 +201,9 @@ func (b *bucket) join() {
 		best := b.refs[i]
 		if j > i+1 {
 			best = b.choose(b.refs[i:j])
+			for _, c := range b.refs[i:j] {
+				c.Root.Fold()
+			}
 		}
 		out = append(out, best)
 		i = j
@@ -341,7 +342,7 @@ func (m *merger) superseded() {
 					kept := slices.DeleteFunc(slices.Clone(b.refs[from:end]), func(r *Resource) bool {
 						return r.Is(Nested) && !r.Is(Direct) && r.Parent == key
 					})
-					b.refs = slices.Concat(b.refs[:from], kept, b.refs[end:])
+					b.refs = slices.Replace(b.refs, from, end, kept...)
 				}
 			}
 		}
@@ -458,7 +459,10 @@ func (m *merger) imply() {
 	n := len(m.buckets)
 	for i := range n {
 		graph = graph || strings.HasPrefix(m.buckets[i].lower, "graph/") && len(m.buckets[i].refs) > 0
-		for _, r := range m.buckets[i].refs {
+		for j, r := range m.buckets[i].refs {
+			if j%512 == 511 {
+				m.relax() // ids lie in the pages, in another order
+			}
 			if r.Subscription == "" || r.Subscription == lastSubscription && r.ResourceGroup == lastGroup || !m.implies(r) {
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -168,7 +169,11 @@ type found struct {
 // Pages without secrets keep their bytes. It comes before Build and before
 // anything is stored, so that evaluation and evidence see the same bytes. It
 // does not need valid JSON: what cannot be parsed can hold secrets too.
-func Redact(s *tickmark.Snapshot) []Redaction {
+func Redact(s *tickmark.Snapshot) []Redaction { return RedactRelaxing(s, func() {}) }
+
+// RedactRelaxing is Redact that calls relax now and then, when most of the
+// bytes read so far will not be read for a while.
+func RedactRelaxing(s *tickmark.Snapshot, relax func()) []Redaction {
 	type job struct {
 		segment, page int
 		off, end      int
@@ -191,11 +196,16 @@ func Redact(s *tickmark.Snapshot) []Redaction {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	const batch = 16
+	var read atomic.Int64
 	for i := 0; i < len(jobs); i += batch {
 		g.Go(func() error {
 			for k := i; k < min(i+batch, len(jobs)); k++ {
 				j := &jobs[k]
 				j.found = findSecrets(s.Segments[j.segment].Pages[j.page].Bytes, j.off, j.end)
+				n := int64(j.end - j.off)
+				if now := read.Add(n); now/relaxBytes != (now-n)/relaxBytes {
+					relax()
+				}
 			}
 			return nil
 		})

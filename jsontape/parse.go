@@ -5,6 +5,7 @@ package jsontape
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,8 +50,14 @@ func Position(src []byte, off int) (line, col int) {
 // Parse reads src, which must be exactly one JSON value with optional white
 // space around it. src is retained and must not change. It returns *Error.
 func Parse(src []byte, o Options) (*Tape, error) {
-	p := Parser{Options: o}
-	return p.Parse(src)
+	// One text needs no slab: a tape would keep all of it.
+	p := Parser{Options: o, tapes: make([]Tape, 1)}
+	if err := p.parse(src); err != nil {
+		return nil, err
+	}
+	t := p.take(src)
+	t.words = slices.Clone(p.words)
+	return t, nil
 }
 
 // Parser parses many texts, taking the words of their tapes from large slabs.
@@ -79,8 +86,34 @@ const slabWords = 1 << 15
 
 // Parse is like the function Parse.
 func (p *Parser) Parse(src []byte) (*Tape, error) {
+	if err := p.parse(src); err != nil {
+		return nil, err
+	}
+	if n := len(p.words); n > cap(p.slab)-len(p.slab) {
+		p.slab = make([]uint64, 0, max(slabWords, n))
+	}
+	s := len(p.slab)
+	p.slab = append(p.slab, p.words...)
+	t := p.take(src)
+	t.words = p.slab[s:len(p.slab):len(p.slab)]
+	return t, nil
+}
+
+// ParseBrief is Parse for a tape that is folded before the next text is
+// parsed: it takes no memory for the words.
+func (p *Parser) ParseBrief(src []byte) (*Tape, error) {
+	if err := p.parse(src); err != nil {
+		return nil, err
+	}
+	t := p.take(src)
+	t.words, t.brief = p.words, true
+	return t, nil
+}
+
+// parse reads src into p.words.
+func (p *Parser) parse(src []byte) error {
 	if len(src) > maxSource {
-		return nil, &Error{Line: 1, Col: 1, What: "the text is larger than 1 GiB; split it"}
+		return &Error{Line: 1, Col: 1, What: "the text is larger than 1 GiB; split it"}
 	}
 	if len(p.tapes) == 0 {
 		p.tapes = make([]Tape, 64)
@@ -88,18 +121,18 @@ func (p *Parser) Parse(src []byte) (*Tape, error) {
 	p.tape = &p.tapes[0]
 	p.words, p.stack, p.keys = p.words[:0], p.stack[:0], p.keys[:0]
 	if e := p.run(src); e != nil {
-		*p.tape = Tape{}
-		return nil, e
+		p.tape.marks = nil
+		return e
 	}
+	return nil
+}
+
+// take gives the tape of the text that was parsed away.
+func (p *Parser) take(src []byte) *Tape {
+	t := &p.tapes[0]
 	p.tapes = p.tapes[1:]
-	if n := len(p.words); n > cap(p.slab)-len(p.slab) {
-		p.slab = make([]uint64, 0, max(slabWords, n))
-	}
-	s := len(p.slab)
-	p.slab = append(p.slab, p.words...)
-	p.tape.src = src
-	p.tape.words = p.slab[s:len(p.slab):len(p.slab)]
-	return p.tape, nil
+	t.src = src
+	return t
 }
 
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -3,10 +3,14 @@
 package jsontape
 
 import (
+	"cmp"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -60,10 +64,27 @@ const (
 // Tape is one parsed JSON value. It is safe for concurrent readers once the
 // Mark methods are no longer called.
 type Tape struct {
-	src     []byte
-	words   []uint64
-	reasons []string
-	at      map[uint32]string // reasons of open and hidden containers
+	src   []byte
+	words []uint64 // nil once the tape is folded
+	marks *marks
+	// unfolded are the words of a folded tape that was read again.
+	unfolded atomic.Pointer[[]uint64]
+	brief    bool // words is the parser's scratch, until Fold
+}
+
+// marks are what of a tape was not read, and why. Most tapes have none.
+type marks struct {
+	reasons []string // of unobserved scalars, by their payload
+	noted   []noted  // by word
+	shared  bool     // by many tapes: to be copied before it is written
+}
+
+// noted is the mark of one word: of a container that is open or hidden, and on
+// a tape that will be folded of a scalar, too.
+type noted struct {
+	word   uint32
+	open   bool // as opposed to unobserved
+	reason string
 }
 
 // Value is a position on a tape. The zero Value is Absent.
@@ -88,9 +109,20 @@ func (t *Tape) Root() Value { return Value{t, 0} }
 func (t *Tape) Source() []byte { return t.src }
 
 // Words returns the number of 8-byte words of the tape.
-func (t *Tape) Words() int { return len(t.words) }
+func (t *Tape) Words() int { return len(t.read()) }
 
-func (v Value) word() uint64 { return v.t.words[v.i] }
+// read returns the words, of a folded tape after parsing it again.
+func (t *Tape) read() []uint64 {
+	if t.words != nil {
+		return t.words
+	}
+	if w := t.unfolded.Load(); w != nil {
+		return *w
+	}
+	return t.unfold()
+}
+
+func (v Value) word() uint64 { return v.t.read()[v.i] }
 
 // Kind returns the value's kind; both booleans print as "boolean".
 func (v Value) Kind() Kind {
@@ -157,13 +189,13 @@ func (v Value) Reason() string {
 		return ""
 	}
 	if v.i&missing != 0 {
-		return v.t.at[v.i&^missing]
+		return v.t.noteOf(v.i &^ missing)
 	}
 	w := v.word()
 	if Kind(w&(1<<kindBits-1)) == hidden {
-		return v.t.at[v.i]
+		return v.t.noteOf(v.i)
 	}
-	return v.t.reasons[w>>payShift]
+	return v.t.marks.reasons[w>>payShift]
 }
 
 // Key is a member name prepared for look-up.
@@ -196,7 +228,8 @@ func (v Value) Lookup(k Key) Value {
 		return v
 	}
 	t := v.t
-	w := t.words[v.i]
+	words := t.read()
+	w := words[v.i]
 	switch Kind(w & (1<<kindBits - 1)) {
 	case Object:
 	case Unobserved, hidden:
@@ -206,12 +239,12 @@ func (v Value) Lookup(k Key) Value {
 	}
 	end := v.i + uint32(w>>payShift)
 	for j := v.i + 1; j < end; {
-		kw := t.words[j]
+		kw := words[j]
 		j++
 		if uint32(kw>>32) == k.hash && t.keyIs(kw, &k) {
 			return Value{t, j}
 		}
-		j += span(t.words[j])
+		j += span(words[j])
 	}
 	if w&flagBit != 0 {
 		return Value{t, v.i | missing}
@@ -247,14 +280,15 @@ func (v Value) Members() iter.Seq2[string, Value] {
 		if v.Kind() != Object {
 			return
 		}
-		end := v.i + span(v.word())
+		words := v.t.read()
+		end := v.i + span(words[v.i])
 		for j := v.i + 1; j < end; {
-			kw := v.t.words[j]
+			kw := words[j]
 			j++
 			if !yield(v.t.keyText(kw), Value{v.t, j}) {
 				return
 			}
-			j += span(v.t.words[j])
+			j += span(words[j])
 		}
 	}
 }
@@ -298,9 +332,10 @@ func (v Value) Len() int {
 			n++
 		}
 	case Object:
-		end := v.i + span(v.word())
+		words := v.t.read()
+		end := v.i + span(words[v.i])
 		for j := v.i + 1; j < end; n++ {
-			j += 1 + span(v.t.words[j+1])
+			j += 1 + span(words[j+1])
 		}
 	}
 	return n
@@ -328,7 +363,7 @@ func (v Value) OpenReason() string {
 	if !v.IsOpen() {
 		return ""
 	}
-	return v.t.at[v.i]
+	return v.t.noteOf(v.i)
 }
 
 // Bool returns the value of a boolean.
@@ -392,7 +427,7 @@ func (v Value) Float() (float64, bool) {
 
 // MarkOpen records that only a part of the container v was read: a member that
 // it does not list is unobserved, and it may hold further elements. It must
-// not be called once the tape is shared.
+// not be called once the tape is shared or folded.
 func (t *Tape) MarkOpen(v Value, reason string) {
 	if v.t != t || v.i&missing != 0 {
 		return
@@ -400,41 +435,87 @@ func (t *Tape) MarkOpen(v Value, reason string) {
 	switch Kind(t.words[v.i] & (1<<kindBits - 1)) {
 	case Array, Object:
 		t.words[v.i] |= flagBit
-		t.note(v.i, reason)
+		t.note(noted{v.i, true, reason})
 	}
 }
 
 // MarkUnobserved hides the value v, with all it holds. It must not be called
-// once the tape is shared.
+// once the tape is shared or folded.
 func (t *Tape) MarkUnobserved(v Value, reason string) {
 	if v.t != t || v.i&missing != 0 {
 		return
 	}
-	w := t.words[v.i]
-	switch Kind(w & (1<<kindBits - 1)) {
+	n := noted{v.i, false, reason}
+	switch w := t.words[v.i]; Kind(w & (1<<kindBits - 1)) {
 	case Array, Object, hidden:
 		t.words[v.i] = w&^(1<<kindBits-1) | uint64(hidden)
-		t.note(v.i, reason)
+		t.note(n)
 	default:
 		t.words[v.i] = uint64(Unobserved) | w&(offMask<<offShift) | uint64(t.reason(reason))<<payShift
+		if t.brief {
+			t.note(n)
+		}
 	}
 }
 
-func (t *Tape) note(i uint32, reason string) {
-	if t.at == nil {
-		t.at = map[uint32]string{}
+// rootOpen are the marks of the tapes of which nothing but the root is open,
+// by reason: most of those that have any.
+var rootOpen sync.Map
+
+// note notes a mark; the last one of a word counts.
+func (t *Tape) note(n noted) {
+	if t.marks == nil && n.word == 0 && n.open {
+		m, _ := rootOpen.LoadOrStore(n.reason, &marks{noted: []noted{n}, shared: true})
+		t.marks, _ = m.(*marks)
+		return
 	}
-	t.at[i] = reason
+	m := t.own()
+	at, found := m.find(n.word)
+	if found {
+		m.noted[at] = n
+		return
+	}
+	m.noted = slices.Insert(m.noted, at, n)
+}
+
+func (m *marks) find(word uint32) (int, bool) {
+	if n := len(m.noted); n == 0 || m.noted[n-1].word < word { // most come in order
+		return n, false
+	}
+	return slices.BinarySearchFunc(m.noted, word, func(n noted, w uint32) int { return cmp.Compare(n.word, w) })
+}
+
+// own returns the tape's own marks.
+func (t *Tape) own() *marks {
+	switch m := t.marks; {
+	case m == nil:
+		t.marks = &marks{}
+	case m.shared:
+		t.marks = &marks{reasons: slices.Clone(m.reasons), noted: slices.Clone(m.noted)}
+	}
+	return t.marks
+}
+
+// noteOf is the reason that was noted of a word.
+func (t *Tape) noteOf(word uint32) string {
+	if t.marks == nil {
+		return ""
+	}
+	if at, ok := t.marks.find(word); ok {
+		return t.marks.noted[at].reason
+	}
+	return ""
 }
 
 func (t *Tape) reason(r string) int {
-	for i, s := range t.reasons {
-		if s == r {
+	if t.marks != nil {
+		if i := slices.Index(t.marks.reasons, r); i >= 0 {
 			return i
 		}
 	}
-	t.reasons = append(t.reasons, r)
-	return len(t.reasons) - 1
+	m := t.own()
+	m.reasons = append(m.reasons, r)
+	return len(m.reasons) - 1
 }
 
 // hashFolded hashes a folded key. It must agree with hashKey.

@@ -40,6 +40,7 @@ type jsonCheck struct {
 	Reasons    map[tickmark.Reason]int `json:"reasons"` // encoding/json sorts the keys
 	NotProven  string                  `json:"notProven"`
 	References []string                `json:"references"`
+	Override   *catalog.CheckOverride  `json:"override,omitempty"`
 }
 
 type jsonCriterion struct {
@@ -137,6 +138,7 @@ func checkJSON(s check.Summary) jsonCheck {
 		ID: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, State: s.State, Clock: c.Clock, Retired: s.Retired, Cut: s.Cut,
 		Types: notNil(c.Types), Needs: notNil(c.Needs), Criteria: notNil(c.Criteria), Counts: s.Counts,
 		Reasons: reasons, NotProven: c.NotProven, References: notNil(c.References),
+		Override: c.Override,
 	}
 }
 

@@ -20,9 +20,11 @@ type pageData struct {
 	StyleHash, ScriptHash         string
 	Style                         template.CSS
 	Engine, Catalog, CatalogShort string
-	ObservedDay, Observed, Now    string
-	Origin, Notice                string
-	InputsText, ResourcesText     string
+	// Overridden says how many checks are the organisation's word.
+	Overridden                 string
+	ObservedDay, Observed, Now string
+	Origin, Notice             string
+	InputsText, ResourcesText  string
 	// Population says in sentences how objects and resources add up.
 	Population                        []string
 	Lowers, NothingLowers             string
@@ -119,6 +121,9 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 		ResourcesText: plural(t.resources, "resource", "resources") + " of " + plural(len(a.Types), "type", "types"),
 		Lowers:        strings.Join(t.lowers(a), ", "), NothingLowers: "no problem met",
 		Criteria: pageTotal{number(len(a.Criteria))}, Checks: pageTotal{number(len(a.Checks))},
+	}
+	if n := overridden(a); n > 0 {
+		p.Overridden = "with " + plural(n, "overridden check", "overridden checks")
 	}
 	if !a.ObservedAt.IsZero() {
 		p.ObservedDay = a.ObservedAt.UTC().Format("2006-01-02")
@@ -300,6 +305,7 @@ func checkRow(index, order int, s check.Summary) pageRow {
 	}
 	add("Why", "", visible(c.Why), false)
 	add("Not proven", "", visible(c.NotProven), false)
+	add("Override", "override", visible(c.Override.String()), false)
 	add("Fix, az", "", lines(c.Remediation.CLI), true)
 	add("Fix, Bicep", "", lines(c.Remediation.Bicep), true)
 	add("No Bicep", "", visible(c.WithoutBicep()), false)

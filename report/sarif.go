@@ -244,7 +244,7 @@ func sarifRuleOf(c *catalog.Check, taxon map[string]int) sarifRule {
 func helpText(c *catalog.Check) string {
 	var parts []string
 	for _, p := range []struct{ name, text string }{
-		{"With az: ", c.Remediation.CLI}, {"In the portal: ", c.Remediation.Portal}, {"Not proven: ", c.NotProven},
+		{"With az: ", c.Remediation.CLI}, {"In the portal: ", c.Remediation.Portal}, {"Not proven: ", c.NotProven}, {"Override: ", c.Override.String()},
 	} {
 		if t := strings.TrimSpace(p.text); t != "" {
 			parts = append(parts, p.name+t)

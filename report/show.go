@@ -114,6 +114,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 	p.fact("looks up", strings.Join(c.Needs, ", "))
 	p.fact("permission", c.Permission)
 	p.fact("not proven", c.NotProven)
+	p.fact("override", c.Override.String())
 	p.fact("witness", witnessText(c.Witness))
 	p.fact("fix (cli)", c.Remediation.CLI)
 	p.code("fix (bicep)", c.Remediation.Bicep)

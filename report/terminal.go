@@ -163,6 +163,9 @@ func (p *printer) head(a *check.Assessment, t totals) {
 	if !a.Catalog.IsZero() {
 		pinned = "catalogue " + a.Catalog.String()[:8]
 	}
+	if n := overridden(a); n > 0 {
+		pinned += " with " + plural(n, "overridden check", "overridden checks")
+	}
 	observed := "time of observation not known"
 	if !a.ObservedAt.IsZero() {
 		observed = "observed " + instant(a.ObservedAt)
@@ -184,6 +187,17 @@ func (p *printer) head(a *check.Assessment, t totals) {
 		spans = append(spans, signOf("unknown").span(" · ? %s", strings.Join(lowers, ", ")))
 	}
 	p.line("", spans...)
+}
+
+// overridden counts the checks that are the organisation's word.
+func overridden(a *check.Assessment) int {
+	n := 0
+	for i := range a.Checks {
+		if a.Checks[i].Check.Override != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // lowers says what lowers coverage, the most serious first.

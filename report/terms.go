@@ -80,6 +80,7 @@ var glossary = []termGroup{
 		{"origin", "Where a snapshot comes from: live endpoints, files exported by hand, a trial, or a sample that is never evidence."},
 		{"evidence", "Bytes with their provenance: where they came from, when, and how they were asked for."},
 		{"digest", "A SHA-256 fingerprint of exact bytes. Equal digests mean equal bytes."},
+		{"override", "What an organisation says differently from an entry of the library, or an entry of its own, recorded as a version with its reason."},
 		{"catalogue digest", "The digest of the criteria, checks and field names that this assessment used."},
 	}},
 	{"What is found", []Term{

@@ -35,6 +35,12 @@ type config struct {
 	Org int64 `yaml:"org"`
 }
 
+// Is reports whether dir is a data directory.
+func Is(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, configFile))
+	return err == nil
+}
+
 func readConfig(dir string) (config, error) {
 	var c config
 	name := filepath.Join(dir, configFile)

@@ -5,10 +5,12 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
 
@@ -58,6 +60,7 @@ func FuzzManifest(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add([]byte(`{"v":2,"base":null,"depth":0,"pages":[],"copies":[{"at":0,"from":0,"n":1,"observed":[1772344800000000],"ids":["x"]}]}` + "\n"))
+	f.Add([]byte(`{"v":3,"base":null,"depth":0,"pages":[{"like":0,"id":"x","digest":"` + tickmark.Digest{7}.String() + `","bytes":1,"items":0,"ops":0}],"copies":[{"at":0,"from":0,"n":1,"urls":["https://x/"]}]}` + "\n"))
 	f.Add([]byte(`{"v":1,"base":null,"depth":0,"pages":[{"items":1,"ops":3}]}` + "\n\x01\xff\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, ops, err := parseManifest(b)
@@ -175,7 +178,78 @@ func TestOldManifest(t *testing.T) {
 		t.Error(err)
 	}
 	// The control: a version 1 that copies is none.
-	if _, _, err := parseManifest(bytes.Replace(raw, []byte(`"v":2`), []byte(`"v":1`), 1)); err == nil {
+	if _, _, err := parseManifest(bytes.Replace(raw, []byte(`"v":3`), []byte(`"v":1`), 1)); err == nil {
 		t.Error("a manifest of version 1 may copy pages")
+	}
+}
+
+// likePages are what a day brings to the pages of the day before: the same at
+// another address, and other answers to the same request.
+func likePages() (base, next *manifest) {
+	page := func(url, digest string, at int) recipe {
+		d := tickmark.DigestOf([]byte(digest))
+		return recipe{
+			Name: "GET " + url, Form: "armList", Entity: "arm/x", Columns: []string{}, Ask: "list", Subject: "/s", ObservedAt: fmt.Sprintf("2026-03-0%dT06:00:00.000000Z", at),
+			Request: &request{Method: "GET", URL: url, APIVersion: "v", Status: 200, ID: fmt.Sprintf("%08x-0000-4000-8000-%012x", at, len(digest)), Direct: true},
+			Digest:  d, Bytes: 9, Items: 1, Envelope: []tickmark.Digest{{3}}, Spans: []int{1, 2}, Runs: [][2]int{{0, 1}, {1, 1}},
+		}
+	}
+	a, b := []tickmark.Digest{{1}}, []tickmark.Digest{{2}}
+	base = &manifest{Version: manifestVersion, items: [][]tickmark.Digest{a, a, a, a, a}, Pages: []recipe{
+		page("https://x/log?from=1", "same", 1), page("https://x/log?from=2", "same", 1), page("https://x/list", "old", 1), page("https://x/list", "old two", 1), page("https://x/gone", "g", 1),
+	}}
+	d := tickmark.Digest{1}
+	next = &manifest{Version: manifestVersion, Base: &d, Depth: 1, items: [][]tickmark.Digest{a, a, b, b, a}, Pages: []recipe{
+		page("https://x/log?from=2", "same", 2), page("https://x/log?from=3", "same", 2), page("https://x/list", "new", 2), page("https://x/list", "new two", 2), page("https://x/fresh", "f", 2),
+	}}
+	next.Pages[2].Request.Received = &d
+	next.Pages[3].Envelope, next.Pages[3].Spans, next.Pages[3].Runs = []tickmark.Digest{{4}}, []int{3}, [][2]int{{0, 2}}
+	return base, next
+}
+
+// TestLikePages writes pages as what differs from the base, and reads them back
+// as they were.
+func TestLikePages(t *testing.T) {
+	base, next := likePages()
+	raw, err := next.encode(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, times := range map[string]int{`"like":`: 2, `"urls":`: 1, `"name":`: 1, `"envelope":`: 2} {
+		if n := bytes.Count(raw, []byte(text)); n != times {
+			t.Errorf("%s %d times, want %d: %s", text, n, times, raw)
+		}
+	}
+	read := func(raw []byte) (*manifest, error) {
+		back, ops, err := parseManifest(raw)
+		if err == nil {
+			err = back.expand(ops, base)
+		}
+		return back, err
+	}
+	back, err := read(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range next.Pages {
+		next.Pages[i].Ops, back.Pages[i].Ops = 0, 0
+	}
+	if diff := cmp.Diff(next.Pages, back.Pages); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(next.items, back.items); diff != "" {
+		t.Error(diff)
+	}
+	// The controls: none of these is a manifest.
+	for from, to := range map[string]string{
+		`"v":3`: `"v":2`, `"like":2`: `"like":5`, `"like":3`: `"like":-1`, `"urls":["https://x/log?from=3"]`: `"urls":["https://x/a","https://x/b"]`,
+		`"name":"GET https://x/fresh"`: `"name":"x","id":"y"`,
+	} {
+		if !bytes.Contains(raw, []byte(from)) {
+			t.Fatalf("%s is not in %s", from, raw)
+		}
+		if _, err := read(bytes.Replace(raw, []byte(from), []byte(to), 1)); err == nil {
+			t.Errorf("%s instead of %s is read", to, from)
+		}
 	}
 }

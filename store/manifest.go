@@ -19,8 +19,9 @@ import (
 // that at least every sixteenth stands alone.
 const maxDepth = 15
 
-// manifestVersion is the version that is written; 1 had no copies of pages.
-const manifestVersion = 2
+// manifestVersion is the version that is written; 1 had no copies of pages, 2
+// no pages like others.
+const manifestVersion = 3
 
 // manifest says how the pages of a segment are put together: one line of JSON,
 // then, for each page, operations that give the digests of its items. A copy
@@ -43,7 +44,9 @@ type manifest struct {
 // number At. Observed are their instants in microseconds, the first since 1970,
 // each other since the one before; none if no page has one. IDs are the request
 // ids, or GUIDs their 16 bytes each where all are lower-case GUIDs; neither if no
-// page has one. (A list of many small pages is read every day
+// page has one. URLs are their addresses where these are not the base's, as of a
+// log of which the time is part of the address; their names are method and
+// address then. (A list of many small pages is read every day
 // and hardly changes: all that is new of such a page is when and as which
 // request it was read.)
 type copies struct {
@@ -53,6 +56,7 @@ type copies struct {
 	Observed []int64  `json:"observed,omitempty"`
 	IDs      []string `json:"ids,omitempty"`
 	GUIDs    []byte   `json:"guids,omitempty"`
+	URLs     []string `json:"urls,omitempty"`
 	last     int64    // instant of the last page
 }
 
@@ -103,6 +107,40 @@ type recipe struct {
 	Spans      []int             `json:"spans"`
 	Runs       [][2]int          `json:"runs"`
 	Ops        int               `json:"ops"` // bytes of its operations
+
+	// Like is the number of a page of the manifest Base that was asked for alike:
+	// see liken. A page without it has neither ID nor Received.
+	Like     *int             `json:"like,omitempty"`
+	ID       string           `json:"id,omitempty"`
+	Received *tickmark.Digest `json:"received,omitempty"`
+}
+
+// likeness is how a page is written that page Like of the manifest Base is
+// like: another answer to the same request. Name to Identity and Request are
+// the base's, but for ID and Received; so are Envelope, Spans and Runs where
+// they are left out. (A list in which one record changed is read every day: all
+// that is new is the record and the list's digest.)
+type likeness struct {
+	Like       int               `json:"like"`
+	ID         string            `json:"id,omitempty"`
+	Received   *tickmark.Digest  `json:"received,omitempty"`
+	ObservedAt string            `json:"observedAt"`
+	Digest     tickmark.Digest   `json:"digest"`
+	Bytes      int64             `json:"bytes"`
+	Items      int               `json:"items"`
+	Envelope   []tickmark.Digest `json:"envelope,omitempty"`
+	Spans      []int             `json:"spans,omitempty"`
+	Runs       [][2]int          `json:"runs,omitempty"`
+	Ops        int               `json:"ops"`
+}
+
+// written is a manifest on its way out; a page is a recipe or a likeness.
+type written struct {
+	Version int              `json:"v"`
+	Base    *tickmark.Digest `json:"base"`
+	Depth   int              `json:"depth"`
+	Pages   []any            `json:"pages"`
+	Copies  []copies         `json:"copies,omitempty"`
 }
 
 // request is how a page was asked for. Received is left out where it is the
@@ -155,8 +193,17 @@ func (m *manifest) encode(base *manifest) ([]byte, error) {
 	for i, d := range slices.Backward(digests) {
 		index[d] = i // the first of equal ones
 	}
-	out := &manifest{Version: m.Version, Base: m.Base, Depth: m.Depth, Pages: []recipe{}}
+	var again manifest // its copies
+	out := &written{Version: m.Version, Base: m.Base, Depth: m.Depth, Pages: []any{}}
 	known, err := base.places()
+	if err != nil {
+		return nil, err
+	}
+	alike, err := base.byKey(recipe.request)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := base.byKey(recipe.elsewhere)
 	if err != nil {
 		return nil, err
 	}
@@ -169,15 +216,31 @@ func (m *manifest) encode(base *manifest) ([]byte, error) {
 			}
 		}
 		if ok {
-			out.again(i, from, &m.Pages[i])
+			again.again(i, from, &m.Pages[i], false)
+			continue
+		}
+		if from, ok, err = base.moved(elsewhere, m, i); err != nil {
+			return nil, err
+		}
+		if ok {
+			again.again(i, from, &m.Pages[i], true)
 			continue
 		}
 		before := len(ops)
 		ops = appendOps(ops, m.items[i], digests, index)
 		p := m.Pages[i]
 		p.Ops = len(ops) - before
-		out.Pages = append(out.Pages, p)
+		l, err := base.liken(alike, p)
+		switch {
+		case err != nil:
+			return nil, err
+		case l != nil:
+			out.Pages = append(out.Pages, l)
+		default:
+			out.Pages = append(out.Pages, p)
+		}
 	}
+	out.Copies = again.Copies
 	head, err := ledger.Encode(out)
 	if err != nil {
 		return nil, err
@@ -196,6 +259,127 @@ func (r recipe) lasting() (tickmark.Digest, error) {
 	}
 	b, err := ledger.Encode(r)
 	return tickmark.DigestOf(b), err
+}
+
+// request is what two answers to one request have in common.
+func (r recipe) request() (tickmark.Digest, error) {
+	r.Digest, r.Bytes, r.Items, r.Envelope, r.Spans, r.Runs = tickmark.Digest{}, 0, 0, nil, nil, nil
+	if r.Request != nil {
+		q := *r.Request
+		q.Received = nil
+		r.Request = &q
+	}
+	return r.lasting()
+}
+
+// elsewhere is what two readings of an unchanged page have in common but for its
+// address; zero where the name is something else than method and address.
+func (r recipe) elsewhere() (tickmark.Digest, error) {
+	if r.Request == nil || r.Name != r.Request.Method+" "+r.Request.URL {
+		return tickmark.Digest{}, nil
+	}
+	q := *r.Request
+	q.URL, r.Name, r.Request = "", "", &q
+	return r.lasting()
+}
+
+// byKey finds the pages of m by what key says of them. Those of one key come in
+// order.
+func (m *manifest) byKey(key func(recipe) (tickmark.Digest, error)) (map[tickmark.Digest][]int, error) {
+	out := map[tickmark.Digest][]int{}
+	if m == nil {
+		return out, nil
+	}
+	for i, p := range m.Pages {
+		d, err := key(p)
+		if err != nil {
+			return nil, err
+		}
+		out[d] = append(out[d], i)
+	}
+	return out, nil
+}
+
+// moved finds page i of next, unchanged but for its address, among the pages of
+// m, and takes that off the list.
+func (m *manifest) moved(elsewhere map[tickmark.Digest][]int, next *manifest, i int) (at int, ok bool, err error) {
+	if len(elsewhere) == 0 {
+		return 0, false, nil
+	}
+	d, err := next.Pages[i].elsewhere()
+	if err != nil || d.IsZero() || len(elsewhere[d]) == 0 {
+		return 0, false, err
+	}
+	at = elsewhere[d][0]
+	if !slices.Equal(m.items[at], next.items[i]) {
+		return 0, false, nil
+	}
+	elsewhere[d] = elsewhere[d][1:]
+	return at, true, nil
+}
+
+// liken finds a page of m that was asked for as p was, and takes it off the
+// list; nil if there is none.
+func (m *manifest) liken(alike map[tickmark.Digest][]int, p recipe) (*likeness, error) {
+	if len(alike) == 0 {
+		return nil, nil
+	}
+	d, err := p.request()
+	if err != nil || len(alike[d]) == 0 {
+		return nil, err
+	}
+	at := alike[d][0]
+	alike[d] = alike[d][1:]
+	base := &m.Pages[at]
+	l := &likeness{Like: at, ObservedAt: p.ObservedAt, Digest: p.Digest, Bytes: p.Bytes, Items: p.Items, Ops: p.Ops}
+	if p.Request != nil {
+		l.ID, l.Received = p.Request.ID, p.Request.Received
+	}
+	if !slices.Equal(p.Envelope, base.Envelope) {
+		if l.Envelope = p.Envelope; len(p.Envelope) == 0 {
+			return nil, nil // nothing would stand for the base's
+		}
+	}
+	if !slices.Equal(p.Spans, base.Spans) {
+		l.Spans = p.Spans
+	}
+	if !slices.Equal(p.Runs, base.Runs) {
+		l.Runs = p.Runs
+	}
+	return l, nil
+}
+
+// complete takes from the base what a likeness left out.
+func (r *recipe) complete(base *manifest) error {
+	if r.Like == nil {
+		if r.ID != "" || r.Received != nil {
+			return errManifest
+		}
+		return nil
+	}
+	if base == nil || *r.Like < 0 || *r.Like >= len(base.Pages) {
+		return errManifest
+	}
+	p := base.Pages[*r.Like]
+	p.ObservedAt, p.Digest, p.Bytes, p.Items, p.Ops = r.ObservedAt, r.Digest, r.Bytes, r.Items, r.Ops
+	if r.Envelope != nil {
+		p.Envelope = r.Envelope
+	}
+	if r.Spans != nil {
+		p.Spans = r.Spans
+	}
+	if r.Runs != nil {
+		p.Runs = r.Runs
+	}
+	if p.Request != nil {
+		q := *p.Request
+		q.ID, q.Received = r.ID, r.Received
+		p.Request = &q
+	} else if r.ID != "" || r.Received != nil {
+		return errManifest
+	}
+	*r = p
+	return nil
 }
 
 // places finds the pages of m by what they have in common with a later reading.
@@ -224,8 +408,9 @@ func (m *manifest) place(known map[tickmark.Digest]int, next *manifest, i int) (
 	return at, ok && slices.Equal(m.items[at], next.items[i]), nil
 }
 
-// again notes that page i repeats page from of the base.
-func (m *manifest) again(i, from int, r *recipe) {
+// again notes that page i repeats page from of the base; moved, at another
+// address.
+func (m *manifest) again(i, from int, r *recipe, moved bool) {
 	t, id, clock := int64(0), "", r.ObservedAt != ""
 	if at, err := parseInstant(r.ObservedAt); err == nil && clock {
 		t = at.UnixMicro()
@@ -235,14 +420,20 @@ func (m *manifest) again(i, from int, r *recipe) {
 	}
 	if n := len(m.Copies); n > 0 {
 		c := &m.Copies[n-1]
-		if c.At+c.N == i && c.From+c.N == from && clock == (len(c.Observed) > 0) && c.idForm() == idForm(id) {
+		if c.At+c.N == i && c.From+c.N == from && clock == (len(c.Observed) > 0) && c.idForm() == idForm(id) && moved == (len(c.URLs) > 0) {
 			c.N++
 			c.append(t, id, clock)
+			if moved {
+				c.URLs = append(c.URLs, r.Request.URL)
+			}
 			return
 		}
 	}
 	c := copies{At: i, From: from, N: 1}
 	c.append(t, id, clock)
+	if moved {
+		c.URLs = []string{r.Request.URL}
+	}
 	m.Copies = append(m.Copies, c)
 }
 
@@ -287,7 +478,8 @@ func (m *manifest) merge(base *manifest) error {
 	for _, c := range m.Copies {
 		own := c.At - len(pages)
 		if base == nil || own < 0 || own > len(rest) || c.N < 1 || c.From < 0 || c.From > len(base.Pages) || c.N > len(base.Pages)-c.From ||
-			len(c.Observed) != 0 && len(c.Observed) != c.N || len(c.IDs) != 0 && len(c.IDs) != c.N || len(c.GUIDs) != 0 && (len(c.GUIDs) != 16*c.N || len(c.IDs) != 0) {
+			len(c.Observed) != 0 && len(c.Observed) != c.N || len(c.IDs) != 0 && len(c.IDs) != c.N || len(c.GUIDs) != 0 && (len(c.GUIDs) != 16*c.N || len(c.IDs) != 0) ||
+			len(c.URLs) != 0 && (len(c.URLs) != c.N || m.Version < 3) {
 			return errManifest
 		}
 		pages, items = append(pages, rest[:own]...), append(items, restItems[:own]...)
@@ -302,7 +494,13 @@ func (m *manifest) merge(base *manifest) error {
 			if r.Request != nil {
 				q := *r.Request
 				q.ID = c.id(k)
+				if len(c.URLs) > 0 {
+					q.URL = c.URLs[k]
+					r.Name = q.Method + " " + q.URL
+				}
 				r.Request = &q
+			} else if len(c.URLs) > 0 {
+				return errManifest
 			}
 			pages, items = append(pages, r), append(items, base.items[c.From+k])
 		}
@@ -361,6 +559,9 @@ func parseManifest(b []byte) (*manifest, []byte, error) {
 	if m.Version < 1 || m.Version > manifestVersion || m.Version == 1 && m.Copies != nil || m.Depth < 0 || m.Depth > maxDepth || (m.Base == nil) != (m.Depth == 0) {
 		return nil, nil, errManifest
 	}
+	if m.Version < 3 && slices.ContainsFunc(m.Pages, func(r recipe) bool { return r.Like != nil }) {
+		return nil, nil, errManifest
+	}
 	return m, ops, nil
 }
 
@@ -369,7 +570,11 @@ func parseManifest(b []byte) (*manifest, []byte, error) {
 func (m *manifest) expand(ops []byte, from *manifest) error {
 	base := from.all()
 	m.items = make([][]tickmark.Digest, len(m.Pages))
-	for i, p := range m.Pages {
+	for i := range m.Pages {
+		if err := m.Pages[i].complete(from); err != nil {
+			return err
+		}
+		p := &m.Pages[i]
 		if p.Ops < 0 || p.Ops > len(ops) || p.Items < 0 {
 			return errManifest
 		}

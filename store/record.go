@@ -51,7 +51,8 @@ func (s *Store) Record(ctx context.Context, snap *tickmark.Snapshot, pins []hist
 }
 
 // RecordReleasing is Record that tells release when the bytes of a segment, by
-// its number, are stored, so that the memory behind them can be given back: their pages need
+// its number, are stored, and of a large one several times before, when those
+// read so far are, so that the memory behind them can be given back: pages need
 // not all be in memory at once. The results may point into the bytes and come
 // last, so that release must leave them readable, as a mapped file is.
 //
@@ -152,13 +153,10 @@ func (s *Store) admit(ctx context.Context, snap *tickmark.Snapshot) error {
 // run stages everything and commits it.
 func (r *recording) run(pins []history.Pin, results iter.Seq[tickmark.Result]) (history.Recorded, error) {
 	for i := range r.snap.Segments {
-		if err := r.segment(&r.snap.Segments[i]); err != nil {
+		if err := r.segment(i); err != nil {
 			return history.Recorded{}, err
 		}
-		if r.release != nil {
-			r.packs.settle()
-			r.release(i)
-		}
+		r.relax(i)
 	}
 	for _, p := range pins {
 		d, err := r.blob(p.Bytes)
@@ -246,8 +244,20 @@ func (r *recording) blobsOf(digests []tickmark.Digest, data [][]byte) error {
 	return nil
 }
 
+// relaxBytes is how much of a segment is stored between two releases.
+const relaxBytes = 16 << 20
+
+// relax gives back the memory behind what was stored of a segment.
+func (r *recording) relax(segment int) {
+	if r.release != nil {
+		r.packs.settle()
+		r.release(segment)
+	}
+}
+
 // segment stores the pages of one segment and its manifest.
-func (r *recording) segment(seg *tickmark.Segment) error {
+func (r *recording) segment(number int) error {
+	seg := &r.snap.Segments[number]
 	body := segmentBody{Source: clean(seg.Source), Scope: clean(seg.Scope), Pages: len(seg.Pages), Coverage: cleanCoverage(seg.Coverage)}
 	if err := r.asks(&body, seg.Coverage.Asks); err != nil {
 		return err
@@ -291,6 +301,9 @@ func (r *recording) segment(seg *tickmark.Segment) error {
 		m.Pages = append(m.Pages, rec)
 		m.items = append(m.items, digests)
 		body.Items += len(items)
+		if before := body.Bytes; before/relaxBytes != (before+int64(len(p.Bytes)))/relaxBytes {
+			r.relax(number)
+		}
 		body.Bytes += int64(len(p.Bytes))
 	}
 	raw, err := m.encode(base)

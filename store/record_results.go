@@ -124,6 +124,19 @@ func (r *recording) recordResults(results iter.Seq[tickmark.Result]) error {
 	return errors.Join(rows.end(), r.stage.flush())
 }
 
+// relaxNames is how many names, which lie in the pages, are read between two
+// releases.
+const relaxNames = 1 << 13
+
+func (r *recording) relaxAll() {
+	if r.release == nil {
+		return
+	}
+	for i := range r.snap.Segments {
+		r.release(i)
+	}
+}
+
 // number replaces names by numbers, sorts, and counts.
 func (r *recording) number(results iter.Seq[tickmark.Result], reasons, checks, resources *dictionary) ([]history.Row, []history.Count, error) {
 	type group struct {
@@ -152,7 +165,11 @@ func (r *recording) number(results iter.Seq[tickmark.Result], reasons, checks, r
 		}
 		t.Add(res.Verdict, 1)
 		r.tally.Add(res.Verdict, 1)
+		if len(rows)%relaxNames == 0 {
+			r.relaxAll()
+		}
 	}
+	r.relaxAll()
 	slices.SortFunc(rows, func(a, b history.Row) int {
 		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Check, b.Check))
 	})
@@ -241,14 +258,17 @@ func (r *recording) stageNames(out *transitionsWriter, reasons, checks, resource
 			if err := out.cut(transitionsPart); err != nil {
 				return err
 			}
-			if i%10000 == 0 {
+			if i%relaxNames == 0 {
+				r.relaxAll()
 				r.progress(d.table, int64(i), int64(len(d.news)))
 			}
 		}
 		if err := rows.end(); err != nil {
 			return err
 		}
+		d.ids, d.news = nil, nil // the names are not needed again
 	}
+	r.relaxAll()
 	return nil
 }
 

@@ -28,8 +28,15 @@ type AssessOptions struct {
 	Engine string
 	// Catalog is the catalogue to use; nil means the embedded one.
 	Catalog *catalog.Catalog
+	// Overrides name the documents behind the checks of Catalog that are not as
+	// the library has them.
+	Overrides []CheckOverride
 	// Workers bounds the goroutines; 0 means one per processor.
 	Workers int
+
+	// relax, if set, gives back the memory behind what was read so far; then
+	// the inventory keeps positions, not what was parsed.
+	relax func()
 }
 
 // Assessed is an assessment with what it was made from. The inventory points
@@ -39,6 +46,7 @@ type Assessed struct {
 	Snapshot  *tickmark.Snapshot
 	Inventory *inventory.Inventory
 	Catalog   *catalog.Catalog
+	Overrides []CheckOverride
 	// Redactions say which secret values were replaced before evaluation.
 	Redactions []inventory.Redaction
 }
@@ -107,20 +115,31 @@ func assess(ctx context.Context, snap *tickmark.Snapshot, o AssessOptions, forge
 	if err != nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeInternal, What: "the catalogue does not compile", Err: err}
 	}
-	red := inventory.Redact(snap)
+	relax := o.relax
+	if relax == nil {
+		relax = func() {}
+	}
+	red := inventory.RedactRelaxing(snap, relax)
 	for i := range red {
 		forget(red[i].Received)
 	}
-	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red})
+	inv, err := inventory.Build(ctx, snap, inventory.Options{Canonical: rules.Canonical, Workers: o.Workers, Redactions: red, Fold: o.relax != nil, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}
-	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers})
+	a, err := check.Run(ctx, snap, inv, rules, check.Options{Now: o.Now, Engine: o.Engine, Workers: o.Workers, Relax: o.relax})
 	if err != nil {
 		return nil, err
 	}
 	a.Inputs = inputs(snap, red)
-	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Redactions: red}, nil
+	return &Assessed{Assessment: a, Snapshot: snap, Inventory: inv, Catalog: rules.Catalog, Overrides: o.Overrides, Redactions: red}, nil
+}
+
+// Detach gives up the inventory, and with it the explanations of the results:
+// recording needs neither, and a tenant's are most of what is in memory.
+func (a *Assessed) Detach() {
+	a.Inventory = nil
+	a.Results.Detach()
 }
 
 // inputs lists the pages with the digests of the bytes as received, which a
@@ -201,6 +220,9 @@ func (a *Assessed) Findings(threshold tickmark.Severity) int {
 const (
 	PinCatalog  = "catalog"
 	PinSettings = "settings"
+	// PinOverrides names the documents of the ledger behind checks of the pinned
+	// catalogue that are the organisation's; it is there where there are any.
+	PinOverrides = "overrides"
 )
 
 // settings are the pinned choices of an assessment.
@@ -218,10 +240,13 @@ func (a *Assessed) Recording() Recording {
 	if err != nil {
 		b = nil // a struct of times and strings always marshals
 	}
-	return Recording{
-		Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine,
-		Pins: []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}},
+	pins := []history.Pin{{Name: PinCatalog, Bytes: a.Catalog.Archive()}, {Name: PinSettings, Bytes: b}}
+	if len(a.Overrides) > 0 {
+		if b, err := json.Marshal(a.Overrides); err == nil { // digests, numbers and times always marshal
+			pins = append(pins, history.Pin{Name: PinOverrides, Bytes: b})
+		}
 	}
+	return Recording{Snapshot: a.Snapshot, Results: a.Results.Bare(), Engine: a.Engine, Pins: pins}
 }
 
 // Again returns the Evaluate that assesses a recorded snapshot from its pins.

@@ -81,9 +81,13 @@ func (c *assessCommand) Run(rc *runContext) error {
 			return &tickmark.Error{Code: tickmark.CodeUsage, What: "evidence cannot be judged by an instant that lies ahead", Where: "--now " + c.Now, Hint: "leave out --now, or --record"}
 		}
 	}
+	choices, err := assessOptions(rc, c.dataFlags, now)
+	if err != nil {
+		return err
+	}
 	a, files, err := work.AssessFiles(rc.Context, c.Paths,
 		file.Options{Stdin: rc.In, CompleteTypes: c.Complete, ObservedAt: observed},
-		work.AssessOptions{Now: now, Engine: engineVersion()})
+		choices)
 	if err != nil {
 		return err
 	}
@@ -96,6 +100,24 @@ func (c *assessCommand) Run(rc *runContext) error {
 		return err
 	}
 	return c.status(rc, a)
+}
+
+// assessOptions are the choices of an assessment: with a data directory, the
+// checks as its organisation has them in force at the instant.
+func assessOptions(rc *runContext, d dataFlags, now time.Time) (work.AssessOptions, error) {
+	o := work.AssessOptions{Now: now, Engine: engineVersion()}
+	if !store.Is(d.Dir) {
+		return o, nil
+	}
+	err := d.with(rc, func(s *store.Store) error {
+		var err error
+		o.Catalog, o.Overrides, err = work.EffectiveCatalog(rc.Context, s, work.When{AsOf: now})
+		return err
+	})
+	if err == nil && len(o.Overrides) > 0 {
+		fmt.Fprintf(rc.Err, "tickmark: %d checks as the organisation of %s has them: tickmark catalogue list check/\n", len(o.Overrides), printable(d.Dir))
+	}
+	return o, err
 }
 
 // recorded assesses a snapshot of the data directory by the catalogue and
@@ -116,8 +138,12 @@ func (c *assessCommand) recorded(rc *runContext, now time.Time) error {
 		defer func() { _ = beside.Close() }() // read only, and not recorded
 		fmt.Fprintf(rc.Err, "beside snapshot %s, and not recorded with it: %s\n", printable(c.Snapshot), printable(strings.Join(c.Paths, ", ")))
 	}
+	choices, err := assessOptions(rc, c.dataFlags, now)
+	if err != nil {
+		return err
+	}
 	return c.with(rc, func(s *store.Store) error {
-		a, err := work.AssessRecorded(rc.Context, s, c.Snapshot, work.AssessOptions{Now: now, Engine: engineVersion()}, beside.Snapshot.Segments...)
+		a, err := work.AssessRecorded(rc.Context, s, c.Snapshot, choices, beside.Snapshot.Segments...)
 		if err != nil {
 			return err
 		}
@@ -154,7 +180,11 @@ func (c *assessCommand) planned(rc *runContext, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	a, err := work.Assess(rc.Context, snap, work.AssessOptions{Now: now, Engine: engineVersion()})
+	choices, err := assessOptions(rc, c.dataFlags, now)
+	if err != nil {
+		return err
+	}
+	a, err := work.Assess(rc.Context, snap, choices)
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,19 @@ type catalogCommands struct {
 	Crosswalk        crosswalkCommand        `cmd:"" help:"Which controls of other frameworks bear on the same criteria."`
 	Registers        registersCommand        `cmd:"" help:"Starter registers: risks, calendar, incident playbook, escalation, scope, evidence tracker."`
 	Glossary         glossaryCommand         `cmd:"" help:"The words, one per concept."`
+	Catalogue        catalogueCommand        `cmd:"" help:"What your organisation says differently from the library, as recorded versions."`
 }
 
 // listFlags choose what a list holds and how it is printed.
 type listFlags struct {
 	Query []string `arg:"" optional:"" name:"word" help:"Only entries that contain every word."`
+	entryFlags
+}
+
+// entryFlags choose whose entries are printed, and in which form.
+type entryFlags struct {
 	formFlags
+	libraryFlags
 }
 
 // formFlags choose the form of what is printed.

@@ -26,12 +26,12 @@ type controlsAdoptCommand struct {
 	Inventory []string `help:"Exported objects: the services found in them are added to those answered." placeholder:"PATH"`
 	Out       string   `help:"Write the control set to FILE instead of standard output; edits that FILE holds are kept, and what changed is told." placeholder:"FILE" type:"path"`
 	Next      int      `help:"Print the next N fields that need somebody, in the order for a first-time organisation, instead of the set." placeholder:"N"`
-	formFlags
+	entryFlags
 }
 
 // Run makes a control set.
 func (c *controlsAdoptCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -400,12 +400,12 @@ func printInterview(w io.Writer, l *catalog.Library, others []string) error {
 type controlsLintCommand struct {
 	File    string `arg:"" optional:"" help:"A control set (YAML); without it the library itself is judged." type:"path"`
 	Serious bool   `help:"Only what an auditor would have to raise."`
-	formFlags
+	entryFlags
 }
 
 // Run judges a control set; it ends with 1 when something serious is found.
 func (c *controlsLintCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -425,7 +425,15 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 	}
 	findings := []catalog.Finding{}
 	serious := 0
-	for _, f := range append(catalog.Lint(controls, o), same...) {
+	all := append(catalog.Lint(controls, o), same...)
+	if c.File == "" && len(l.Overrides()) > 0 { // what the organisation says is judged beside the library
+		base, err := library()
+		if err != nil {
+			return err
+		}
+		all = append(catalog.Lint(base.Controls, o), l.LintOver(base)...)
+	}
+	for _, f := range all {
 		if f.Serious {
 			serious++
 		} else if c.Serious {

@@ -83,7 +83,7 @@ type checksListCommand struct {
 
 // Run lists the checks.
 func (c *checksListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -98,17 +98,17 @@ func (c *checksListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Severity.String(), k.Title, criteriaOf(k.Criteria), fmt.Sprint(len(v.Controls))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d checks. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", len(list))}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
 
 type checksShowCommand struct {
 	ID string `arg:"" help:"A check's id."`
-	formFlags
+	entryFlags
 }
 
 // Run shows one check.
 func (c *checksShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -174,14 +174,14 @@ func (c *checksShowCommand) Run(rc *runContext) error {
 	if k.Retired != nil {
 		e.Sections = append([]report.Section{{Label: "Retired", Text: k.Retired.On + ": " + k.Retired.Note}}, e.Sections...)
 	}
-	return c.show(rc, e, v)
+	return c.entry(rc, l, e, v, "check/"+k.ID)
 }
 
-type checksExportCommand struct{ formFlags }
+type checksExportCommand struct{ entryFlags }
 
 // Run prints all checks.
 func (c *checksExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (c *checksExportCommand) Run(rc *runContext) error {
 			k.Permission, strings.Join(v.Controls, " "), strings.Join(k.References, " "),
 		})
 	}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
 
 // ruleSections are all that decides: what the check applies to, its rule, the
@@ -209,7 +209,7 @@ func ruleSections(k *catalog.Check) ([]report.Section, error) {
 	for _, a := range k.Alternatives {
 		parts = append(parts, part{"Or passes by this rule", a})
 	}
-	parts = append(parts, part{"Parameters", k.Parameters})
+	parts = append(parts, part{"Its parameters", k.Parameters})
 	var out []report.Section
 	for _, p := range parts {
 		if len(p.text) == 0 {

@@ -46,7 +46,7 @@ type controlsListCommand struct {
 
 // Run lists the controls.
 func (c *controlsListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,10 @@ func (c *controlsListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{k.ID, k.Name, key, k.Nature, k.Frequency, criteriaOf(k.Criteria), fmt.Sprint(len(k.Checks))})
 	}
 	t.Notes = []string{fmt.Sprintf("%d controls; checks bear on %d of them, the others are shown by people's evidence. Criteria in parentheses are supported, not met, by the control.", len(list), automated)}
-	return c.print(rc, t, list)
+	if c.Of != "" {
+		return c.print(rc, t, list)
+	}
+	return c.list(rc, l, t, list, keysOf("control", list, func(k *catalog.Control) string { return k.ID }))
 }
 
 // checklist prints the items of a checklist with their controls.
@@ -98,12 +101,12 @@ func (c *controlsListCommand) checklist(rc *runContext, l *catalog.Library) erro
 type controlsShowCommand struct {
 	ID string `arg:"" help:"A control's id."`
 	ofFlag
-	formFlags
+	entryFlags
 }
 
 // Run shows one control.
 func (c *controlsShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,10 @@ func (c *controlsShowCommand) Run(rc *runContext) error {
 	ids := make([]string, 0, len(controls))
 	for _, k := range controls {
 		if k.ID == c.ID {
-			return c.show(rc, controlEntry(l, k), k)
+			if c.Of != "" { // the file is the organisation's own word throughout
+				return c.show(rc, controlEntry(l, k), k)
+			}
+			return c.entry(rc, l, controlEntry(l, k), k, "control/"+k.ID)
 		}
 		ids = append(ids, k.ID)
 	}
@@ -203,12 +209,12 @@ func testSteps(steps []catalog.TestStep) []string {
 
 type controlsExportCommand struct {
 	ofFlag
-	formFlags
+	entryFlags
 }
 
 // Run prints all controls.
 func (c *controlsExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -237,5 +243,8 @@ func (c *controlsExportCommand) Run(rc *runContext) error {
 			strings.Join(testSteps(k.Operating), "\n"), strings.Join(k.Deviations, "\n"), strings.Join(checks, " "),
 		})
 	}
-	return c.print(rc, t, controls)
+	if c.Of != "" {
+		return c.print(rc, t, controls)
+	}
+	return c.list(rc, l, t, controls, keysOf("control", controls, func(k *catalog.Control) string { return k.ID }))
 }

@@ -15,6 +15,7 @@ type criteriaCommand struct {
 	List   criteriaListCommand   `cmd:"" help:"List the criteria with the controls, checks and manual evidence that answer them."`
 	Show   criteriaShowCommand   `cmd:"" help:"Show one criterion whole."`
 	Export criteriaExportCommand `cmd:"" help:"Print all criteria whole."`
+	Import criteriaImportCommand `cmd:"" help:"Keep the official text of the criteria, for which you hold a licence, in your data directory."`
 }
 
 // criterionView is a criterion with what answers it.
@@ -77,7 +78,7 @@ type criteriaListCommand struct {
 
 // Run lists the criteria.
 func (c *criteriaListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -103,8 +104,10 @@ func (c *criteriaListCommand) Run(rc *runContext) error {
 	t.Notes = []string{
 		fmt.Sprintf("%d criteria. direct, supporting: controls of the library by how closely they answer; automated: those of them with a part that runs in a system, manual: those that only people perform; checks: automated rules that bear on the criterion. For %d of these criteria no rule exists: they rest on people's evidence alone. A check never answers a criterion by itself.", len(views), unchecked),
 	}
-	return c.print(rc, t, views)
+	return c.list(rc, l, t, views, keysOf("explanation", views, codeOf))
 }
+
+func codeOf(v criterionView) string { return v.Code }
 
 func knownCategory(name string) error {
 	if name == "" || slices.Contains(catalog.Categories(), name) {
@@ -114,19 +117,28 @@ func knownCategory(name string) error {
 }
 
 type criteriaShowCommand struct {
-	Code string `arg:"" help:"A code such as CC6.1."`
-	formFlags
+	Code     string `arg:"" help:"A code such as CC6.1."`
+	Official bool   `help:"Also the official text that the organisation of --dir has imported."`
+	entryFlags
 }
 
 // Run shows one criterion.
 func (c *criteriaShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
 	for _, v := range criteriaViews(l) {
 		if strings.EqualFold(v.Code, c.Code) {
-			return c.show(rc, criterionEntry(l, &v), v)
+			e := criterionEntry(l, &v)
+			if c.Official {
+				o, err := c.official(rc)
+				if err != nil {
+					return err
+				}
+				return c.showOfficial(rc, l, e, v, o)
+			}
+			return c.entry(rc, l, e, v, "explanation/"+v.Code)
 		}
 	}
 	return noSuch("criterion", c.Code, nil, "criteria")
@@ -160,11 +172,14 @@ func criterionEntry(l *catalog.Library, v *criterionView) *report.Entry {
 	return e
 }
 
-type criteriaExportCommand struct{ formFlags }
+type criteriaExportCommand struct {
+	WithOfficialText bool `help:"Also the official text that the organisation of --dir has imported. It belongs to its publisher: mind where the file goes."`
+	entryFlags
+}
 
 // Run prints all criteria.
 func (c *criteriaExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -180,7 +195,14 @@ func (c *criteriaExportCommand) Run(rc *runContext) error {
 			strings.Join(v.Direct, " "), strings.Join(v.Supporting, " "), strings.Join(v.Checks, " "),
 		})
 	}
-	return c.print(rc, t, views)
+	if c.WithOfficialText {
+		o, err := c.official(rc)
+		if err != nil {
+			return err
+		}
+		return c.exportOfficial(rc, t, views, o)
+	}
+	return c.list(rc, l, t, views, keysOf("explanation", views, codeOf))
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

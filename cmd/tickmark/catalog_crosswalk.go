@@ -65,7 +65,7 @@ const crosswalkNote = "A link says that somebody holds the two to bear on the sa
 type crosswalkCoverageCommand struct {
 	Paths []string `arg:"" optional:"" name:"path" help:"Exported objects: their results stand beside the links."`
 	frameworkFlags
-	formFlags
+	entryFlags
 }
 
 // coveredControl is a control of another framework with what bears on it.
@@ -88,7 +88,7 @@ type coveredLink struct {
 
 // Run shows what the results say of another framework.
 func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,13 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 		if err := present(c.Paths); err != nil {
 			return err
 		}
-		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, work.AssessOptions{Now: now, Engine: engineVersion()})
+		choices := work.AssessOptions{Now: now, Engine: engineVersion()}
+		if c.Dir != "" {
+			if choices, err = assessOptions(rc, c.data(), now); err != nil {
+				return err
+			}
+		}
+		a, files, err := work.AssessFiles(rc.Context, c.Paths, file.Options{Stdin: rc.In, ObservedAt: now}, choices)
 		if err != nil {
 			return err
 		}
@@ -202,7 +208,7 @@ type crosswalkListCommand struct {
 
 // Run lists links, of one framework or of all.
 func (c *crosswalkListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -219,7 +225,11 @@ func (c *crosswalkListCommand) Run(rc *runContext) error {
 		links = fw.links
 	}
 	links = slices.DeleteFunc(links, func(a *catalog.Assertion) bool { return !c.matches(a) })
-	return c.print(rc, linkListing(l, links), links)
+	return c.list(rc, l, linkListing(l, links), links, keysOf("link", links, linkKey))
+}
+
+func linkKey(a *catalog.Assertion) string {
+	return strings.Join([]string{a.Framework, a.Version, a.Criterion, a.Control}, "/")
 }
 
 func linkListing(l *catalog.Library, links []*catalog.Assertion) *report.Listing {
@@ -233,17 +243,20 @@ func linkListing(l *catalog.Library, links []*catalog.Assertion) *report.Listing
 			t.Notes = append(t.Notes, fmt.Sprintf("%s: %s. %s (%s; %s)", s.ID, s.Name, s.Method, s.Licence, s.URL))
 		}
 	}
+	if slices.ContainsFunc(links, func(a *catalog.Assertion) bool { return slices.Contains(a.Sources, catalog.OwnSource) }) {
+		t.Notes = append(t.Notes, catalog.OwnSource+": the organisation's own judgement; it does not count as an independent source.")
+	}
 	return t
 }
 
 type crosswalkShowCommand struct {
 	Code string `arg:"" help:"A criterion such as CC6.1, or a control of another framework such as A.8.5."`
-	formFlags
+	entryFlags
 }
 
 // Run shows the links of one code, strongest first.
 func (c *crosswalkShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -257,5 +270,5 @@ func (c *crosswalkShowCommand) Run(rc *runContext) error {
 		return usage(fmt.Sprintf("nothing is linked to %q", c.Code), "tickmark crosswalk list shows what is")
 	}
 	slices.SortStableFunc(links, func(a, b *catalog.Assertion) int { return l.Strength(b) - l.Strength(a) })
-	return c.print(rc, linkListing(l, links), links)
+	return c.list(rc, l, linkListing(l, links), links, keysOf("link", links, linkKey))
 }

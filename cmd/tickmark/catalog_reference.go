@@ -30,7 +30,7 @@ type servicesListCommand struct {
 
 // Run lists the services.
 func (c *servicesListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *servicesListCommand) Run(rc *runContext) error {
 		t.Rows = append(t.Rows, []string{s.ID, s.Name, s.Product, s.Tier, day, formerly(&s)})
 	}
 	t.Notes = []string{fmt.Sprintf("%d services, of which %d have ended or will on the day told; tickmark services show ID names what is offered instead.", len(list), ending)}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("service", list, func(s catalog.Service) string { return s.ID }))
 }
 
 func formerly(s *catalog.Service) string {
@@ -67,12 +67,12 @@ func formerly(s *catalog.Service) string {
 
 type servicesShowCommand struct {
 	ID string `arg:"" help:"A service's id or name, old or new."`
-	formFlags
+	entryFlags
 }
 
 // Run shows a service.
 func (c *servicesShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,18 @@ func (c *servicesShowCommand) Run(rc *runContext) error {
 	var reports []string
 	for _, x := range l.Scope {
 		where := cmp.Or(x.Environment, x.Cloud, "all clouds")
-		if i := slices.Index(x.Services, s.ID); i >= 0 {
-			reports = append(reports, fmt.Sprintf("%s, %s: as %q, %s (%s)", x.Report, where, x.Names[i], between(x.From, x.To), x.Source))
+		paper := x.Source
+		if x.InHand != nil {
+			paper = fmt.Sprintf("the report in hand: %s of %s", x.InHand.ID, x.InHand.Date)
+		}
+		if i := slices.Index(x.Services, s.ID); i >= 0 && x.Excluded {
+			reports = slices.Insert(reports, 0, fmt.Sprintf("%s, %s: not in it, %s (%s)", x.Report, where, between(x.From, x.To), paper))
+		} else if i >= 0 {
+			first := len(reports)
+			if x.InHand != nil { // what somebody has read stands before what was collected
+				first = 0
+			}
+			reports = slices.Insert(reports, first, fmt.Sprintf("%s, %s: as %q, %s (%s)", x.Report, where, x.Names[i], between(x.From, x.To), paper))
 		} else if slices.Contains(x.Products, s.Product) {
 			reports = append(reports, fmt.Sprintf("%s, %s: %s as a whole, %s; find the service in the report's own list (%s)", x.Report, where, s.Product, between(x.From, x.To), x.Source))
 		}
@@ -99,7 +109,7 @@ func (c *servicesShowCommand) Run(rc *runContext) error {
 	view := serviceView{s, l.LevelsOf(s), l.CertificationsOf(s)}
 	e.Sections = append(e.Sections, assuranceSections(view)...)
 	e.Sections = append(e.Sections, report.Section{Label: "References", Items: s.References})
-	return c.show(rc, e, view)
+	return c.entry(rc, l, e, view, "service/"+s.ID)
 }
 
 // serviceView is a service with what is promised and certified of it.
@@ -171,27 +181,40 @@ func serviceNamed(l *catalog.Library, name string) (*catalog.Service, error) {
 	return nil, noSuch("service", name, ids, "services")
 }
 
-type servicesExportCommand struct{ formFlags }
+type servicesExportCommand struct{ entryFlags }
 
 // Run prints the scopes of reports.
 func (c *servicesExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
 	t := &report.Listing{Title: "Services in the scope of providers' reports", Columns: []string{"report", "cloud", "environment", "service", "asPrinted", "categories", "from", "to", "source"}, Wide: 4}
+	var keys []string
 	for _, x := range l.Scope {
 		for i, s := range x.Services {
-			t.Rows = append(t.Rows, []string{x.Report, x.Cloud, x.Environment, s, x.Names[i], strings.Join(x.Categories, " "), x.From, x.To, x.Source})
+			source, name := x.Source, x.Names[i]
+			if x.InHand != nil {
+				source = strings.TrimSpace(fmt.Sprintf("report in hand: %s of %s %s", x.InHand.ID, x.InHand.Date, x.Source))
+			}
+			if x.Excluded {
+				name = "(not in it)"
+			}
+			t.Rows = append(t.Rows, []string{x.Report, x.Cloud, x.Environment, s, name, strings.Join(x.Categories, " "), x.From, x.To, source})
+			key := "" // the library's own entries stand beside the correction
+			if x.InHand != nil {
+				key = strings.Join([]string{"scope", x.Report, cmp.Or(x.Cloud, "-"), cmp.Or(x.Environment, "-"), s}, "/")
+			}
+			keys = append(keys, key)
 		}
 	}
-	return c.print(rc, t, l.Scope)
+	return c.list(rc, l, t, l.Scope, keys)
 }
 
 type servicesUsedCommand struct {
 	Paths []string `arg:"" name:"path" help:"Exported objects."`
 	Cloud string   `help:"The cloud: public, usGovernment or china." default:"public" enum:"public,usGovernment,china"`
-	formFlags
+	entryFlags
 }
 
 // usedService is a service in use with the reports that name it.
@@ -204,7 +227,7 @@ type usedService struct {
 
 // Run compares an inventory with the scopes of reports.
 func (c *servicesUsedCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -219,9 +242,10 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	var ending []string
 	for _, f := range found {
 		u := usedService{foundService: f, Reports: []string{}, Families: []string{}}
+		out := excluded(l, f.ID, c.Cloud)
 		for _, x := range l.Scope {
 			switch {
-			case x.To != "" || x.Cloud != "" && x.Cloud != c.Cloud:
+			case x.To != "" || x.Excluded || x.Cloud != "" && x.Cloud != c.Cloud || slices.Contains(out, x.Report):
 			case slices.Contains(x.Services, f.ID):
 				u.Reports = appendNew(u.Reports, x.Report)
 			case slices.Contains(x.Products, f.Product):
@@ -255,6 +279,17 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 	return c.print(rc, t, list)
 }
 
+// excluded lists the reports in hand that do not name a service.
+func excluded(l *catalog.Library, service, cloud string) []string {
+	var out []string
+	for _, x := range l.Scope {
+		if x.Excluded && (x.Cloud == "" || x.Cloud == cloud) && slices.Contains(x.Services, service) {
+			out = append(out, x.Report)
+		}
+	}
+	return out
+}
+
 func appendNew(list []string, s string) []string {
 	if slices.Contains(list, s) {
 		return list
@@ -266,12 +301,13 @@ type servicesReportsCommand struct{ listFlags }
 
 // Run lists report profiles.
 func (c *servicesReportsCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
 	t := &report.Listing{Columns: []string{"report", "kind", "since", "until", "periods end", "months", "issued after", "bridge letters", "source"}, Wide: 8}
 	list := []catalog.ReportProfile{}
+	var keys []string
 	var unknown []string
 	for _, r := range l.Reports {
 		if !c.matches(r) {
@@ -301,11 +337,19 @@ func (c *servicesReportsCommand) Run(rc *runContext) error {
 			if x.Within != "" {
 				ends += " (within " + x.Within + ")"
 			}
-			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, ends, months, issue, strings.Join(bridge, ", "), x.Source})
+			source := x.Source
+			if x.InHand != nil {
+				source = strings.TrimSpace(fmt.Sprintf("report in hand: %s of %s %s", x.InHand.ID, x.InHand.Date, x.Source))
+			}
+			t.Rows = append(t.Rows, []string{r.ID, kind, x.From, x.To, ends, months, issue, strings.Join(bridge, ", "), source})
+			keys = append(keys, "report/"+r.ID)
 		}
 	}
 	t.Notes = append([]string{"Providers change these rules: each stands with the date from which its source shows it. A bridge letter is management's word; no auditor stands behind it."}, unknown...)
-	return c.print(rc, t, list)
+	if c.JSON {
+		keys = keysOf("report", list, func(r catalog.ReportProfile) string { return r.ID })
+	}
+	return c.list(rc, l, t, list, keys)
 }
 
 // --- responsibilities
@@ -330,7 +374,7 @@ type responsibility struct {
 
 // Run prints the matrix.
 func (c *responsibilitiesListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -354,7 +398,8 @@ func (c *responsibilitiesListCommand) Run(rc *runContext) error {
 		short.Columns = append(short.Columns, a.ID)
 	}
 	long := &report.Listing{Title: "Shared responsibility", Columns: []string{"service", "area", "who", "provider does (CSOC)", "you do", "controls", "checks"}, Wide: 4}
-	n := 0
+	n, own := 0, 0
+	var keys []string
 	for _, s := range services {
 		if !c.matches(s) {
 			continue
@@ -364,26 +409,35 @@ func (c *responsibilitiesListCommand) Run(rc *runContext) error {
 		for _, a := range l.Areas {
 			cell := l.Cell(s, a.ID)
 			cells = append(cells, responsibility{s.ID, a.ID, cell})
-			row = append(row, map[string]string{"provider": "P", "shared": "S", "customer": "C", "none": "-"}[cell.Who])
+			mark := map[string]string{"provider": "P", "shared": "S", "customer": "C", "none": "-"}[cell.Who]
+			if l.Override("cell", s.ID+"/"+a.ID) != nil {
+				mark += "*"
+				own++
+			}
+			row = append(row, mark)
+			keys = append(keys, "cell/"+s.ID+"/"+a.ID)
 			long.Rows = append(long.Rows, []string{s.ID, a.ID, cell.Who, oneLine(cell.Provider), oneLine(cell.Customer), strings.Join(cell.Controls, " "), strings.Join(cell.Checks, " ")})
 		}
 		short.Rows = append(short.Rows, row)
 	}
 	short.Notes = []string{fmt.Sprintf("%d services, %d areas. P the provider, S shared, C you, - does not arise. Each S is split into what the provider does and what you do: tickmark responsibilities show SERVICE.", n, len(l.Areas))}
-	if c.CSV || c.Markdown {
-		return c.print(rc, long, cells)
+	if own > 0 {
+		short.Notes = append(short.Notes, fmt.Sprintf("* the organisation's own word, in %d cells.", own))
+	}
+	if c.CSV || c.Markdown || c.JSON {
+		return c.list(rc, l, long, cells, keys)
 	}
 	return c.print(rc, short, cells)
 }
 
 type responsibilitiesShowCommand struct {
 	Service string `arg:"" help:"A service's id or name, old or new."`
-	formFlags
+	entryFlags
 }
 
 // Run shows the division of work for a service.
 func (c *responsibilitiesShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -393,6 +447,7 @@ func (c *responsibilitiesShowCommand) Run(rc *runContext) error {
 	}
 	e := &report.Entry{Title: s.ID + "  " + s.Name, Subtitle: s.Product + " · " + s.Tier}
 	cells := []responsibility{}
+	var keys []string
 	for _, a := range l.Areas {
 		cell := l.Cell(s, a.ID)
 		cells = append(cells, responsibility{s.ID, a.ID, cell})
@@ -413,7 +468,15 @@ func (c *responsibilitiesShowCommand) Run(rc *runContext) error {
 		if len(items) == 0 {
 			text = "does not arise"
 		}
-		e.Sections = append(e.Sections, report.Section{Label: a.Name + " [" + cell.Who + "]", Text: text, Items: items})
+		label := a.Name + " [" + cell.Who + "]"
+		if o := l.Override("cell", s.ID+"/"+a.ID); o != nil {
+			label += " (" + originOf(o).text() + ")"
+		}
+		e.Sections = append(e.Sections, report.Section{Label: label, Text: text, Items: items})
+		keys = append(keys, "cell/"+s.ID+"/"+a.ID)
+	}
+	if c.JSON {
+		return printJSON(rc, c.originals(l, anyList(cells), keys))
 	}
 	return c.show(rc, e, cells)
 }
@@ -430,7 +493,7 @@ type glossaryListCommand struct{ listFlags }
 
 // Run lists the glossary.
 func (c *glossaryListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -442,17 +505,17 @@ func (c *glossaryListCommand) Run(rc *runContext) error {
 			t.Rows = append(t.Rows, []string{x.Term, oneLine(x.Means)})
 		}
 	}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keysOf("term", list, func(x catalog.Term) string { return x.Term }))
 }
 
 type glossaryShowCommand struct {
 	Term string `arg:"" help:"The word."`
-	formFlags
+	entryFlags
 }
 
 // Run shows a term.
 func (c *glossaryShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -462,12 +525,12 @@ func (c *glossaryShowCommand) Run(rc *runContext) error {
 		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(x.Also, func(a string) bool { return strings.EqualFold(a, c.Term) }) {
 			continue
 		}
-		return c.show(rc, &report.Entry{Title: x.Term, Sections: []report.Section{
+		return c.entry(rc, l, &report.Entry{Title: x.Term, Sections: []report.Section{
 			{Label: "Means", Text: oneLine(x.Means)},
 			{Label: "Not to be taken for", Text: oneLine(x.Not)},
 			{Label: "Also called", Items: x.Also},
 			{Label: "See", Items: x.See},
-		}}, x)
+		}}, x, "term/"+x.Term)
 	}
 	return noSuch("word", c.Term, words, "glossary")
 }

@@ -27,7 +27,7 @@ type registersListCommand struct {
 
 // Run lists registers, or the entries of one.
 func (c *registersListCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,7 @@ func (c *registersListCommand) Run(rc *runContext) error {
 	}
 	t := &report.Listing{Columns: []string{"register", "part", "id", "title"}, Wide: 3}
 	list := []any{}
+	var keys []string
 	for _, r := range registers {
 		for _, p := range r.Parts {
 			for _, e := range p.Entries {
@@ -54,22 +55,23 @@ func (c *registersListCommand) Run(rc *runContext) error {
 					list = append(list, e)
 					id, title := titleOf(fieldsOf(e))
 					t.Rows = append(t.Rows, []string{r.ID, p.ID, id, title})
+					keys = append(keys, catalog.KindOf(p.ID)+"/"+id)
 				}
 			}
 		}
 	}
 	t.Notes = []string{fmt.Sprintf("%d entries.", len(list))}
-	return c.print(rc, t, list)
+	return c.list(rc, l, t, list, keys)
 }
 
 type registersShowCommand struct {
 	ID string `arg:"" help:"An entry's id."`
-	formFlags
+	entryFlags
 }
 
 // Run shows one entry.
 func (c *registersShowCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (c *registersShowCommand) Run(rc *runContext) error {
 			for _, e := range p.Entries {
 				id, _ := titleOf(fieldsOf(e))
 				if ids = append(ids, id); strings.EqualFold(id, c.ID) {
-					return c.show(rc, registerEntry(r.Name+" · "+p.ID, e), e)
+					return c.entry(rc, l, registerEntry(r.Name+" · "+p.ID, e), e, catalog.KindOf(p.ID)+"/"+id)
 				}
 			}
 		}
@@ -105,13 +107,13 @@ func registerEntry(place string, entry any) *report.Entry {
 type registersExportCommand struct {
 	Register string `arg:"" help:"Which register: risks, calendar, playbook, escalation, scope or tracker."`
 	Part     string `help:"Only one part of it, such as phases." placeholder:"NAME"`
-	formFlags
+	entryFlags
 }
 
 // Run prints a register whole. CSV needs the register to have one part, or one
 // to be named.
 func (c *registersExportCommand) Run(rc *runContext) error {
-	l, err := library()
+	l, err := c.library(rc)
 	if err != nil {
 		return err
 	}
@@ -135,20 +137,30 @@ func (c *registersExportCommand) Run(rc *runContext) error {
 		return usage(fmt.Sprintf("register %q has %d parts, and a CSV file holds one table", r.ID, len(parts)), "add --part with one of "+strings.Join(names, ", "))
 	}
 	r.Parts = parts
+	keys := func(p catalog.RegisterPart) []string {
+		return keysOf(catalog.KindOf(p.ID), p.Entries, func(e any) string {
+			id, _ := titleOf(fieldsOf(e))
+			return id
+		})
+	}
 	if c.JSON {
+		for i, p := range parts {
+			parts[i].Entries = c.originals(l, p.Entries, keys(p))
+		}
 		return printJSON(rc, r)
 	}
 	for _, p := range parts {
+		at := keys(p)
 		if !c.CSV && !c.Markdown {
-			for _, e := range p.Entries {
-				if err := c.show(rc, registerEntry(r.Name+" · "+p.ID, e), e); err != nil {
+			for i, e := range p.Entries {
+				if err := c.entry(rc, l, registerEntry(r.Name+" · "+p.ID, e), e, at[i]); err != nil {
 					return err
 				}
 				fmt.Fprintln(rc.Out)
 			}
 			continue
 		}
-		if err := c.print(rc, registerTable(r.Name+": "+p.ID, p.Entries), nil); err != nil {
+		if err := c.list(rc, l, registerTable(r.Name+": "+p.ID, p.Entries), nil, at); err != nil {
 			return err
 		}
 	}

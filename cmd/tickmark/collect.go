@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -142,15 +144,20 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	if err != nil {
 		return err
 	}
+	defer frugal()()
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
+	choices, err := assessOptions(rc, c.dataFlags, rc.Now().UTC())
+	if err != nil {
+		return err
+	}
 	c.others(rc, s)
 	meter := newMeter(rc)
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
 		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
-		Assess: work.AssessOptions{Now: rc.Now().UTC(), Engine: engineVersion()}, Pseudonyms: people.names(),
+		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
 	if perr := people.save(); perr != nil {
@@ -186,6 +193,38 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	return view.status(rc, got.Assessed)
 }
 
+// collectGC is how much the heap may grow, in per cent of what is in use,
+// before it is collected. A collection waits for quotas most of the time, and
+// often runs beside something else on a small machine.
+const collectGC = 50
+
+// frugal trades time that is there for memory that may not be, unless GOGC
+// says otherwise; what it returns puts things back.
+func frugal() (back func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(collectGC)
+	return func() { debug.SetGCPercent(before) }
+}
+
+// frugalRecording bounds the heap by twice of what is needed to begin with, so
+// that what was used in between goes back to the system. Recording needs little
+// more: the bytes go by.
+func frugalRecording() (back func()) {
+	debug.FreeOSMemory()
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before := debug.SetMemoryLimit(2*int64(m.HeapAlloc) + recordingBase) //nolint:gosec // far below 2^63
+	return func() { debug.SetMemoryLimit(before) }
+}
+
+// recordingBase is what recording takes of memory whatever its size.
+const recordingBase = 32 << 20
+
 // others names unfinished collections of other options, which nobody will go on
 // with by running this one.
 func (c *collectCommand) others(rc *runContext, s *cloudSetup) {
@@ -208,6 +247,8 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 	if c.Try {
 		fmt.Fprintln(rc.Err, "trial: nothing was recorded")
 	} else {
+		got.Detach()
+		defer frugalRecording()()
 		rec, err := got.Recording()
 		if err != nil {
 			return err

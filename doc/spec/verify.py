@@ -204,9 +204,9 @@ def uvarint(b, at):
 def manifest(blobs, digest):
     """Return the pages of a manifest and the digests of each page's items."""
     head, _, ops = blobs[bytes.fromhex(digest)].partition(b"\n")
-    m = json.loads(head)
+    m, lists, at = json.loads(head), [], 0
     old, old_lists = manifest(blobs, m["base"]) if m["base"] else ([], [])
-    base, pages, lists, at = [d for page in old_lists for d in page], m["pages"], [], 0
+    base, pages = [d for page in old_lists for d in page], [{**old[p["like"]], **p} if "like" in p else p for p in m["pages"]]
     for page in pages:
         items, end = [], at + page["ops"]
         while at < end:

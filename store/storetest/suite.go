@@ -427,6 +427,22 @@ func testDocuments(t *testing.T, e *Env) {
 	if err != nil || got.Version != 3 || !bytes.Equal(got.Body, doc.Body) || !got.EffectiveTo.Equal(doc.EffectiveTo) {
 		t.Errorf("Document = %+v, %v", got, err)
 	}
+	// Several at once: all or none.
+	two := []history.Document{{Kind: "policy", ID: "backup", Version: 1, Schema: 1, Actor: "ann", Body: []byte(`{}`)}, doc}
+	if _, err := s.PutAll(t.Context(), two, now); Code(err) != tickmark.CodeConflict {
+		t.Errorf("one of two conflicts: %v, want a conflict", err)
+	}
+	two[1].Version = 4
+	if put, err := s.PutAll(t.Context(), two, now); err != nil || put[1].Seq != put[0].Seq+1 {
+		t.Errorf("PutAll = %+v, %v", put, err)
+	}
+	list, err := s.Documents(t.Context(), "policy")
+	if err != nil || len(list) != 5 || list[3].Version != 4 || list[4].ID != "backup" || !list[0].RecordedAt.Equal(now) {
+		t.Errorf("Documents = %+v, %v", list, err)
+	}
+	if none, err := s.Documents(t.Context(), "other"); err != nil || len(none) != 0 {
+		t.Errorf("Documents of another kind = %+v, %v", none, err)
+	}
 	MustVerify(t, s, nil)
 }
 

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/history"
+	"github.com/tickmark/tickmark/store"
+	"github.com/tickmark/tickmark/work"
+)
+
+func onDay(day string) time.Time {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func newStore(t *testing.T) (*store.Store, string) {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := store.Create(t.Context(), dir, "Acme", onDay("2026-01-01"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, dir
+}
+
+func record(t *testing.T, st work.Shelf, text, effective, now string) error {
+	t.Helper()
+	list, err := catalog.ReadOverrides("own.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = work.Override(t.Context(), st, list, work.OverrideOptions{Reason: "because", Actor: "ann", Effective: onDay(effective), Now: onDay(now)})
+	return err
+}
+
+func likelihood(t *testing.T, st work.Shelf, w work.When) int {
+	t.Helper()
+	l, err := work.EffectiveLibrary(t.Context(), st, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range l.Risks {
+		if r.ID == "leaver-access" {
+			return r.Likelihood
+		}
+	}
+	t.Fatal("the risk is gone")
+	return 0
+}
+
+// TestOverrideTimes walks through both times: what was in force, and what was
+// known.
+func TestOverrideTimes(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	base := likelihood(t, s, work.When{})
+	risk := func(n string) string { return "risks:\n  - {id: leaver-access, likelihood: " + n + "}" }
+	for _, x := range []struct{ text, effective, now string }{
+		{risk("5"), "2026-03-01", "2026-03-01"},
+		{risk("1"), "2026-02-01", "2026-04-01"}, // back-dated: from its date on, the later word
+		{risk("4"), "2026-09-01", "2026-05-01"}, // to come
+	} {
+		if err := record(t, s, x.text, x.effective, x.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := work.Withdraw(t.Context(), s, "risk/leaver-access", work.OverrideOptions{Reason: "r", Actor: "ann", Effective: onDay("2026-10-01"), Now: onDay("2026-06-01")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		asOf, known string
+		want        int
+	}{
+		{"2026-01-31", "", base},
+		{"2026-02-01", "", 1},
+		{"2026-03-15", "", 1},
+		{"2026-02-15", "2026-03-31", base},
+		{"2026-03-15", "2026-03-31", 5},
+		{"2026-08-31", "", 1},
+		{"2026-09-01", "", 4},
+		{"2026-09-01", "2026-04-15", 1},
+		{"2026-10-01", "", base},
+		{"2026-10-01", "2026-05-15", 4},
+	} {
+		w := work.When{AsOf: onDay(tc.asOf)}
+		if tc.known != "" {
+			w.Known = onDay(tc.known)
+		}
+		if got := likelihood(t, s, w); got != tc.want {
+			t.Errorf("as of %s, known at %q: %d, want %d", tc.asOf, tc.known, got, tc.want)
+		}
+	}
+}
+
+// TestOverrideNothingRecorded: one wrong entry, and the ledger is as before.
+func TestOverrideNothingRecorded(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	own := `risks:
+  - id: own-badge-lost
+    threat: A lost badge opens the office
+    asset: the office
+    cause: badges carry the address
+    consequence: somebody walks in
+    likelihood: 2
+    likelihoodWhy: two were lost last year
+    impact: 2
+    impactWhy: no data is kept there
+    criteria: [CC6.4]
+    controls: [access-leavers]
+`
+	refer := "controls:\n  - {id: access-leavers, risks: [leaver-access, insider-misuse, own-badge-lost]}\n"
+	cases := []struct{ name, text, want string }{
+		{"lint", "controls:\n  - {id: access-leavers, frequency: daily}", "no-cadence"},
+		{"reference", refer, "does not exist"},
+		{"one of two", own + "explanations:\n  - {code: CC6.2, azure: \"\"}", "CC6.2"},
+		{"rule that does not compile", `checks:
+  - id: own-wrong
+    title: A rule that cannot be read
+    area: keyvault
+    severity: low
+    why: w
+    criteria: [{code: CC6.1, link: supporting}]
+    types: [Microsoft.KeyVault/vaults]
+    source: arm
+    permission: p
+    rule: {if: {allOf: [{field: type, equals: Microsoft.KeyVault/vaults}, {field: name, resembles: x}]}, then: {effect: audit}}
+    notProven: n
+    remediation: {cli: c, portal: p}
+    references: [https://example.org]
+`, "does not compile"},
+	}
+	for _, tc := range cases {
+		if err := record(t, s, tc.text, "2026-02-01", "2026-02-01"); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+	}
+	if list, err := work.Overrides(t.Context(), s); err != nil || len(list) != 0 {
+		t.Fatalf("recorded %+v, %v", list, err)
+	}
+	if _, err := work.Override(t.Context(), s, nil, work.OverrideOptions{Actor: "ann"}); err == nil {
+		t.Error("a missing reason was accepted")
+	}
+	// What refers to an entry of one's own holds it, also in the future.
+	if err := record(t, s, own, "2026-02-01", "2026-02-01"); err != nil {
+		t.Fatal(err)
+	}
+	if err := record(t, s, refer, "2026-03-01", "2026-02-01"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := work.Withdraw(t.Context(), s, "risk/own-badge-lost", work.OverrideOptions{Reason: "r", Actor: "ann", Effective: onDay("2026-02-15"), Now: onDay("2026-02-15")})
+	if err == nil || !strings.Contains(err.Error(), "own-badge-lost") {
+		t.Errorf("withdrawn although a control will refer to it: %v", err)
+	}
+}
+
+// TestOverrideTampered: a document changed behind the ledger's back is not
+// used, and verify finds it. Unchanged, both are content.
+func TestOverrideTampered(t *testing.T) {
+	t.Parallel()
+	s, dir := newStore(t)
+	if err := record(t, s, "checks:\n  - {id: st-tls, severity: critical}", "2026-02-01", "2026-02-01"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := work.Verify(t.Context(), s, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c, pins, err := work.EffectiveCatalog(t.Context(), s, work.When{}); err != nil || c == nil || len(pins) != 1 {
+		t.Fatalf("before: %v, %d pins", err, len(pins))
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "*.db"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("databases: %v, %v", found, err)
+	}
+	db, err := sql.Open("sqlite", found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, q := range []string{
+		"DROP TRIGGER documents_no_update",
+		`UPDATE documents SET body = CAST(REPLACE(CAST(body AS TEXT), 'critical', 'low') AS BLOB) WHERE kind = 'override'`,
+	} {
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := func(err error) tickmark.Code {
+		if e, ok := errors.AsType[*tickmark.Error](err); ok {
+			return e.Code
+		}
+		return ""
+	}
+	if _, _, err := work.EffectiveCatalog(t.Context(), s, work.When{}); code(err) != tickmark.CodeTampered {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := work.Verify(t.Context(), s, nil, nil); code(err) != tickmark.CodeTampered {
+		t.Errorf("verify: %v", err)
+	}
+}
+
+// oldShelf holds documents of an older library.
+type oldShelf struct{ docs []history.Document }
+
+func (o oldShelf) Documents(context.Context, string) ([]history.Document, error) { return o.docs, nil }
+
+func (o oldShelf) PutAll(_ context.Context, docs []history.Document, _ time.Time) ([]history.Document, error) {
+	return docs, nil
+}
+
+// TestOverrideOlderLibrary: what the library says now may differ from what was
+// overridden; what it no longer has is an error that names the document.
+func TestOverrideOlderLibrary(t *testing.T) {
+	t.Parallel()
+	doc := func(id, base string) history.Document {
+		return history.Document{Kind: "override", ID: "risk/" + id, Version: 1, Schema: 1, Actor: "ann", Body: []byte(
+			`{"kind":"risk","id":"` + id + `","reason":"r","withdrawn":false,"entry":{"id":"` + id + `","impact":2},"base":` + base + `,"library":"` + strings.Repeat("0", 64) + `"}`)}
+	}
+	l, err := work.EffectiveLibrary(t.Context(), oldShelf{[]history.Document{doc("leaver-access", `{"id":"leaver-access","impact":1}`)}}, work.When{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := l.Override("risk", "leaver-access"); !o.Changed() || o.Own() {
+		t.Errorf("a changed entry is not noticed: %+v", o)
+	}
+	_, err = work.EffectiveLibrary(t.Context(), oldShelf{[]history.Document{doc("gone-since", `{"id":"gone-since"}`)}}, work.When{})
+	if err == nil || !strings.Contains(err.Error(), "override risk/gone-since version 1") {
+		t.Errorf("got %v", err)
+	}
+}
