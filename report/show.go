@@ -203,12 +203,16 @@ func (p *printer) fact(name, text string) {
 	}
 }
 
-// code is a fact whose lines keep their indentation and are not wrapped.
+// code is a fact whose lines keep their indentation.
 func (p *printer) code(name, text string) {
 	const indent = 14
 	for l := range strings.Lines(text) {
-		p.line("", quiet("%s", pad(name, indent)), plain("%s", visible(strings.TrimRight(l, " \r\n"))))
-		name = ""
+		text := strings.TrimLeft(l, " ")
+		lead := len(l) - len(text)
+		for _, part := range wrapped(visible(strings.TrimSpace(text)), p.width-indent-lead) {
+			p.line("", quiet("%s", pad(name, indent)), plain("%*s%s", lead, "", part))
+			name = ""
+		}
 	}
 }
 

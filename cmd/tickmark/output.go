@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/tickmark/tickmark"
@@ -45,7 +47,10 @@ func present(paths []string) error {
 			continue
 		}
 		if _, err := os.Stat(p); err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: p, What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
+			if at, ok := errors.AsType[*fs.PathError](err); ok {
+				err = at.Err // the path stands before it, made printable
+			}
+			return &tickmark.Error{Code: tickmark.CodeUsage, Where: printable(p), What: "cannot be read", Hint: "give a file or folder of exported objects", Err: err}
 		}
 	}
 	return nil
