@@ -209,7 +209,7 @@ func ruleSections(k *catalog.Check) ([]report.Section, error) {
 	for _, a := range k.Alternatives {
 		parts = append(parts, part{"Or passes by this rule", a})
 	}
-	parts = append(parts, part{"Parameters", k.Parameters})
+	parts = append(parts, part{"Its parameters", k.Parameters})
 	var out []report.Section
 	for _, p := range parts {
 		if len(p.text) == 0 {
