@@ -200,6 +200,8 @@ func block(t *testing.T, document, language string, n int) string {
 	return text
 }
 
+func before(s, mark string) string { s, _, _ = strings.Cut(s, mark); return s }
+
 // TestLeavers takes the documents at their word, from the roster as they show
 // it to the verdict on the account of who has left. Ada left; Bo is still here.
 func TestLeavers(t *testing.T) {
@@ -228,8 +230,8 @@ func TestLeavers(t *testing.T) {
 		{"by address alone", strings.NewReplacer("17;", "P17;", "18;", "P18;").Replace(table), mapping, "", "fail", "notApplicable", apart, "notApplicable", "notApplicable"},
 		{"by number alone", strings.ReplaceAll(table, "@example.com", "@old.example"), mapping, "", "fail", apart, apart, "notApplicable", "notApplicable"},
 		{"the last day is ahead", strings.Replace(table, "31.03.2026", "31.12.2026", 1), mapping, "", "notApplicable", "notApplicable", apart, "notApplicable", "notApplicable"},
-		{"one row too few", table[:strings.Index(table, "18;")], mapping, "", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected"},
-		{"an empty list", table[:strings.Index(table, "17;")], strings.Replace(mapping, "count: 2", "count: 0", 1), "", apart, apart, apart, apart, apart},
+		{"one row too few", before(table, "18;"), mapping, "", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected", "unknown notCollected"},
+		{"an empty list", before(table, "17;"), strings.Replace(mapping, "count: 2", "count: 0", 1), "", apart, apart, apart, apart, apart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
