@@ -56,6 +56,11 @@ func howToRead(a *check.Assessment, u *check.SourceNotRead) string {
 		return "tickmark collect --" + u.Source + " ORG"
 	case u.Source == "power":
 		return "tickmark collect --only graph,arm,power"
+	case u.Source == "hr" || u.Source == "security" || u.Source == "tickets":
+		if collected(a) {
+			return "tickmark collect --with a table of it (doc/spec/input.md)"
+		}
+		return "give a table of it with a mapping (doc/spec/input.md)"
 	case (u.Source == "arm" || u.Source == "graph") && a.Origin == "files":
 		return "tickmark export-script --sources arm,graph"
 	case u.Source == "arm" || u.Source == "graph":
