@@ -125,7 +125,10 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 	if n := overridden(a); n > 0 {
 		p.Overridden = "with " + plural(n, "overridden check", "overridden checks")
 	}
-	if !a.ObservedAt.IsZero() {
+	switch {
+	case a.Origin == "files":
+		p.Observed = "not known: exported files"
+	case !a.ObservedAt.IsZero():
 		p.ObservedDay = a.ObservedAt.UTC().Format("2006-01-02")
 	}
 	if len(a.Inputs) == 0 && t.resources == 0 {
@@ -173,6 +176,9 @@ func (p *pageData) overview(a *check.Assessment, t totals) {
 	}
 	for i := range p.Bars[2].Parts { // criteria are shown on the map, not filtered
 		p.Bars[2].Parts[i].Link = "#criteria"
+		if p.Bars[2].Parts[i].Class == string(check.StatePass) {
+			p.Bars[2].Parts[i].Word = criterionPass
+		}
 	}
 	const most = 6
 	worst := worstChecks(a, check.StateFail)
@@ -230,6 +236,10 @@ func bar(s []share) template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // numbers and names of our own grammar only
 }
 
+// criterionPass is what a criterion is whose checks all pass: no check answers
+// a criterion, so it is not green, and people's evidence decides as elsewhere.
+const criterionPass = "no check fails"
+
 func (p *pageData) criteria(a *check.Assessment) {
 	for _, f := range families(a) {
 		pf := pageFamily{Code: visible(f.code), Title: f.title}
@@ -249,6 +259,9 @@ func (p *pageData) criteria(a *check.Assessment) {
 				Class: sg.name, Link: "#" + query("criterion", code), Code: code, Mark: sg.mark, Word: sg.word, Title: visible(c.Criterion.Title),
 				Counts: counts, Automation: visible(c.Automation), Fail: number(c.Fail), Unknown: number(c.Unknown),
 				Pass: number(c.Pass), Exempt: number(c.Exempt), NoResource: number(c.NoResource),
+			}
+			if c.State == check.StatePass {
+				t.Word, t.Class = criterionPass, string(check.StateManual)
 			}
 			t.Tip = fmt.Sprintf("%s %s\n%s; automation: %s", t.Code, t.Title, t.Word, t.Automation)
 			pf.Tiles = append(pf.Tiles, t)

@@ -167,7 +167,10 @@ func (p *printer) head(a *check.Assessment, t totals) {
 		pinned += " with " + plural(n, "overridden check", "overridden checks")
 	}
 	observed := "time of observation not known"
-	if !a.ObservedAt.IsZero() {
+	switch {
+	case a.Origin == "files": // when their exporter read is not in them
+		observed = "as of " + instant(a.Now)
+	case !a.ObservedAt.IsZero():
 		observed = "observed " + instant(a.ObservedAt)
 	}
 	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", cmp.Or(a.Origin, "origin not known")), quiet(" · %s", observed))

@@ -117,7 +117,7 @@ func (c *policyAgreementCommand) entry(a *agreementJSON) *report.Entry {
 	}
 	e.Sections = append(e.Sections, report.Section{Label: "Result", Items: []string{
 		rate,
-		fmt.Sprintf("%d assignments read, %d evaluated", a.Assignments, a.Bound),
+		fmt.Sprintf("assignments: %d read, %d evaluated", a.Assignments, a.Bound),
 		fmt.Sprintf("Azure gave %d states; by our reading %d pairs of policy and resource are applicable", a.States, a.Ours),
 	}})
 	var left []string
