@@ -100,7 +100,7 @@ func (p *printer) showCheck(a *check.Assessment, id string) error {
 				}
 			}
 		}, id)
-		return usage("--show check "+visible(id)+": no such check", cmp.Or(hint, "--json lists every check"))
+		return usage("--show check "+visible(id)+": no such check", cmp.Or(hint, "tickmark checks list names them"))
 	}
 	s := a.Checks[i]
 	c := s.Check

@@ -79,6 +79,9 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if s.options.To, err = day("--to", c.To); err != nil {
 		return err
 	}
+	if !s.options.To.IsZero() && !s.options.From.Before(s.options.To) {
+		return usageError("--from "+c.From+" --to "+c.To, "the days are in the wrong order", "--to is the day after the last one of the logs")
+	}
 	if c.Plan {
 		return c.plan(rc, s)
 	}
