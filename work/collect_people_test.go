@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package work_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/azuresim"
+	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/work"
+)
+
+// TestCollectPseudonyms: what the code sources answer is kept without a name or
+// login of a person; as many records are read as without pseudonyms. The
+// control is the same collection without them, which holds the names.
+func TestCollectPseudonyms(t *testing.T) {
+	r := newRigWith(t, "reader", func(org *azuresim.Organisation) {
+		o, err := azuresim.Parse("estate.yaml", []byte(estate+"\nidentities:\n  - {name: reader, clientId: reader, roles: [Directory.Read.All], actions: [\"*/read\"]}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		*org = *o
+	})
+	r.opts.Root = fmt.Appendf(nil, `{"tenantId":%q,"devopsOrganizations":["contoso"],"githubOrganizations":["contoso"]}`, r.opts.Endpoints.TenantID)
+	r.opts.From, r.opts.To = r.clock.Now().AddDate(0, 0, -3), r.clock.Now()
+	collected := func(p *inventory.Pseudonyms) (*tickmark.Snapshot, map[string]int) {
+		o := r.opts
+		o.Dir = t.TempDir()
+		c, err := work.Collect(t.Context(), work.CollectOptions{
+			Sources: only(t, "devops", "github"), Collect: o, Pseudonyms: p, Assess: work.AssessOptions{Now: r.clock.Now(), Engine: "test"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := c.Run.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		items := map[string]int{}
+		for _, s := range c.Snapshot.Segments {
+			for i := range s.Pages {
+				items[s.Pages[i].Ask] += len(s.Pages[i].Items)
+			}
+		}
+		return c.Snapshot, items
+	}
+	leaks := func(s *tickmark.Snapshot) map[string]string {
+		found := map[string]string{}
+		for _, seg := range s.Segments {
+			for i := range seg.Pages {
+				b := bytes.ToLower(seg.Pages[i].Bytes)
+				for _, name := range []string{"ada ray", "ada-ray", "ada@", "bo li", "bo-li", "bo@", "careless"} {
+					if at := bytes.Index(b, []byte(name)); at >= 0 && !strings.HasSuffix(string(b[max(0, at-1):at]), "w") {
+						found[seg.Pages[i].Ask+" "+name] = string(b[max(0, at-120):min(len(b), at+60)])
+					}
+				}
+			}
+		}
+		return found
+	}
+	plain, want := collected(nil)
+	if len(leaks(plain)) < 10 {
+		t.Fatalf("the control holds few names, so this shows nothing: %v", leaks(plain))
+	}
+	p, err := inventory.NewPseudonyms(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, got := collected(p)
+	for where, text := range leaks(kept) {
+		t.Errorf("%s: …%s…", where, text)
+	}
+	for ask, n := range want {
+		if got[ask] != n {
+			t.Errorf("%s: %d records under pseudonyms, %d without", ask, got[ask], n)
+		}
+	}
+}
