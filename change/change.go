@@ -391,6 +391,8 @@ func (t *tracer) change(b branch, commit string) Change {
 		c.Unknown = "no pull request was found, and they were not all read (" + why + ")"
 	case !stepped:
 		c.Unknown = "no pull request was found, and how the branch came to this commit was not read"
+	case t.edge(typ, s.at):
+		c.Unknown = "no pull request was found, and it came just before the end of the time that was read: its pull request may have been completed after it"
 	case typ == "github/pullRequests" && t.rebased(b, commit):
 		c.Unknown = "no pull request ends in it; it may belong to one whose commits were added one by one"
 	}
@@ -402,6 +404,20 @@ func (t *tracer) change(b branch, commit string) Change {
 		c.Wrote.doubt("the authors of what was pushed were not asked for")
 	}
 	return c
+}
+
+// edge reports whether an instant lies so near to the end of what was read of a
+// type that what belongs to it may lie behind that end.
+func (t *tracer) edge(typ string, at time.Time) bool {
+	const near = 15 * time.Minute
+	for i := range t.inv.Coverage {
+		for _, a := range t.inv.Coverage[i].Asks {
+			if slices.Contains(a.Types, typ) && a.Span != nil && !at.IsZero() && at.After(a.Span.To.Add(-near)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // judge answers the three questions from what is known.
