@@ -104,16 +104,22 @@ func TestPseudonymsOfEachSource(t *testing.T) {
 		name, in string
 		stays    []string
 	}{
-		{"GitHub commit", `[{"sha":"1","author":{"login":"ada-ray","id":7,"type":"User","html_url":"https://github.com/ada-ray","url":"https://api.github.com/users/ada-ray",
+		{
+			"GitHub commit", `[{"sha":"1","author":{"login":"ada-ray","id":7,"type":"User","html_url":"https://github.com/ada-ray","url":"https://api.github.com/users/ada-ray",
 			"gists_url":"https://api.github.com/users/ada-ray/gists{/gist_id}"},"committer":null,
 			"commit":{"author":{"name":"Ada Ray","email":"ada@contoso.example","date":"2026-06-01T00:00:00Z"},"committer":{"name":"Ada Ray","email":"ada@contoso.example"},
 			"message":"Round half up\n\nCo-authored-by: Bo Li <bo@contoso.example>","verification":{"verified":true}}}]`,
-			[]string{`"sha":"1"`, "2026-06-01T00:00:00Z", "https://github.com/person-", "/users/person-", "/gists{/gist_id}", `"verified":true`}},
-		{"GitHub repository", `[{"id":5,"name":"sdk","full_name":"contoso-oss/sdk","owner":{"login":"contoso-oss","type":"Organization"},"html_url":"https://github.com/contoso-oss/sdk"}]`,
-			[]string{`"contoso-oss/sdk"`, `"login":"contoso-oss"`, `"name":"sdk"`, "https://github.com/contoso-oss/sdk"}},
-		{"GitHub pull request from a fork", `[{"number":12,"user":{"login":"Ada-Ray","type":"User"},"head":{"label":"ada-ray:rounding","ref":"rounding","repo":{"full_name":"ada-ray/sdk","html_url":"https://github.com/Ada-Ray/sdk"}},
+			[]string{`"sha":"1"`, "2026-06-01T00:00:00Z", "https://github.com/person-", "/users/person-", "/gists{/gist_id}", `"verified":true`},
+		},
+		{
+			"GitHub repository", `[{"id":5,"name":"sdk","full_name":"contoso-oss/sdk","owner":{"login":"contoso-oss","type":"Organization"},"html_url":"https://github.com/contoso-oss/sdk"}]`,
+			[]string{`"contoso-oss/sdk"`, `"login":"contoso-oss"`, `"name":"sdk"`, "https://github.com/contoso-oss/sdk"},
+		},
+		{
+			"GitHub pull request from a fork", `[{"number":12,"user":{"login":"Ada-Ray","type":"User"},"head":{"label":"ada-ray:rounding","ref":"rounding","repo":{"full_name":"ada-ray/sdk","html_url":"https://github.com/Ada-Ray/sdk"}},
 			"html_url":"https://github.com/contoso-oss/sdk/pull/12"}]`,
-			[]string{"https://github.com/contoso-oss/sdk/pull/12", `:rounding"`, `/sdk"`}},
+			[]string{"https://github.com/contoso-oss/sdk/pull/12", `:rounding"`, `/sdk"`},
+		},
 		{"GitHub audit log", `[{"_document_id":"x","action":"org.add_member","actor":"ada-ray","user":"bo-li","org":"contoso-oss"}]`, []string{"org.add_member", "contoso-oss"}},
 		{"GitHub environment", `[{"reviewers":[{"type":"Team","reviewer":{"id":3,"name":"Release","slug":"release"}},{"type":"User","reviewer":{"login":"ada-ray"}}]}]`, []string{`"Release"`}},
 		{"Azure DevOps commit", `{"value":[{"commitId":"9","author":{"name":"Ada Ray","email":"ada@contoso.example"},"comment":"x\n\nCo-authored-by: Bo Li <bo@contoso.example>"}]}`, []string{`"commitId":"9"`}},

@@ -120,22 +120,26 @@ func TestReadOnlyChanged(t *testing.T) {
 	}{
 		{"nothing", nil},
 		{"its time", func(t *testing.T, file string) {
+			t.Helper()
 			at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 			if err := os.Chtimes(file, at, at); err != nil {
 				t.Error(err)
 			}
 		}},
 		{"a log beside it", func(t *testing.T, file string) {
+			t.Helper()
 			if err := os.WriteFile(file+"-wal", []byte("written"), 0o600); err != nil {
 				t.Error(err)
 			}
 		}},
 		{"a journal beside it", func(t *testing.T, file string) {
+			t.Helper()
 			if err := os.WriteFile(file+"-journal", []byte("written"), 0o600); err != nil {
 				t.Error(err)
 			}
 		}},
 		{"another in its place", func(t *testing.T, file string) {
+			t.Helper()
 			b, err := os.ReadFile(file)
 			if err == nil {
 				err = os.Remove(file)
