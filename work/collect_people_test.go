@@ -8,16 +8,18 @@ import (
 	"testing"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/change"
 	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/work"
 )
 
 // TestCollectPseudonyms: what the code sources answer is kept without a name or
-// login of a person; as many records are read as without pseudonyms. The
+// login of a person; as many records are read, checks come to the same and who
+// did what is the same as without pseudonyms. The
 // control is the same collection without them, which holds the names.
 func TestCollectPseudonyms(t *testing.T) {
 	r := newStand(t, []byte(estate))
-	collected := func(p *inventory.Pseudonyms) (*tickmark.Snapshot, map[string]int) {
+	collected := func(p *inventory.Pseudonyms) (*work.Collected, map[string]int) {
 		o, err := r.options(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +41,7 @@ func TestCollectPseudonyms(t *testing.T) {
 				items[s.Pages[i].Ask] += len(s.Pages[i].Items)
 			}
 		}
-		return c.Snapshot, items
+		return c, items
 	}
 	leaks := func(s *tickmark.Snapshot) map[string]string {
 		found := map[string]string{}
@@ -56,20 +58,38 @@ func TestCollectPseudonyms(t *testing.T) {
 		return found
 	}
 	plain, want := collected(nil)
-	if len(leaks(plain)) < 10 || want["pull-request-details"] == 0 {
-		t.Fatalf("the control holds few names, so this shows nothing: %v, %v", leaks(plain), want)
+	if len(leaks(plain.Snapshot)) < 10 || want["pull-request-details"] == 0 {
+		t.Fatalf("the control holds few names, so this shows nothing: %v, %v", leaks(plain.Snapshot), want)
 	}
 	p, err := inventory.NewPseudonyms(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept, got := collected(p)
-	for where, text := range leaks(kept) {
+	for where, text := range leaks(kept.Snapshot) {
 		t.Errorf("%s: …%s…", where, text)
 	}
 	for ask, n := range want {
 		if got[ask] != n {
 			t.Errorf("%s: %d records under pseudonyms, %d without", ask, got[ask], n)
+		}
+	}
+	for k := range plain.Checks {
+		if was, is := plain.Checks[k], kept.Checks[k]; was.State != is.State {
+			t.Errorf("check %d: %s under pseudonyms, %s without", k, is.State, was.State)
+		}
+	}
+	was, is := change.Of(plain.Inventory), change.Of(kept.Inventory)
+	if len(was.Deployments) == 0 || len(was.Deployments) != len(is.Deployments) {
+		t.Fatalf("%d deployments, %d under pseudonyms", len(was.Deployments), len(is.Deployments))
+	}
+	for name, of := range map[string]func(*change.Deployment) change.Fact{
+		"ReviewedByOther": func(d *change.Deployment) change.Fact { return d.ReviewedByOther },
+		"ApprovedByOther": func(d *change.Deployment) change.Fact { return d.ApprovedByOther },
+		"DeployedByOther": func(d *change.Deployment) change.Fact { return d.DeployedByOther },
+	} {
+		if was.Count(of) != is.Count(of) {
+			t.Errorf("%s: %+v under pseudonyms, %+v without", name, is.Count(of), was.Count(of))
 		}
 	}
 }
