@@ -6,7 +6,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/catalog"
+	"github.com/tickmark/tickmark/check"
+	"github.com/tickmark/tickmark/collect/file"
 	"github.com/tickmark/tickmark/history"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
@@ -242,5 +246,68 @@ func TestOverrideOlderLibrary(t *testing.T) {
 	_, err = work.EffectiveLibrary(t.Context(), oldShelf{[]history.Document{doc("gone-since", `{"id":"gone-since"}`)}}, work.When{})
 	if err == nil || !strings.Contains(err.Error(), "override risk/gone-since version 1") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// ownDirect is a check of one's own that claims to bear on criteria that only
+// people can meet.
+const ownDirect = `checks:
+  - id: own-always
+    title: Key vaults have names
+    area: keyvault
+    severity: low
+    why: w
+    criteria: [{code: CC1.1, link: direct}, {code: CC4.1, link: direct}]
+    types: [Microsoft.KeyVault/vaults]
+    source: arm
+    permission: Microsoft.KeyVault/vaults/read
+    rule: {if: {allOf: [{field: type, equals: Microsoft.KeyVault/vaults}, {field: name, exists: false}]}, then: {effect: audit}}
+    notProven: n
+    remediation: {cli: c, portal: p}
+    references: [https://example.org]
+`
+
+const oneVault = `{"id":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv","name":"kv","type":"Microsoft.KeyVault/vaults","location":"westeurope","properties":{"enablePurgeProtection":true}}`
+
+func assessVault(t *testing.T, o work.AssessOptions) *work.Assessed {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "vault.json")
+	if err := os.WriteFile(name, []byte(oneVault), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Now, o.Engine = onDay("2026-02-02"), "test"
+	a, files, err := work.AssessFiles(t.Context(), []string{name}, file.Options{ObservedAt: o.Now}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = files.Close() })
+	return a
+}
+
+// TestOverrideNeverDirect: no check of an organisation's own makes a criterion
+// pass that the library leaves to people. The same check as a library's would.
+func TestOverrideNeverDirect(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	if err := record(t, s, ownDirect, "2026-02-01", "2026-02-01"); err != nil {
+		t.Fatal(err)
+	}
+	c, pins, err := work.EffectiveCatalog(t.Context(), s, work.When{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(code string) *check.CriterionSummary {
+		a := assessVault(t, work.AssessOptions{Catalog: c, Overrides: pins})
+		i := slices.IndexFunc(a.Criteria, func(s check.CriterionSummary) bool { return s.Criterion.Code == code })
+		return &a.Criteria[i]
+	}
+	for _, code := range []string{"CC1.1", "CC4.1"} {
+		if got := of(code); got.State != check.StateManual || got.Automation != "supporting" || got.Pass != 1 {
+			t.Errorf("%s: state %s, automation %s, %d pass", code, got.State, got.Automation, got.Pass)
+		}
+	}
+	c.Check("own-always").Override = nil
+	if got := of("CC1.1"); got.State != check.StatePass || got.Automation != "direct" {
+		t.Errorf("the control did not come out: state %s, automation %s", got.State, got.Automation)
 	}
 }
