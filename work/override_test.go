@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,6 +189,20 @@ func TestOverrideTampered(t *testing.T) {
 	if c, pins, err := work.EffectiveCatalog(t.Context(), s, work.When{}); err != nil || c == nil || len(pins) != 1 {
 		t.Fatalf("before: %v, %d pins", err, len(pins))
 	}
+	underneath(t, dir,
+		"DROP TRIGGER documents_no_update",
+		`UPDATE documents SET body = CAST(REPLACE(CAST(body AS TEXT), 'critical', 'low') AS BLOB) WHERE kind = 'override'`)
+	if _, _, err := work.EffectiveCatalog(t.Context(), s, work.When{}); code(err) != tickmark.CodeTampered {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := work.Verify(t.Context(), s, nil, nil); code(err) != tickmark.CodeTampered {
+		t.Errorf("verify: %v", err)
+	}
+}
+
+// underneath changes the database behind the ledger's back.
+func underneath(t *testing.T, dir string, statements ...string) {
+	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*.db"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("databases: %v, %v", found, err)
@@ -197,25 +212,59 @@ func TestOverrideTampered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for _, q := range []string{
-		"DROP TRIGGER documents_no_update",
-		`UPDATE documents SET body = CAST(REPLACE(CAST(body AS TEXT), 'critical', 'low') AS BLOB) WHERE kind = 'override'`,
-	} {
-		if _, err := db.ExecContext(t.Context(), q); err != nil {
+	for _, q := range statements {
+		r, err := db.ExecContext(t.Context(), q)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	code := func(err error) tickmark.Code {
-		if e, ok := errors.AsType[*tickmark.Error](err); ok {
-			return e.Code
+		if n, err := r.RowsAffected(); !strings.HasPrefix(q, "DROP") && (err != nil || n == 0) {
+			t.Fatalf("%s changed %d rows, %v", q, n, err)
 		}
-		return ""
 	}
-	if _, _, err := work.EffectiveCatalog(t.Context(), s, work.When{}); code(err) != tickmark.CodeTampered {
-		t.Errorf("read: %v", err)
+}
+
+func code(err error) tickmark.Code {
+	if e, ok := errors.AsType[*tickmark.Error](err); ok {
+		return e.Code
 	}
-	if _, err := work.Verify(t.Context(), s, nil, nil); code(err) != tickmark.CodeTampered {
-		t.Errorf("verify: %v", err)
+	return ""
+}
+
+// TestOverrideVersionsGone: with the later versions removed, the first one,
+// which was withdrawn, does not come back into force: nothing is judged.
+func TestOverrideVersionsGone(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		after []string
+		want  tickmark.Code
+	}{
+		{"nothing removed", nil, ""},
+		{"rows removed", []string{"DROP TRIGGER documents_no_delete", `DELETE FROM documents WHERE kind = 'override' AND version >= 2`}, tickmark.CodeTampered},
+		{"all rows removed", []string{"DROP TRIGGER documents_no_delete", `DELETE FROM documents WHERE kind = 'override'`}, tickmark.CodeTampered},
+		{"rows under another kind", []string{"DROP TRIGGER documents_no_update", `UPDATE documents SET kind = 'other' WHERE kind = 'override' AND version >= 2`}, tickmark.CodeTampered},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := newStore(t)
+			for i, severity := range []string{"low", "critical"} {
+				if err := record(t, s, "checks:\n  - {id: st-tls, severity: "+severity+"}", "2026-02-01", fmt.Sprintf("2026-02-0%d", i+1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := work.Withdraw(t.Context(), s, "check/st-tls", work.OverrideOptions{Reason: "r", Actor: "ann", Effective: onDay("2026-02-03"), Now: onDay("2026-02-03")}); err != nil {
+				t.Fatal(err)
+			}
+			underneath(t, dir, tc.after...)
+			c, _, err := work.EffectiveCatalog(t.Context(), s, work.When{})
+			if code(err) != tc.want || c != nil {
+				t.Errorf("got %v, a catalogue: %t; want %q", err, c != nil, tc.want)
+			}
+			// Documents of other kinds are not affected.
+			if o, err := work.OfficialTexts(t.Context(), s); err != nil || o != nil {
+				t.Errorf("another kind: %v, %v", o, err)
+			}
+		})
 	}
 }
 
