@@ -360,3 +360,62 @@ func TestOverrideNeverDirect(t *testing.T) {
 		t.Errorf("the control did not come out: state %s, automation %s", got.State, got.Automation)
 	}
 }
+
+// TestOverridePinned: a snapshot whose pin says of overrides what the ledger
+// does not is not re-performed; one whose pin is as recorded is.
+func TestOverridePinned(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		forge  func(a *work.Assessed)
+		behind []string
+		want   string
+	}{
+		{"as recorded", func(*work.Assessed) {}, nil, ""},
+		{"digest", func(a *work.Assessed) { a.Overrides[0].Digest[0] ^= 1 }, nil, "is not leaf"},
+		{"seq", func(a *work.Assessed) { a.Overrides[0].Seq++ }, nil, "is not leaf"},
+		{"another version", func(a *work.Assessed) { a.Overrides[0].Version = 1 }, nil, "is not leaf"},
+		{"no such version", func(a *work.Assessed) { a.Overrides[0].Version = 7 }, nil, "was never recorded"},
+		{"effective", func(a *work.Assessed) { a.Overrides[0].Effective = onDay("2020-01-01") }, nil, "is not leaf"},
+		{"recorded", func(a *work.Assessed) { a.Overrides[0].Recorded = onDay("2020-01-01") }, nil, "is not leaf"},
+		{"no pin", func(a *work.Assessed) { a.Overrides = nil }, nil, "does not name its document"},
+		{"twice", func(a *work.Assessed) { a.Overrides = append(a.Overrides, a.Overrides[0]) }, nil, "not what the pinned catalogue says"},
+		{"the library's checks", func(a *work.Assessed) {
+			c, err := catalog.Default()
+			if err != nil {
+				t.Error(err)
+			}
+			a.Catalog = c
+		}, nil, "not what the pinned catalogue says"},
+		{"document gone", func(*work.Assessed) {}, []string{"DROP TRIGGER documents_no_delete", `DELETE FROM documents WHERE kind = 'override' AND version = 2`}, "is gone"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := newStore(t)
+			for i, severity := range []string{"low", "critical"} {
+				if err := record(t, s, "checks:\n  - {id: kv-soft-delete-purge, severity: "+severity+"}", "2026-01-20", fmt.Sprintf("2026-02-0%d", i+1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, pins, err := work.EffectiveCatalog(t.Context(), s, work.When{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := assessVault(t, work.AssessOptions{Catalog: c, Overrides: pins})
+			tc.forge(a)
+			if _, err := work.Record(t.Context(), s, a.Recording(), onDay("2026-02-02"), nil); err != nil {
+				t.Fatal(err)
+			}
+			underneath(t, dir, tc.behind...)
+			rp, err := work.Reperform(t.Context(), s, "latest", work.Again("test"), nil)
+			switch {
+			case tc.want == "":
+				if err != nil || rp.Answer != work.Identical {
+					t.Errorf("got %+v, %v", rp, err)
+				}
+			case code(err) != tickmark.CodeTampered || !strings.Contains(err.Error(), tc.want):
+				t.Errorf("got %+v, %v; want %q", rp, err, tc.want)
+			}
+		})
+	}
+}
