@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/jsontape"
 )
@@ -32,6 +33,8 @@ type Person struct {
 	Name string `json:"name"`
 	// keys are all by which another record may name the account, lower-case.
 	keys []string
+	// space is the directory that names it: accounts of two cannot be compared.
+	space string
 }
 
 // same reports whether both are one account.
@@ -47,8 +50,11 @@ type Who struct {
 	Unknown string   `json:"unknown,omitempty"`
 }
 
+// add takes an account in; one that the record does not name is a doubt and
+// never nobody.
 func (w *Who) add(p Person) {
 	if len(p.keys) == 0 {
+		w.doubt("a record does not name the account")
 		return
 	}
 	for i := range w.People {
@@ -113,7 +119,8 @@ type Deployment struct {
 	// Changes are what it brought, the last first; with Gap, there may be more.
 	Changes []Change `json:"changes"`
 	Gap     string   `json:"gap,omitempty"`
-	// Back says that it went back to a commit that was deployed before.
+	// Back says that it went back along the branch, behind the commit that was
+	// deployed before.
 	Back bool `json:"back,omitempty"`
 
 	Wrote    Who `json:"wrote"`
@@ -143,12 +150,31 @@ type step struct {
 	at     time.Time
 	by     Person
 	author Person
+	// again: the branch came to the commit more than once, from elsewhere: it
+	// was rewritten, and what lay between is not certain.
+	again bool
+}
+
+// stepTo records how a branch came to a commit.
+func (t *tracer) stepTo(b branch, commit string, s step) {
+	if t.steps[b] == nil {
+		t.steps[b] = map[string]step{}
+	}
+	if old, ok := t.steps[b][commit]; ok && old.from != s.from {
+		s.again = true
+	} else if ok {
+		s.again = old.again
+	}
+	t.steps[b][commit] = s
 }
 
 // Lacking is a kind of record that was not read whole.
 type Lacking struct {
 	Type string `json:"type"`
 	Why  string `json:"why"`
+	// Population says that deployments may be missing because of it, and that
+	// nobody chose so with a reason.
+	Population bool `json:"population"`
 }
 
 // Trace is the population.
@@ -190,40 +216,61 @@ func (t *Trace) Count(of func(*Deployment) Fact) Counts {
 type tracer struct {
 	inv   *inventory.Inventory
 	steps map[branch]map[string]step
-	// pulls are the merged pull requests by repository and the commit that they
-	// made.
-	pulls map[[2]string]*inventory.Resource
-	lacks map[string]string
-	// accounts are the keys of the accounts that were read.
-	accounts map[string]bool
+	// pulls are the merged pull requests by the branch that they were merged
+	// into, and the commit that they made.
+	pulls map[branch]map[string]*inventory.Resource
+	// children are the steps away from each commit, in order.
+	children map[branch]map[string][]string
+	lacks    map[string]string
+	// accounts lead from each key of an account that was read to the one that
+	// stands for it.
+	accounts map[string]string
 }
 
 // Of joins the records of an inventory.
 func Of(inv *inventory.Inventory) *Trace {
-	t := &tracer{inv: inv, steps: map[branch]map[string]step{}, pulls: map[[2]string]*inventory.Resource{}, lacks: map[string]string{}, accounts: map[string]bool{}}
-	out := &Trace{Deployments: []Deployment{}, Lacking: []Lacking{}}
+	t := &tracer{inv: inv, steps: map[branch]map[string]step{}, pulls: map[branch]map[string]*inventory.Resource{}, children: map[branch]map[string][]string{}, lacks: map[string]string{}, accounts: map[string]string{}}
+	tr := &Trace{Deployments: []Deployment{}, Lacking: []Lacking{}}
+	read := slices.Clone(recordTypes)
 	t.indexDevOps()
 	t.indexGitHub()
-	out.Deployments = append(append(out.Deployments, t.devops()...), t.github()...)
-	slices.SortStableFunc(out.Deployments, func(a, b Deployment) int {
+	tr.Deployments = append(append(tr.Deployments, t.devops()...), t.github()...)
+	slices.SortStableFunc(tr.Deployments, func(a, b Deployment) int {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
 	})
 	last := map[string]*Deployment{}
-	for i := range out.Deployments {
-		d := &out.Deployments[i]
+	for i := range tr.Deployments {
+		d := &tr.Deployments[i]
 		t.brought(d, last[d.line])
+		for k := range d.Changes {
+			c := &d.Changes[k]
+			t.resolve(&c.Wrote, &c.Reviewed, &c.Merged)
+		}
+		t.resolve(&d.Approved, &d.Deployed)
 		d.judge()
 		if succeeded(d.Result) {
 			last[d.line] = d
 		}
 	}
-	slices.Reverse(out.Deployments)
-	for _, typ := range recordTypes {
-		if why := t.lack(typ); why != "" && t.source(typ) {
-			out.Lacking = append(out.Lacking, Lacking{typ, why})
+	slices.Reverse(tr.Deployments)
+	for _, source := range []string{"devops", "github"} {
+		if out, not := inv.NotRead(source); not {
+			why := "not read: " + out.Reason.Text()
+			if out.Detail != "" {
+				why += " (" + out.Detail + ")"
+			}
+			chosen := out.Reason == tickmark.ReasonExcluded || out.Reason == tickmark.ReasonDeclined
+			read = slices.DeleteFunc(read, func(typ string) bool { return strings.HasPrefix(typ, source+"/") })
+			lacking := Lacking{Type: source + "/deployments", Why: source + " was " + why, Population: !chosen}
+			tr.Lacking = append(tr.Lacking, lacking)
 		}
 	}
-	return out
+	for _, typ := range read {
+		if why := t.lack(typ); why != "" {
+			tr.Lacking = append(tr.Lacking, Lacking{typ, why, strings.HasSuffix(typ, "/deployments") || strings.HasSuffix(typ, "/environments")})
+		}
+	}
+	return tr
 }
 
 // recordTypes are all that answers rest on.
@@ -232,13 +279,6 @@ var recordTypes = []string{
 	"devops/pushes", "devops/pullRequests", "devops/pullRequestCommits",
 	"github/deployments", "github/deploymentStatuses", "github/runs", "github/runApprovals", "github/commits",
 	"github/pullRequests", "github/pullRequestDetails", "github/pullRequestCommits", "github/reviews",
-}
-
-// source reports whether anything of the type's source was read: an
-// organisation without GitHub lacks nothing of GitHub.
-func (t *tracer) source(typ string) bool {
-	prefix, _, _ := strings.Cut(typ, "/")
-	return slices.ContainsFunc(t.inv.Types, func(c inventory.TypeCount) bool { return strings.HasPrefix(c.Type, prefix+"/") })
 }
 
 // lack says why absence of a type cannot be concluded; empty if it can.
@@ -269,9 +309,16 @@ func (t *tracer) brought(d *Deployment, before *Deployment) {
 		return
 	}
 	steps := t.steps[d.branch]
-	if d.Commit != before.Commit && reaches(steps, before.Commit, d.Commit) {
-		d.Back = true
-		return
+	if d.Commit != before.Commit {
+		back, sure := reaches(steps, before.Commit, d.Commit)
+		if back && !sure {
+			d.Gap = "the branch was rewritten between the two deployments: what it brought is not certain"
+			d.Changes = append(d.Changes, t.change(d.branch, d.Commit))
+			return
+		}
+		if d.Back = back; back {
+			return
+		}
 	}
 	seen := map[string]bool{}
 	for at := d.Commit; at != before.Commit; {
@@ -286,23 +333,32 @@ func (t *tracer) brought(d *Deployment, before *Deployment) {
 			d.Gap = "how the branch came to " + short(at) + " was not read, so there may be changes before it"
 			return
 		}
+		if s.again {
+			d.Gap = "the branch was rewritten and came to " + short(at) + " more than once, so there may be other changes"
+			return
+		}
 		at = s.from
 	}
 }
 
-// reaches reports whether to lies behind from.
-func reaches(steps map[string]step, from, to string) bool {
+// reaches reports whether to lies behind from, and whether every step between
+// is certain.
+func reaches(steps map[string]step, from, to string) (back, sure bool) {
+	sure = true
 	for n := 0; n <= len(steps); n++ {
-		if from == to {
-			return true
-		}
 		s, ok := steps[from]
+		if ok && s.again {
+			sure = false
+		}
+		if from == to {
+			return true, sure
+		}
 		if !ok {
-			return false
+			return false, sure
 		}
 		from = s.from
 	}
-	return false
+	return false, sure
 }
 
 func short(commit string) string { return commit[:min(len(commit), 10)] }
@@ -312,7 +368,7 @@ func (t *tracer) change(b branch, commit string) Change {
 	c := Change{Commit: commit}
 	s, stepped := t.steps[b][commit]
 	c.At = s.at
-	if p := t.pulls[[2]string{b.repository, commit}]; p != nil {
+	if p := t.pulls[b][commit]; p != nil {
 		if strings.HasPrefix(p.Type, "github/") {
 			t.githubPull(&c, p)
 		} else {
@@ -324,13 +380,19 @@ func (t *tracer) change(b branch, commit string) Change {
 	if strings.HasPrefix(b.repository, "github:") {
 		typ = "github/pullRequests"
 	}
-	c.Wrote.add(s.author)
-	c.Merged.add(s.by)
+	if len(s.author.keys) > 0 {
+		c.Wrote.add(s.author)
+	}
+	if stepped {
+		c.Merged.add(s.by)
+	}
 	switch why := t.lack(typ); {
 	case why != "":
 		c.Unknown = "no pull request was found, and they were not all read (" + why + ")"
 	case !stepped:
 		c.Unknown = "no pull request was found, and how the branch came to this commit was not read"
+	case t.edge(typ, s.at):
+		c.Unknown = "no pull request was found, and it came just before the end of the time that was read: its pull request may have been completed after it"
 	case typ == "github/pullRequests" && t.rebased(b, commit):
 		c.Unknown = "no pull request ends in it; it may belong to one whose commits were added one by one"
 	}
@@ -342,6 +404,20 @@ func (t *tracer) change(b branch, commit string) Change {
 		c.Wrote.doubt("the authors of what was pushed were not asked for")
 	}
 	return c
+}
+
+// edge reports whether an instant lies so near to the end of what was read of a
+// type that what belongs to it may lie behind that end.
+func (t *tracer) edge(typ string, at time.Time) bool {
+	const near = 15 * time.Minute
+	for i := range t.inv.Coverage {
+		for _, a := range t.inv.Coverage[i].Asks {
+			if slices.Contains(a.Types, typ) && a.Span != nil && !at.IsZero() && at.After(a.Span.To.Add(-near)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // judge answers the three questions from what is known.
@@ -367,8 +443,8 @@ func (d *Deployment) judge() {
 	d.ApprovedByOther = apart(d.Approved, d.Wrote)
 	d.DeployedByOther = apart(d.Deployed, d.Wrote)
 	if len(d.Changes) == 0 && d.Gap == "" {
-		// Nobody wrote anything; an approval can still be there or not.
-		d.DeployedByOther = Nothing
+		// Nobody wrote anything that is new: there is no author to be another than.
+		d.ApprovedByOther, d.DeployedByOther = Nothing, Nothing
 	}
 }
 
@@ -394,23 +470,35 @@ func (c *Change) reviewed() Fact {
 	return apart(c.Reviewed, c.Wrote)
 }
 
-// apart answers whether one of those who acted is none of the authors.
+// apart answers whether one of those who acted is none of the authors. Accounts
+// of two directories, such as a login of GitHub and a user of Azure DevOps, may
+// be the same person's and cannot be compared.
 func apart(acted, authors Who) Fact {
-	other := false
+	other, open := false, authors.Unknown != "" && len(acted.People) > 0
 	for _, p := range acted.People {
-		if !slices.ContainsFunc(authors.People, p.same) {
-			other = true
+		if slices.ContainsFunc(authors.People, p.same) {
+			continue
 		}
+		if slices.ContainsFunc(authors.People, func(a Person) bool { return a.space != p.space }) {
+			open = true
+			continue
+		}
+		other = true
 	}
 	switch {
 	case other && authors.Unknown == "":
 		return Yes
-	case other: // an author that is not known may be the same account
-		return Unknown
-	case acted.Unknown != "":
+	case other, acted.Unknown != "":
+		return Unknown // an author that is not known may be the same account
+	case open && !all(acted.People, authors.People):
 		return Unknown
 	}
 	return No
+}
+
+// all reports whether each of some accounts is one of the others.
+func all(some, others []Person) bool {
+	return !slices.ContainsFunc(some, func(p Person) bool { return !slices.ContainsFunc(others, p.same) })
 }
 
 func succeeded(result string) bool {
@@ -445,8 +533,8 @@ func instant(s string) time.Time {
 
 // person makes an account of what a record says; the first name that there is
 // is the one shown.
-func person(names ...string) Person {
-	var p Person
+func person(space string, names ...string) Person {
+	p := Person{space: space}
 	for _, n := range names {
 		if n == "" {
 			continue
@@ -457,4 +545,42 @@ func person(names ...string) Person {
 		p.keys = append(p.keys, strings.ToLower(n))
 	}
 	return p
+}
+
+// know makes the keys of an account one: a sign-in name, a mail address and an
+// id name the same.
+func (t *tracer) know(p Person) {
+	for _, k := range p.keys {
+		a, b := t.root(p.keys[0]), t.root(k)
+		t.accounts[a], t.accounts[b] = min(a, b), min(a, b)
+	}
+}
+
+// root is the key that stands for an account.
+func (t *tracer) root(k string) string {
+	for range len(t.accounts) + 1 {
+		up, ok := t.accounts[k]
+		if !ok || up == k {
+			return k
+		}
+		k = up
+	}
+	return k
+}
+
+// resolve gives every account the key that stands for it, and joins those that
+// are one.
+func (t *tracer) resolve(all ...*Who) {
+	for _, w := range all {
+		people := w.People
+		w.People = nil
+		for _, p := range people {
+			keys := slices.Clone(p.keys)
+			for _, k := range p.keys {
+				keys = append(keys, t.root(k))
+			}
+			p.keys = keys
+			w.add(p)
+		}
+	}
 }

@@ -28,7 +28,9 @@ type story struct {
 	Set   map[string][]any `yaml:"set"`
 	Unset []string         `yaml:"unset"`
 	// Lacks are the types that were not read whole.
-	Lacks           []string  `yaml:"lacks"`
+	Lacks []string `yaml:"lacks"`
+	// Ends is until when pull requests were read.
+	Ends            string    `yaml:"ends"`
 	Changes         *[]string `yaml:"changes"`
 	Gap             string    `yaml:"gap"`
 	Result          string    `yaml:"result"`
@@ -95,7 +97,12 @@ func snapshot(t *testing.T, world map[string][]any, lacks []string) *tickmark.Sn
 
 func trace(t *testing.T, world map[string][]any, lacks []string) *change.Trace {
 	t.Helper()
-	inv, err := inventory.Build(context.Background(), snapshot(t, world, lacks), inventory.Options{})
+	return traced(t, snapshot(t, world, lacks))
+}
+
+func traced(t *testing.T, snap *tickmark.Snapshot) *change.Trace {
+	t.Helper()
+	inv, err := inventory.Build(context.Background(), snap, inventory.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +149,15 @@ func TestOf(t *testing.T) {
 				}
 				w[k] = v
 			}
-			d := find(t, trace(t, w, c.Lacks), c.Of)
+			snap := snapshot(t, w, c.Lacks)
+			if ends, err := time.Parse(time.RFC3339, c.Ends); err == nil {
+				for i := range snap.Segments[0].Coverage.Asks {
+					if a := &snap.Segments[0].Coverage.Asks[i]; a.Name == "devops/pullRequests" {
+						a.Span = &tickmark.Span{To: ends}
+					}
+				}
+			}
+			d := find(t, traced(t, snap), c.Of)
 			if c.Changes != nil {
 				got := []string{}
 				for _, ch := range d.Changes {

@@ -3,6 +3,7 @@
 package change
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 
 // account is an identity of Azure DevOps. Its display name tells nobody apart.
 func account(v jsontape.Value) Person {
-	p := person(text(v, "uniqueName"), text(v, "id"))
+	p := person("devops", text(v, "uniqueName"), text(v, "id"))
 	if text(v, "uniqueName") == "" && p.Name != "" {
 		p.Name = text(v, "displayName")
 	}
@@ -26,30 +27,30 @@ func (t *tracer) indexDevOps() {
 		root := pushes[i].Root
 		for u := range root.Get("refUpdates").Elems() {
 			b := branch{"devops:" + strings.ToLower(text(root, "repository", "id")), text(u, "name")}
-			if t.steps[b] == nil {
-				t.steps[b] = map[string]step{}
-			}
-			t.steps[b][text(u, "newObjectId")] = step{from: text(u, "oldObjectId"), at: instant(text(root, "date")), by: account(root.Get("pushedBy"))}
+			t.know(account(root.Get("pushedBy")))
+			t.stepTo(b, text(u, "newObjectId"), step{from: text(u, "oldObjectId"), at: instant(text(root, "date")), by: account(root.Get("pushedBy"))})
 		}
 	}
 	users := t.inv.OfType("devops/users")
 	for i := range users {
-		t.know(person(text(users[i].Root, "principalName"), text(users[i].Root, "mailAddress")))
+		t.know(person("devops", text(users[i].Root, "principalName"), text(users[i].Root, "mailAddress")))
 	}
 	requests := t.inv.OfType("devops/pullRequests")
 	for i := range requests {
 		r := &requests[i]
 		t.know(account(r.Root.Get("createdBy")))
 		if strings.EqualFold(text(r.Root, "status"), "completed") {
-			t.pulls[[2]string{"devops:" + strings.ToLower(text(r.Root, "repository", "id")), text(r.Root, "lastMergeCommit", "commitId")}] = r
+			t.pull(branch{"devops:" + strings.ToLower(text(r.Root, "repository", "id")), text(r.Root, "targetRefName")}, text(r.Root, "lastMergeCommit", "commitId"), r)
 		}
 	}
 }
 
-func (t *tracer) know(p Person) {
-	for _, k := range p.keys {
-		t.accounts[k] = true
+// pull records which pull request made a commit of a branch.
+func (t *tracer) pull(b branch, commit string, r *inventory.Resource) {
+	if t.pulls[b] == nil {
+		t.pulls[b] = map[string]*inventory.Resource{}
 	}
+	t.pulls[b][commit] = r
 }
 
 // devops makes the deployments to environments of pipelines. Each job of a
@@ -128,7 +129,7 @@ func (t *tracer) runOf(d *Deployment, r *inventory.Resource, id string) {
 	case strings.EqualFold(kind, "TfsGit"):
 		d.branch = branch{"devops:" + strings.ToLower(repository), text(run.Root, "sourceBranch")}
 	case strings.EqualFold(kind, "GitHub"):
-		d.branch = branch{"github:" + strings.ToLower(repository), ""}
+		d.branch = branch{"github:" + strings.ToLower(repository), text(run.Root, "sourceBranch")}
 	default:
 		d.Gap = "its repository is of the kind " + kind + ", of which nothing is read"
 		d.Commit = ""
@@ -179,8 +180,15 @@ func (t *tracer) checkpoints(d *Deployment, r *inventory.Resource) {
 			d.Approved.doubt("the timeline does not say to which stage an approval belongs")
 			continue
 		}
-		for s := range a.Root.Get("steps").Elems() {
-			if strings.EqualFold(text(s, "status"), "approved") {
+		steps := a.Root.Get("steps")
+		if steps.Kind() != jsontape.Array || steps.Len() == 0 {
+			d.Approved.doubt("an approval came without its steps")
+		}
+		for s := range steps.Elems() {
+			switch status := text(s, "status"); {
+			case status == "":
+				d.Approved.doubt("a step of an approval came without its status")
+			case strings.EqualFold(status, "approved"):
 				d.Approved.add(account(s.Get("actualApprover")))
 			}
 		}
@@ -208,15 +216,23 @@ func (t *tracer) devopsPull(c *Change, p *inventory.Resource) {
 	c.At = instant(text(p.Root, "closedDate"))
 	c.Bypassed, _ = p.Root.Get("completionOptions").Get("bypassPolicy").Bool()
 	c.Wrote.add(account(p.Root.Get("createdBy")))
-	if len(c.Wrote.People) == 0 {
-		c.Wrote.doubt("the pull request does not say who made it")
-	}
-	t.commits(c, p, "devops/pullRequestCommits", func(v jsontape.Value) Person {
-		if address := text(v, "author", "email"); address != "" {
-			return person(address)
+	of := func(role string) func(jsontape.Value) Person {
+		return func(v jsontape.Value) Person {
+			if address := text(v, role, "email"); address != "" {
+				return person("devops", address)
+			}
+			return person("devops", text(v, role, "name"))
 		}
-		return person(text(v, "author", "name"))
-	})
+	}
+	commits := t.commits(c, p, "devops/pullRequestCommits", "commitId", of("author"), of("committer"))
+	commits[text(p.Root, "lastMergeSourceCommit", "commitId")] = true
+	// Who pushed them is known by sign-in, not by what was typed into a commit.
+	source := branch{"devops:" + strings.ToLower(text(p.Root, "repository", "id")), text(p.Root, "sourceRefName")}
+	for _, commit := range slices.Sorted(maps.Keys(commits)) {
+		if s, ok := t.steps[source][commit]; ok {
+			c.Wrote.add(s.by)
+		}
+	}
 	c.Merged.add(account(p.Root.Get("closedBy")))
 	if !p.Root.Get("reviewers").Exists() {
 		c.Reviewed.doubt("the pull request came without its reviewers")
@@ -224,28 +240,40 @@ func (t *tracer) devopsPull(c *Change, p *inventory.Resource) {
 	for v := range p.Root.Get("reviewers").Elems() {
 		vote, ok := v.Get("vote").Int()
 		group, _ := v.Get("isContainer").Bool()
-		if ok && vote >= 5 && !group { // 5 and 10 are approvals; a group's vote is that of its members
+		switch {
+		case !ok:
+			c.Reviewed.doubt("a reviewer came without the vote")
+		case vote >= 5 && !group: // 5 and 10 are approvals; a group's vote is that of its members
 			c.Reviewed.add(account(v))
 		}
 	}
 }
 
-// commits adds the authors of a pull request's commits.
-func (t *tracer) commits(c *Change, p *inventory.Resource, typ string, by func(jsontape.Value) Person) {
+// commits adds the authors and committers of a pull request's commits, and
+// returns the commits.
+func (t *tracer) commits(c *Change, p *inventory.Resource, typ, id string, roles ...func(jsontape.Value) Person) map[string]bool {
 	c.Wrote.doubt(t.lack(typ))
 	list := t.inv.Under(typ, typ+strings.TrimPrefix(p.ID, p.Type))
 	if len(list) == 0 {
 		c.Wrote.doubt("the commits of pull request " + c.Number + " were not read")
 	}
+	found := map[string]bool{}
 	for i := range list {
-		who := by(list[i].Root)
-		switch {
-		case len(who.keys) == 0:
-			c.Wrote.doubt("a commit of pull request " + c.Number + " does not name its author")
-		case !slices.ContainsFunc(who.keys, func(k string) bool { return t.accounts[k] }):
-			// What a committer typed: it may be an approver by another address.
-			c.Wrote.doubt(who.Name + ", the author of a commit, is no account that was read")
+		found[text(list[i].Root, id)] = true
+		for n, by := range roles {
+			who := by(list[i].Root)
+			switch {
+			case len(who.keys) == 0 && n > 0:
+				continue // a commit without another committer
+			case len(who.keys) == 0:
+				c.Wrote.doubt("a commit of pull request " + c.Number + " does not name its author")
+				continue
+			case !slices.ContainsFunc(who.keys, func(k string) bool { _, ok := t.accounts[k]; return ok }):
+				// What a committer typed: it may be an approver by another address.
+				c.Wrote.doubt(who.Name + ", who wrote a commit, is no account that was read")
+			}
+			c.Wrote.add(who)
 		}
-		c.Wrote.add(who)
 	}
+	return found
 }

@@ -3,6 +3,9 @@
 package change
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/inventory"
@@ -10,15 +13,30 @@ import (
 )
 
 // user is an account of GitHub.
-func user(v jsontape.Value) Person { return person(text(v, "login")) }
+func user(v jsontape.Value) Person { return person("github", text(v, "login")) }
 
 // author is who wrote a commit: the account that GitHub found for the address,
 // else the address.
 func author(v jsontape.Value) Person {
 	if login := text(v, "author", "login"); login != "" {
-		return person(login)
+		return person("github", login)
 	}
-	return person(text(v, "commit", "author", "email"))
+	return person("github", text(v, "commit", "author", "email"))
+}
+
+// committer is who committed, unless GitHub did by itself.
+func committer(v jsontape.Value) Person {
+	switch login := text(v, "committer", "login"); login {
+	case "web-flow":
+		return Person{}
+	case "":
+		if address := text(v, "commit", "committer", "email"); address != "noreply@github.com" {
+			return person("github", address)
+		}
+		return Person{}
+	default:
+		return person("github", login)
+	}
 }
 
 // chainOf are the ids of what a record lies in, and its own.
@@ -26,14 +44,17 @@ func chainOf(r *inventory.Resource) []string {
 	return strings.Split(strings.TrimPrefix(r.ID, r.Type+"/"), "/")
 }
 
-// repositories maps the chain of each repository's records to its full name.
-func (t *tracer) repositories() map[string]string {
-	names := map[string]string{}
+// repositories maps the id of each repository to its full name; main is the
+// default branch of each name.
+func (t *tracer) repositories() (names map[string]string, main map[string]branch) {
+	names, main = map[string]string{}, map[string]branch{}
 	all := t.inv.OfType("github/repositories")
 	for i := range all {
-		names[text(all[i].Root, "id")] = strings.ToLower(text(all[i].Root, "full_name"))
+		name := strings.ToLower(text(all[i].Root, "full_name"))
+		names[text(all[i].Root, "id")] = name
+		main[name] = branch{"github:" + name, "refs/heads/" + text(all[i].Root, "default_branch")}
 	}
-	return names
+	return names, main
 }
 
 // repositoryOf names the repository of a record.
@@ -49,23 +70,20 @@ func repositoryOf(names map[string]string, r *inventory.Resource) string {
 // indexGitHub takes the first parents of commits of default branches, and the
 // merged pull requests.
 func (t *tracer) indexGitHub() {
-	names := t.repositories()
+	names, main := t.repositories()
 	commits := t.inv.OfType("github/commits")
 	for i := range commits {
 		root := commits[i].Root
 		t.know(user(root.Get("author")))
-		b := branch{"github:" + repositoryOf(names, &commits[i]), ""}
-		if t.steps[b] == nil {
-			t.steps[b] = map[string]step{}
-		}
+		b := main[repositoryOf(names, &commits[i])]
 		first, _ := root.Get("parents").First()
-		t.steps[b][text(root, "sha")] = step{from: text(first, "sha"), at: instant(text(root, "commit", "committer", "date")), by: user(root.Get("committer")), author: author(root)}
+		t.stepTo(b, text(root, "sha"), step{from: text(first, "sha"), at: instant(text(root, "commit", "committer", "date")), by: user(root.Get("committer")), author: author(root)})
 	}
 	pulls := t.inv.OfType("github/pullRequests")
 	for i := range pulls {
 		t.know(user(pulls[i].Root.Get("user")))
 		if r := &pulls[i]; text(r.Root, "merged_at") != "" {
-			t.pulls[[2]string{"github:" + repositoryOf(names, r), text(r.Root, "merge_commit_sha")}] = r
+			t.pull(branch{"github:" + repositoryOf(names, r), "refs/heads/" + text(r.Root, "base", "ref")}, text(r.Root, "merge_commit_sha"), r)
 		}
 	}
 }
@@ -74,35 +92,43 @@ func (t *tracer) indexGitHub() {
 // were added to the branch one by one: one ends fewer steps above it than it
 // has commits.
 func (t *tracer) rebased(b branch, commit string) bool {
-	above := map[string]string{}
-	for to, s := range t.steps[b] {
-		above[s.from] = to
+	if t.children[b] == nil {
+		t.children[b] = map[string][]string{}
+		for _, to := range slices.Sorted(maps.Keys(t.steps[b])) {
+			from := t.steps[b][to].from
+			t.children[b][from] = append(t.children[b][from], to)
+		}
 	}
-	for n := int64(1); n < 250; n++ {
-		commit = above[commit]
-		if commit == "" {
-			return false
+	at, seen := []string{commit}, 0
+	for n := int64(1); n < 250 && len(at) > 0; n++ {
+		var above []string
+		for _, c := range at {
+			above = append(above, t.children[b][c]...)
 		}
-		p := t.pulls[[2]string{b.repository, commit}]
-		if p == nil {
-			continue
+		at = above
+		if seen += len(at); seen > 10000 {
+			return true
 		}
-		details := t.inv.Under("github/pullRequestDetails", "github/pullRequestDetails"+strings.TrimPrefix(p.ID, p.Type))
-		if own := t.inv.Get("github/pullRequestDetails" + strings.TrimPrefix(p.ID, p.Type)); own != nil {
-			details = []inventory.Resource{*own}
+		for _, c := range at {
+			p := t.pulls[b][c]
+			if p == nil {
+				continue
+			}
+			details := t.inv.Get("github/pullRequestDetails" + strings.TrimPrefix(p.ID, p.Type))
+			if details == nil {
+				return true // how many it has is not known
+			}
+			if count, ok := details.Root.Get("commits").Int(); !ok || count > n {
+				return true
+			}
 		}
-		if len(details) == 0 {
-			return true // how many it has is not known
-		}
-		count, ok := details[0].Root.Get("commits").Int()
-		return !ok || count > n
 	}
 	return false
 }
 
 // github makes the deployments of repositories.
 func (t *tracer) github() []Deployment {
-	names := t.repositories()
+	names, main := t.repositories()
 	all := t.inv.OfType("github/deployments")
 	out := make([]Deployment, 0, len(all))
 	for i := range all {
@@ -110,11 +136,14 @@ func (t *tracer) github() []Deployment {
 		repository := repositoryOf(names, r)
 		d := Deployment{
 			ID: r.ID, Service: "github", Place: repository, Environment: text(r.Root, "environment"), At: instant(text(r.Root, "created_at")),
-			Jobs: 1, Commit: text(r.Root, "sha"), branch: branch{"github:" + repository, ""}, Run: text(r.Root, "id"),
+			Jobs: 1, Commit: text(r.Root, "sha"), branch: main[repository], Run: text(r.Root, "id"),
 		}
 		d.line = strings.Join([]string{r.Type, repository, d.Environment, text(r.Root, "task")}, "\x00")
-		if d.Commit == "" {
+		switch {
+		case d.Commit == "":
 			d.Gap = "the deployment does not say which commit it took"
+		case d.branch.name == "" || d.branch.name == "refs/heads/":
+			d.Gap, d.Commit = "its repository was not read, or does not say which branch is its default", ""
 		}
 		d.Deployed.add(user(r.Root.Get("creator")))
 		if len(d.Deployed.People) == 0 {
@@ -165,6 +194,11 @@ func (t *tracer) reviewsOfRun(d *Deployment, r *inventory.Resource, run string) 
 		return
 	}
 	d.Pipeline, d.Run = text(found.Root, "name"), text(found.Root, "run_number")
+	if head := text(found.Root, "head_sha"); head != d.Commit {
+		// The address is in a status, which whoever may deploy can write.
+		d.Approved.doubt("the run that a status of the deployment names took commit " + cmp.Or(short(head), "unknown") + " and not this one")
+		return
+	}
 	if p := user(found.Root.Get("triggering_actor")); p.Name != "" {
 		d.Deployed = Who{}
 		d.Deployed.add(p)
@@ -176,7 +210,11 @@ func (t *tracer) reviewsOfRun(d *Deployment, r *inventory.Resource, run string) 
 		if !strings.EqualFold(text(root, "state"), "approved") {
 			continue
 		}
-		for e := range root.Get("environments").Elems() {
+		environments := root.Get("environments")
+		if environments.Kind() != jsontape.Array {
+			d.Approved.doubt("an approval does not say of which environment")
+		}
+		for e := range environments.Elems() {
 			if strings.EqualFold(text(e, "name"), d.Environment) {
 				d.Approved.add(user(root.Get("user")))
 			}
@@ -190,16 +228,16 @@ func (t *tracer) githubPull(c *Change, p *inventory.Resource) {
 	c.PullRequest, c.Number = p.ID, text(p.Root, "number")
 	c.At = instant(text(p.Root, "merged_at"))
 	c.Wrote.add(user(p.Root.Get("user")))
-	if len(c.Wrote.People) == 0 {
-		c.Wrote.doubt("the pull request does not say who made it")
-	}
-	t.commits(c, p, "github/pullRequestCommits", func(v jsontape.Value) Person {
-		who := author(v)
-		if text(v, "author", "login") != "" {
-			t.know(who) // GitHub knows the account
+	known := func(login string, who func(jsontape.Value) Person) func(jsontape.Value) Person {
+		return func(v jsontape.Value) Person {
+			if text(v, login, "login") != "" {
+				t.know(who(v)) // GitHub knows the account
+			}
+			return who(v)
 		}
-		return who
-	})
+	}
+	commits := t.commits(c, p, "github/pullRequestCommits", "sha", known("author", author), known("committer", committer))
+	commits[text(p.Root, "head", "sha")] = true
 	if details := t.inv.Get("github/pullRequestDetails" + below); details != nil {
 		c.Merged.add(user(details.Root.Get("merged_by")))
 	} else {
@@ -215,15 +253,19 @@ func (t *tracer) githubPull(c *Change, p *inventory.Resource) {
 	for i := range list {
 		root := list[i].Root
 		state := strings.ToUpper(text(root, "state"))
-		if state != "APPROVED" && state != "CHANGES_REQUESTED" && state != "DISMISSED" {
+		if state == "COMMENTED" || state == "PENDING" {
 			continue
 		}
-		p := user(root.Get("user"))
-		if p.Name == "" {
-			continue
-		}
-		if at := text(root, "submitted_at"); at >= last[p.keys[0]].at {
-			last[p.keys[0]], who[p.keys[0]] = verdict{at, state}, p
+		who1, at := user(root.Get("user")), text(root, "submitted_at")
+		switch merged := instant(text(p.Root, "merged_at")); {
+		case state == "" || len(who1.keys) == 0 || at == "":
+			c.Reviewed.doubt("a review does not say who, when or what")
+		case instant(at).After(merged):
+			continue // given after the change was in: no review before it
+		case state == "APPROVED" && text(root, "commit_id") != "" && !commits[text(root, "commit_id")]:
+			c.Reviewed.doubt("a review was of a commit that is not in the pull request any more")
+		case at >= last[who1.keys[0]].at:
+			last[who1.keys[0]], who[who1.keys[0]] = verdict{at, state}, who1
 		}
 	}
 	for i := range list { // in the order of the records, so that the answer is always the same

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"time"
@@ -125,7 +126,10 @@ func (c *changesListCommand) Run(rc *runContext) error {
 	}
 	answer.Deployments = t.Deployments
 	if c.JSON || c.CSV || c.Markdown {
-		return c.print(rc, wide(t), answer)
+		if err := c.print(rc, wide(t), answer); err != nil {
+			return err
+		}
+		return c.lacking(rc.Err, t, e.ID)
 	}
 	if all == 0 {
 		fmt.Fprintf(rc.Out, "Snapshot %s holds no deployment%s.\n", e.ID, c.of())
@@ -135,7 +139,7 @@ func (c *changesListCommand) Run(rc *runContext) error {
 		}
 		c.sum(rc, t, answer, all)
 	}
-	return c.lacking(rc, t, e.ID)
+	return c.lacking(rc.Out, t, e.ID)
 }
 
 // wide has all that a spreadsheet wants, narrow what a terminal has room for.
@@ -187,23 +191,29 @@ func (c *changesListCommand) sum(rc *runContext, t *change.Trace, a changesAnswe
 	fmt.Fprintln(rc.Out)
 	for i, q := range questions {
 		n := a.Answers[q.name]
-		fmt.Fprintf(rc.Out, "  %c  %s: %d ✓ yes, %d ✗ no, %d ? unknown, %d - brought no change\n", "RAD"[i], q.text, n.Yes, n.No, n.Unknown, n.Nothing)
+		fmt.Fprintf(rc.Out, "  %c  %s: %d ✓ yes, %d ✗ no, %d ? unknown, %d - brought no new commit\n", "RAD"[i], q.text, n.Yes, n.No, n.Unknown, n.Nothing)
 	}
 	fmt.Fprintln(rc.Out, "\nAccounts are compared, not people. (+?) there may be others; ! the branch's rules were bypassed.\nWhy: tickmark changes show DEPLOYMENT")
 }
 
 // lacking lists what was not read, and makes the status say so.
-func (c *changesListCommand) lacking(rc *runContext, t *change.Trace, id string) error {
-	if len(t.Lacking) == 0 {
-		return nil
-	}
+func (c *changesListCommand) lacking(w io.Writer, t *change.Trace, id string) error {
 	population := false
-	var types []string
+	var types, sources []string
 	for _, l := range t.Lacking {
+		population = population || l.Population
+		if source, rest, ok := strings.Cut(l.Why, " was not read: "); ok {
+			sources = append(sources, source+" ("+rest+")")
+			continue
+		}
 		types = append(types, l.Type)
-		population = population || strings.HasSuffix(l.Type, "eployments") || l.Type == "devops/environments"
 	}
-	fmt.Fprintf(rc.Out, "\nNot read whole: %s.\nWhy: tickmark assess --snapshot %s --show coverage\n", strings.Join(types, ", "), id)
+	if len(sources) > 0 {
+		fmt.Fprintf(w, "\nNot read: %s.\n", strings.Join(sources, "; "))
+	}
+	if len(types) > 0 {
+		fmt.Fprintf(w, "\nNot read whole: %s.\nWhy: tickmark assess --snapshot %s --show coverage\n", strings.Join(types, ", "), id)
+	}
 	if population {
 		// Which deployments there were is not known: the list is no population.
 		return statusError(tickmark.ExitIncomplete)
@@ -310,7 +320,7 @@ func entryOf(d *change.Deployment) *report.Entry {
 	case len(items) > 0:
 		e.Sections = append(e.Sections, report.Section{Label: "Changes", Items: items})
 	case d.Back:
-		add("Changes", "None: it went back to a commit that was deployed before.")
+		add("Changes", "None that is new: it went back along the branch, behind the commit that was deployed before.")
 	case d.Gap == "":
 		add("Changes", "None: the same commit was deployed before.")
 	}
@@ -322,7 +332,7 @@ func entryOf(d *change.Deployment) *report.Entry {
 	for _, q := range questions {
 		text := string(q.of(d))
 		if q.of(d) == change.Nothing {
-			text = "nothing to ask: it brought no change"
+			text = "nothing to ask: it brought no new commit"
 		}
 		add(strings.ToUpper(q.text[:1])+q.text[1:], text)
 	}
