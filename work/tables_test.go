@@ -200,8 +200,6 @@ func block(t *testing.T, document, language string, n int) string {
 	return text
 }
 
-func before(s, mark string) string { s, _, _ = strings.Cut(s, mark); return s }
-
 // TestLeavers takes the documents at their word, from the roster as they show
 // it to the verdict on the account of who has left. Ada left; Bo is still here.
 func TestLeavers(t *testing.T) {
