@@ -37,6 +37,9 @@ const (
 // vague are phrases that say neither who nor when.
 var vague = regexp.MustCompile(`(?i)\b(as needed|as required|as appropriate|where appropriate|when necessary|if necessary|periodic(ally)?|regular(ly)?|on a (periodic|regular|timely) basis|in a timely manner|timely|from time to time|appropriate(ly)?|adequate(ly)?|sufficient(ly)?|best practices?|industry standards?|relevant (personnel|parties|stakeholders)|ensures? compliance|certified|effective(ly)?)\b`)
 
+// claim are words that conclude, where a check may only observe.
+var claim = regexp.MustCompile(`(?i)\b(ensur(es?|ing) compliance|guarantee[sd]?|certif(ies|ied)|effective(ly|ness)?)\b`)
+
 // passive statements of the form "access is reviewed" name no actor.
 var actor = regexp.MustCompile(`\{[A-Za-z]*([Oo]wner|[Ll]ead|[Mm]anager|[Rr]ole|[Tt]eam|[Oo]fficer|[Aa]pprover|[Rr]eviewer|[Ee]ngineer|[Aa]dmin(istrator)?|[Bb]oard|[Cc]hair|[Ee]xecutive|[Ss]ponsor|[Cc]ontact|[Cc]ommander|[Bb]ody)[A-Za-z]*\}|\b(Azure Policy|Conditional Access|Microsoft Entra ID|Defender|the pipeline|the gateway|Key Vault|Intune|management|engineers?|developers?|the board)\b`)
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -415,102 +414,6 @@ func own(m *ast.MappingNode, key string) *ast.MappingNode {
 	}
 	set(m, key, c)
 	return c
-}
-
-// checkFields are what an organisation may say of a check of the library. The
-// rule itself stays, so that the id means the same everywhere.
-var checkFields = []string{"id", "area", "title", "severity", "why", "parameters", "notProven", "remediation", "references"}
-
-// check overrides or adds a check.
-func (v *overlay) check(o *Override) {
-	if v.checks == nil {
-		files, err := readArchive(v.base.catalog.Archive())
-		if err != nil {
-			v.problems = append(v.problems, err)
-			return
-		}
-		v.checks = files
-	}
-	f, ok := v.single(o, v.checks, "checks", "area", func(base, patch, merged *ast.MappingNode) {
-		if child(patch, "override") != nil {
-			v.bad("override", "override: tickmark writes this member", "leave it out")
-		}
-		for _, x := range patch.Values {
-			if key := keyOf(x); base != nil && !slices.Contains(checkFields, key) {
-				v.bad(key, fmt.Sprintf("%q of a check of the library cannot be changed: its id would mean another rule", key), "write a check of your own, with an id that begins with "+OwnPrefix+"; what can be changed is "+strings.Join(checkFields[2:], ", "))
-			}
-		}
-		v.parameters(base, patch)
-		if o.Version > 0 {
-			v.mark(o, merged)
-		}
-	})
-	if ok {
-		v.checks = put(v.checks, f)
-	}
-}
-
-// parameters holds an override to values of the kind that the library's
-// parameters have.
-func (v *overlay) parameters(base, patch *ast.MappingNode) {
-	m, ok := child(patch, "parameters").(*ast.MappingNode)
-	if !ok || base == nil {
-		return
-	}
-	for _, p := range m.Values {
-		name := keyOf(p)
-		have := child(child(base, "parameters"), name)
-		value := child(p.Value, "defaultValue")
-		body, _ := p.Value.(*ast.MappingNode)
-		switch {
-		case have == nil:
-			v.bad("parameters", fmt.Sprintf("the check has no parameter %q", name), "tickmark checks show prints its rule")
-		case value == nil || len(body.Values) != 1:
-			v.bad("parameters", fmt.Sprintf("parameter %s: want defaultValue alone", name), "")
-		case !ofType(value, scalar(child(have, "type"))):
-			v.bad("parameters", fmt.Sprintf("parameter %s: want a value of type %s", name, scalar(child(have, "type"))), "")
-		default:
-			allowed, ok := child(have, "allowedValues").(*ast.SequenceNode)
-			if ok && !slices.ContainsFunc(allowed.Values, func(a ast.Node) bool { return bytes.Equal(v.json(a), v.json(value)) }) {
-				v.bad("parameters", fmt.Sprintf("parameter %s: want one of %s", name, v.json(allowed)), "")
-			}
-		}
-	}
-}
-
-// ofType reports whether a value is of a type of Azure Policy's parameters.
-func ofType(n ast.Node, typ string) bool {
-	switch n.(type) {
-	case *ast.BoolNode:
-		return strings.EqualFold(typ, "Boolean")
-	case *ast.IntegerNode:
-		return strings.EqualFold(typ, "Integer") || strings.EqualFold(typ, "Float")
-	case *ast.FloatNode:
-		return strings.EqualFold(typ, "Float")
-	case *ast.StringNode, *ast.LiteralNode:
-		return strings.EqualFold(typ, "String") || strings.EqualFold(typ, "DateTime")
-	case *ast.SequenceNode:
-		return strings.EqualFold(typ, "Array")
-	case *ast.MappingNode:
-		return strings.EqualFold(typ, "Object")
-	}
-	return false
-}
-
-// mark writes into a check where its override was recorded.
-func (v *overlay) mark(o *Override, merged *ast.MappingNode) {
-	b, err := json.Marshal(map[string]CheckOverride{"override": {
-		Own: o.Own(), Version: o.Version, Effective: o.Effective.UTC().Format(time.RFC3339), Recorded: o.At.UTC().Format(time.RFC3339),
-		Actor: o.Actor, Reason: o.Reason,
-	}})
-	if err == nil {
-		var m *ast.MappingNode
-		if m, err = parseYAML(file{name: o.label, data: b}); err == nil {
-			set(merged, "override", v.here(child(m, "override"), false))
-			return
-		}
-	}
-	v.problems = append(v.problems, err)
 }
 
 // catalog is the catalogue with the overrides of checks; without any it is the

@@ -104,6 +104,10 @@ func TestWith(t *testing.T) {
 			k := l.Catalog().Check("m365-spo-sharing")
 			return k.Severity.String() == "critical" && bytes.Contains(k.Parameters, []byte(`"defaultValue":true`)) && bytes.Contains(k.Parameters, []byte(`"type":"Boolean"`))
 		}},
+		{"what is not proven adds up", "checks:\n  - id: st-tls\n    notProven: >-\n      Nothing is left unproven.", "check/st-tls", false, true, func(l *Library) bool {
+			k, b := l.Catalog().Check("st-tls"), base.Catalog().Check("st-tls")
+			return k.NotProven == strings.TrimSpace(b.NotProven)+" The organisation adds: Nothing is left unproven." && k.Title == b.Title
+		}},
 		{"own check", ownCheck, "check/own-kv-tagged", true, true, func(l *Library) bool { return l.Catalog().Check("own-kv-tagged") != nil }},
 		{"cell of a profile", "services:\n  - {id: key-vault, cells: {backup-recovery: {customer: The platform team exports keys each month.}}}", "cell/key-vault/backup-recovery", false, false, func(l *Library) bool {
 			c, b := l.Cell(l.Service("key-vault"), "backup-recovery"), base.Cell(base.Service("key-vault"), "backup-recovery")
@@ -181,6 +185,11 @@ func TestWithRefuses(t *testing.T) {
 		{"rule of the library", "checks:\n  - {id: st-tls, rule: {}}", "own.yaml:2:", "cannot be changed"},
 		{"no such parameter", "checks:\n  - {id: st-tls, parameters: {days: {defaultValue: 1}}}", "own.yaml:2:", "no parameter"},
 		{"type of parameter", "checks:\n  - {id: m365-spo-sharing, parameters: {requireAllowedDomains: {defaultValue: perhaps}}}", "own.yaml:2:", "type Boolean"},
+		{"title of the library", "checks:\n  - {id: st-tls, title: Storage is fully encrypted}", "own.yaml:2:", "cannot be changed"},
+		{"claim in what is not proven", "checks:\n  - {id: st-tls, notProven: The control is effective.}", "own.yaml:2:", `says "effective"`},
+		{"claim in why", "checks:\n  - id: st-tls\n    why: It ensures compliance.", "own.yaml:3:", `says "ensures compliance"`},
+		{"claim of an own check", strings.Replace(ownCheck, "Key vaults name their owner", "Key vaults are certified", 1), "own.yaml:3:", `says "certified"`},
+		{"nothing left unproven", "checks:\n  - {id: st-tls, notProven: null}", "own.yaml:2:", "added to the library's"},
 		{"severity", "checks:\n  - {id: st-tls, severity: huge}", "own.yaml:2:", "huge"},
 		{"own check, unknown field", strings.Replace(ownCheck, "tags['owner']", "Microsoft.KeyVault/vaults/nothing", 1), "own.yaml:15:", "no such alias"},
 		{"service", "services:\n  - {id: no-such, cells: {backup-recovery: {who: none}}}", "own.yaml:2:", "does not exist"},

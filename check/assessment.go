@@ -159,7 +159,8 @@ type CriterionSummary struct {
 	// Numbers of linked checks by state; apart, never added into one figure.
 	Fail, Pass, Unknown, NoResource, Exempt int
 	// Automation is "direct" (at least one check bears directly on the
-	// criterion), "supporting" (checks only support it) or "none".
+	// criterion), "supporting" (checks only support it) or "none". An
+	// organisation's own check at most supports one, whatever link it names.
 	Automation string
 	// Checks are indexes into Assessment.Checks.
 	Checks []int

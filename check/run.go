@@ -462,7 +462,11 @@ func criteria(c *catalog.Catalog, checks []Summary) []CriterionSummary {
 			if !ok {
 				continue
 			}
-			out[k].add(i, s.State, l.Link)
+			link := l.Link
+			if o := s.Check.Override; o != nil && o.Own {
+				link = "supporting" // an organisation does not say by itself what meets a criterion
+			}
+			out[k].add(i, s.State, link)
 		}
 	}
 	for i := range out {

@@ -19,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/report"
 )
@@ -210,6 +211,36 @@ func TestCSVHoldsEverything(t *testing.T) {
 	}
 	if len(rows) != a.Results.Len()+1 {
 		t.Fatalf("%d rows, want %d", len(rows), a.Results.Len()+1)
+	}
+}
+
+// TestCSVNamesOverrides: each row of a check that an organisation changed says
+// so, and no other does.
+func TestCSVNamesOverrides(t *testing.T) {
+	a := sample(2)
+	k := *a.Checks[0].Check
+	k.Override = &catalog.CheckOverride{Version: 3, Effective: "2020-01-01T00:00:00Z", Recorded: "2026-02-01T00:00:00Z", Actor: "ann", Reason: "=why"}
+	a.Checks[0].Check = &k
+	rows, err := csv.NewReader(bytes.NewReader(render(t, "csv", a))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked, last := 0, len(rows[0])-1
+	if rows[0][last] != "override" {
+		t.Fatalf("the last column is %q", rows[0][last])
+	}
+	for _, r := range rows[1:] {
+		want := ""
+		if r[0] == k.ID {
+			marked++
+			want = "changed by the organisation: version 3, effective 2020-01-01T00:00:00Z, recorded 2026-02-01T00:00:00Z by ann: =why"
+		}
+		if r[last] != want {
+			t.Errorf("%s: override %q, want %q", r[0], r[last], want)
+		}
+	}
+	if marked == 0 || marked == len(rows)-1 {
+		t.Errorf("%d of %d rows are marked: this test verifies nothing", marked, len(rows)-1)
 	}
 }
 

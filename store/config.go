@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -35,10 +36,11 @@ type config struct {
 	Org int64 `yaml:"org"`
 }
 
-// Is reports whether dir is a data directory.
+// Is reports whether dir is a data directory; also where that cannot be seen,
+// which [Open] then says.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, configFile))
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func readConfig(dir string) (config, error) {

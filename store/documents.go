@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,8 +120,13 @@ func (s *Store) Document(ctx context.Context, kind, id string) (history.Document
 
 // Documents returns every version of every document of a kind, by id and
 // version. One that is not what its leaf says was changed after it was
-// recorded, and is an error: nothing may rest on it.
+// recorded, and one that is gone while its leaf is there was removed, so that
+// an earlier version would count again; either is an error: nothing may rest
+// on what is left.
 func (s *Store) Documents(ctx context.Context, kind string) ([]history.Document, error) {
+	if err := s.allThere(ctx, kind); err != nil {
+		return nil, err
+	}
 	rows, err := s.db.QueryContext(ctx, `SELECT d.id, d.version, d.schema, d.seq, d.recorded_at, d.effective_from, d.effective_to, d.actor, d.body, l.body
 		FROM documents d LEFT JOIN leaves l ON l.org = d.org AND l.seq = d.seq
 		WHERE d.org = $1 AND d.kind = $2 ORDER BY d.seq`, s.org, kind)
@@ -146,10 +152,7 @@ func (s *Store) Documents(ctx context.Context, kind string) ([]history.Document,
 			return nil, err
 		}
 		if l, err := ledger.ParseLeaf(leaf); err != nil || l.Seq != d.Seq || l.Kind != kindDocument || !l.RecordedAt.Equal(d.RecordedAt) || !bytes.Equal(l.Body, want) {
-			return nil, &tickmark.Error{
-				Code: tickmark.CodeTampered, Where: fmt.Sprintf("%s %s version %d", kind, d.ID, d.Version), What: "is not what the ledger says was recorded",
-				Hint: "run: tickmark verify",
-			}
+			return nil, tamperedDocument(kind, d.ID, d.Version, "is not what the ledger says was recorded")
 		}
 		out = append(out, d)
 	}
@@ -157,6 +160,41 @@ func (s *Store) Documents(ctx context.Context, kind string) ([]history.Document,
 		return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version))
 	})
 	return out, rows.Err()
+}
+
+// allThere goes from the leaves to the rows: every leaf of a document of the
+// kind has its row. A row under another kind counts as gone.
+func (s *Store) allThere(ctx context.Context, kind string) error {
+	rows, err := s.db.QueryContext(ctx, `SELECT l.seq, l.body FROM leaves l
+		LEFT JOIN documents d ON d.org = l.org AND d.seq = l.seq AND d.kind = $2
+		WHERE l.org = $1 AND l.kind = $3 AND d.seq IS NULL ORDER BY l.seq`, s.org, kind, kindDocument)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells what matters
+	for rows.Next() {
+		var seq int64
+		var leaf []byte
+		if err := rows.Scan(&seq, &leaf); err != nil {
+			return err
+		}
+		var b documentBody
+		l, err := ledger.ParseLeaf(leaf)
+		if err == nil {
+			err = json.Unmarshal(l.Body, &b)
+		}
+		if err != nil {
+			return &tickmark.Error{Code: tickmark.CodeTampered, Where: fmt.Sprintf("leaf %d", seq), What: "does not say which document it is of", Err: err, Hint: "run: tickmark verify"}
+		}
+		if b.Kind == kind {
+			return tamperedDocument(kind, b.ID, b.Version, "was recorded, as the ledger says, and is gone")
+		}
+	}
+	return rows.Err()
+}
+
+func tamperedDocument(kind, id string, version int64, what string) error {
+	return &tickmark.Error{Code: tickmark.CodeTampered, Where: fmt.Sprintf("%s %s version %d", kind, id, version), What: what, Hint: "run: tickmark verify"}
 }
 
 // Sample reports whether the directory can never hold evidence.

@@ -115,12 +115,15 @@ type Reperformance struct {
 }
 
 // Reperform evaluates a recorded snapshot again, from its kept bytes and pins,
-// and compares every verdict and reason. Bytes that do not verify are an error
-// and not an answer.
+// and compares every verdict and reason. Bytes that do not verify, and pins of
+// overrides that the ledger does not hold, are an error and not an answer.
 func Reperform(ctx context.Context, st Reader, id string, evaluate Evaluate, progress Progress) (*Reperformance, error) {
 	tell(progress, "load", 0, 0)
 	stored, err := st.Load(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := pinned(ctx, st, stored.Entry.ID, stored.Pins); err != nil {
 		return nil, err
 	}
 	rp := &Reperformance{Snapshot: stored.Entry.ID, EngineThen: string(stored.Pins[PinEngine]), Differences: []history.VerdictChange{}}

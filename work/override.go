@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -193,6 +194,65 @@ type CheckOverride struct {
 	Digest    tickmark.Digest `json:"digest"`
 	Effective time.Time       `json:"effective"`
 	Recorded  time.Time       `json:"recorded"`
+}
+
+// pinned holds what a snapshot says of overridden checks to the ledger: every
+// entry of the pin is a document that was recorded so, and the checks of the
+// pinned catalogue that say they are overridden are those of the pin.
+func pinned(ctx context.Context, st Reader, snapshot string, pins map[string][]byte) error {
+	bad := func(what string, err error) error {
+		return &tickmark.Error{Code: tickmark.CodeTampered, Where: "snapshot " + snapshot + ", pin " + PinOverrides, What: what, Err: err, Hint: "run: tickmark verify"}
+	}
+	var list []CheckOverride
+	if b, ok := pins[PinOverrides]; ok {
+		if err := json.Unmarshal(b, &list); err != nil {
+			return bad("cannot be read", err)
+		}
+	}
+	marks := map[string]catalog.CheckOverride{}
+	if b, ok := pins[PinCatalog]; ok {
+		c, err := catalog.OpenArchive(b)
+		if err != nil {
+			return fmt.Errorf("read pin %s: %w", PinCatalog, err)
+		}
+		for _, k := range c.Checks {
+			if k.Override != nil {
+				marks[k.ID] = *k.Override
+			}
+		}
+	}
+	if len(list) == 0 && len(marks) == 0 {
+		return nil
+	}
+	shelf, ok := st.(Shelf)
+	if !ok {
+		return &tickmark.Error{Code: tickmark.CodeInternal, What: "what is recorded of overrides cannot be read here"}
+	}
+	recorded, err := Overrides(ctx, shelf)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		i := slices.IndexFunc(recorded, func(v OverrideVersion) bool {
+			return v.Kind == "check" && v.ID == p.Check && v.Version == p.Version
+		})
+		name := fmt.Sprintf("check/%s version %d", p.Check, p.Version)
+		if i < 0 {
+			return bad(name+" was never recorded", nil)
+		}
+		v := &recorded[i]
+		if v.Seq != p.Seq || v.Digest != p.Digest || !v.Effective.Equal(p.Effective) || !v.At.Equal(p.Recorded) {
+			return bad(fmt.Sprintf("%s is not leaf %d with digest %s, as the ledger has it", name, v.Seq, v.Digest), nil)
+		}
+		if m, ok := marks[p.Check]; !ok || m.Version != v.Version || m.Effective != v.Effective.UTC().Format(time.RFC3339) || m.Recorded != v.At.UTC().Format(time.RFC3339) {
+			return bad(name+" is not what the pinned catalogue says of the check", nil)
+		}
+		delete(marks, p.Check)
+	}
+	for _, id := range slices.Sorted(maps.Keys(marks)) {
+		return bad("the pinned catalogue has the check "+id+" as overridden, and the pin does not name its document", nil)
+	}
+	return nil
 }
 
 // OverrideOptions say how overrides are recorded.

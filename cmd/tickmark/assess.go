@@ -103,10 +103,12 @@ func (c *assessCommand) Run(rc *runContext) error {
 }
 
 // assessOptions are the choices of an assessment: with a data directory, the
-// checks as its organisation has them in force at the instant.
+// checks as its organisation has them in force at the instant. Only where none
+// is named, and none is here, the library's count: a name that is misspelt must
+// not quietly change whose rules judge.
 func assessOptions(rc *runContext, d dataFlags, now time.Time) (work.AssessOptions, error) {
 	o := work.AssessOptions{Now: now, Engine: engineVersion()}
-	if !store.Is(d.Dir) {
+	if d.Dir == "." && !store.Is(d.Dir) {
 		return o, nil
 	}
 	err := d.with(rc, func(s *store.Store) error {
