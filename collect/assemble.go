@@ -77,7 +77,7 @@ type account struct {
 
 // collect makes the snapshot.
 func (r *runner) collect() (*Collected, error) {
-	c := &Collected{Resumed: Resume{Started: r.started, Pages: int(r.adopted.Load()), Dropped: r.spool.dropped}, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
+	c := &Collected{Resumed: Resume{Started: r.started, Pages: int(r.adopted.Load()), Dropped: r.spool.dropped, Within: r.within}, Requests: r.sent, Throttled: r.throttled, spool: r.spool}
 	var err error
 	if c.mapping, c.unmap, err = mapFile(r.spool.pages, r.spool.off); err != nil {
 		return nil, err

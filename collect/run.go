@@ -107,6 +107,7 @@ type runner struct {
 	sent      int
 	throttled time.Duration
 	told      time.Time
+	within    time.Duration // how old an earlier run's pages may be
 	// tenantPlans are the tenant's service plans, in lower case.
 	tenantPlans map[string]bool
 }
@@ -130,12 +131,14 @@ type Resume struct {
 	Pages int
 	// Dropped are the pages of an earlier run that Options.Anew threw away.
 	Dropped Dropped
+	// Within is how long after its start an interrupted run could be gone on with.
+	Within time.Duration
 }
 
 // Dropped is what an earlier run had read and what was thrown away.
 type Dropped struct {
-	Pages   int
-	Started time.Time
+	Pages   int       `json:"pages"`
+	Started time.Time `json:"started"`
 }
 
 func (r *runner) count(rows int)     { r.rows.Add(int64(rows)) }
@@ -224,7 +227,8 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 	}
 	var err error
 	tune := r.tune // its own: the spool outlives the runner, and a pointer into it would keep it
-	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: cmp.Or(o.ResumeWithin, resumeWithin), anew: o.Anew}, &tune); err != nil {
+	r.within = cmp.Or(o.ResumeWithin, resumeWithin)
+	if r.spool, err = openSpool(o.Dir, h, again{now: r.start, within: r.within, anew: o.Anew}, &tune); err != nil {
 		return nil, err
 	}
 	r.to = r.spool.head.To.UTC()

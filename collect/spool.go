@@ -58,6 +58,9 @@ type head struct {
 	To      time.Time       `json:"to"`
 	// Terms are what Plan is the digest of, for people; older heads have none.
 	Terms []term `json:"terms,omitempty"`
+	// Dropped is what was thrown away to begin this run, so that who goes on
+	// with it knows it, too.
+	Dropped *Dropped `json:"dropped,omitempty"`
 }
 
 // term is an option of a collection, or a source with its questions.
@@ -210,7 +213,13 @@ func (s *spool) replay(h head, a again) error {
 	if err := s.pages.Truncate(s.off); err != nil {
 		return err
 	}
+	if s.entries > 0 && s.head.Dropped != nil {
+		s.dropped = *s.head.Dropped
+	}
 	if s.entries == 0 {
+		if s.dropped.Pages > 0 {
+			h.Dropped = &s.dropped
+		}
 		s.head = h
 		return s.write(entry{T: "head", Head: &h})
 	}
@@ -232,6 +241,9 @@ func (s *spool) tooOld(a again) (fresh bool, err error) {
 	switch {
 	case a.anew:
 		s.dropped = Dropped{Pages: pages, Started: s.head.Started}
+		if before := s.head.Dropped; before != nil {
+			s.dropped.Pages, s.dropped.Started = pages+before.Pages, before.Started
+		}
 		return true, nil
 	case age <= a.within || !s.tune.on("resumeAge"):
 		return false, nil

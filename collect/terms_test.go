@@ -76,7 +76,7 @@ func TestResumeAge(t *testing.T) {
 		}
 		return c
 	}
-	if c := run(func(o *Options) { o.ResumeWithin = 22 * 24 * time.Hour }); c.Resumed.Pages == 0 || c.Resumed.Dropped.Pages != 0 {
+	if c := run(func(o *Options) { o.ResumeWithin = 22 * 24 * time.Hour }); c.Resumed.Pages == 0 || c.Resumed.Within != 22*24*time.Hour || c.Resumed.Dropped.Pages != 0 {
 		t.Errorf("allowed: %+v", c.Resumed)
 	}
 	if c := run(func(o *Options) { o.Anew = true }); c.Resumed.Pages != 0 || c.Resumed.Dropped.Pages == 0 || !c.Resumed.Started.After(c.Resumed.Dropped.Started.AddDate(0, 0, 20)) {

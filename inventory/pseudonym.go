@@ -28,14 +28,31 @@ var personalNames = map[string]bool{
 	"mailaddress": true, "uniquename": true, "principalname": true, "email": true, "emailaddress": true, "signinname": true, "login": true,
 	"internalemailaddress": true, "domainname": true, "firstname": true, "lastname": true, "fullname": true, "userdisplayname": true,
 	"ipaddress": true, "caller": true, "useremail": true, "contactemail": true,
+	"actorupn": true, "actordisplayname": true, "actor": true, "actor_ip": true, "signinaddress": true, "providerdisplayname": true, "customdisplayname": true,
 }
 
 // namedPeople are the members that hold a person's name only where the object
-// is a person: those with one of personMarks beside them.
+// is a person: those with one of personMarks beside them, those of the type of
+// a user, and those that stand in one of personSlots, which may have nothing
+// but an id beside the name. An id alone marks nobody: groups and policies have
+// one too.
 var (
 	namedPeople = map[string]bool{"displayname": true, "name": true}
-	personMarks = []string{"userprincipalname", "mail", "uniquename", "mailaddress", "principalname", "login", "internalemailaddress", "usertype"}
+	personMarks = []string{"userprincipalname", "mail", "uniquename", "mailaddress", "principalname", "login", "internalemailaddress", "usertype", "email"}
+	personSlots = map[string]bool{
+		"createdby": true, "closedby": true, "pushedby": true, "modifiedby": true, "lastmodifiedby": true, "changedby": true, "lastchangedby": true, "deletedby": true,
+		"requestedby": true, "requestedfor": true, "autocompletesetby": true, "reviewers": true, "reviewer": true, "votedfor": true, "author": true, "committer": true,
+		"approver": true, "assignedapprover": true, "actualapprover": true, "executedby": true, "addedby": true, "user": true, "actor": true, "authenticateduser": true,
+	}
 )
+
+// freeText are the members that hold what a person wrote, by the members of
+// which one stands beside them: the trailers of a commit name people, and so
+// do the sentences of an audit log.
+var freeText = map[string][]string{
+	"message": {"author", "committer"}, "comment": {"author", "committer"}, "details": {"actorupn", "actordisplayname", "actoruserid"},
+	"mergecommitmessage": nil, "ci.message": nil, "sourceversionmessage": nil,
+}
 
 // Pseudonyms replaces personal data in answers by names that are the same for
 // the same value and mean nothing without the map, which is to be kept apart
@@ -113,54 +130,161 @@ func (p *Pseudonyms) Answer(received []byte) (kept []byte, replaced int) {
 	if err != nil {
 		return received, 0
 	}
-	var out bytes.Buffer
-	at := 0
-	var walk func(v jsontape.Value, personal bool)
-	walk = func(v jsontape.Value, personal bool) {
-		switch v.Kind() {
-		case jsontape.Object:
-			person := isPerson(v)
-			for name, m := range v.Members() {
-				low := strings.ToLower(name)
-				walk(m, personalNames[low] || person && namedPeople[low])
-			}
-		case jsontape.Array:
-			for e := range v.Elems() {
-				walk(e, personal)
-			}
-		case jsontape.String:
-			if !personal {
-				return
-			}
-			old := v.Str()
-			name := p.replace(old)
-			if name == old {
-				return
-			}
-			text, err := json.Marshal(name)
-			if err != nil {
-				return // a string always has a form
-			}
-			out.Write(received[at:v.Offset()])
-			out.Write(text)
-			at = v.Offset() + len(v.Raw())
-			replaced++
-		default:
-		}
-	}
-	walk(tape.Root(), false)
-	if replaced == 0 {
+	w := &personWalk{p: p, received: received, logins: map[string]bool{}}
+	w.accounts(tape.Root())
+	w.walk(tape.Root(), "", asIs)
+	if w.replaced == 0 {
 		return received, 0
 	}
-	out.Write(received[at:])
-	return out.Bytes(), replaced
+	w.out.Write(received[w.at:])
+	return w.out.Bytes(), w.replaced
 }
 
-func isPerson(v jsontape.Value) bool {
-	for name := range v.Members() {
-		if slices.Contains(personMarks, strings.ToLower(name)) {
-			return true
+// personWalk is the way through one answer.
+type personWalk struct {
+	p        *Pseudonyms
+	received []byte
+	out      bytes.Buffer
+	at       int
+	replaced int
+	// logins are the accounts of people in the answer, lower-case: addresses of
+	// pages and full names of repositories hold them, too.
+	logins map[string]bool
+}
+
+// treatment is what is done with a string.
+type treatment int
+
+const (
+	asIs        treatment = iota
+	asName                // a name or an address
+	asText                // what a person wrote, which may hold names
+	asQualified           // a text that begins with an account: account/repository, account:branch
+)
+
+// accounts gathers the logins of people.
+func (w *personWalk) accounts(v jsontape.Value) {
+	switch v.Kind() {
+	case jsontape.Object:
+		group := isGroup(v)
+		for name, m := range v.Members() {
+			if login := m.Str(); login != "" && !group && strings.EqualFold(name, "login") {
+				w.logins[strings.ToLower(login)] = true
+			}
+			w.accounts(m)
+		}
+	case jsontape.Array:
+		for e := range v.Elems() {
+			w.accounts(e)
+		}
+	default:
+	}
+}
+
+// walk goes through a value that is the member slot, or an element of it.
+func (w *personWalk) walk(v jsontape.Value, slot string, how treatment) {
+	switch v.Kind() {
+	case jsontape.Object:
+		beside := map[string]bool{}
+		for name := range v.Members() {
+			beside[strings.ToLower(name)] = true
+		}
+		group := isGroup(v)
+		someone := !group && (personSlots[slot] || isPerson(v, beside))
+		for name, m := range v.Members() {
+			low := strings.ToLower(name)
+			w.walk(m, low, treat(low, beside, someone, group))
+		}
+	case jsontape.Array:
+		for e := range v.Elems() {
+			w.walk(e, slot, how)
+		}
+	case jsontape.String:
+		if old := v.Str(); old != "" {
+			w.put(v, old, w.instead(old, how))
+		}
+	default:
+	}
+}
+
+// treat says what is done with a member of an object.
+func treat(low string, beside map[string]bool, someone, group bool) treatment {
+	marks, free := freeText[low]
+	switch {
+	case group && (low == "login" || low == "principalname"):
+		return asIs // the questions about its repositories are asked by it
+	case personalNames[low], someone && namedPeople[low], low == "user" && beside["_document_id"]: // GitHub's audit log
+		return asName
+	case free && (marks == nil || slices.ContainsFunc(marks, func(m string) bool { return beside[m] })):
+		return asText
+	case low == "full_name", low == "label":
+		return asQualified
+	}
+	return asIs
+}
+
+// instead returns what stands for a string.
+func (w *personWalk) instead(old string, how treatment) string {
+	switch {
+	case how == asName:
+		return w.p.replace(old)
+	case how == asText && !strings.HasPrefix(old, jsontape.Marker):
+		return w.p.name("text-", old)
+	case len(w.logins) == 0:
+	case how == asQualified:
+		if i := strings.IndexAny(old, "/:"); i > 0 && w.logins[strings.ToLower(old[:i])] {
+			return w.p.replace(old[:i]) + old[i:]
+		}
+	case strings.HasPrefix(old, "https://"), strings.HasPrefix(old, "http://"):
+		return w.address(old)
+	}
+	return old
+}
+
+// address replaces the account in the address of a page: it is the first part
+// of the path, or the one after users or repos. A repository may have the name
+// of an account, and keeps it.
+func (w *personWalk) address(old string) string {
+	parts := strings.Split(old, "/") // scheme, nothing, host, path
+	for i := 3; i < len(parts); i++ {
+		if i > 3 && parts[i-1] != "users" && parts[i-1] != "repos" {
+			continue
+		}
+		login, rest := parts[i], ""
+		if end := strings.IndexAny(login, "{?#"); end >= 0 {
+			login, rest = login[:end], login[end:]
+		}
+		if w.logins[strings.ToLower(login)] {
+			parts[i] = w.p.replace(login) + rest
+			break
 		}
 	}
-	return false
+	return strings.Join(parts, "/")
+}
+
+// put writes what stands for a string.
+func (w *personWalk) put(v jsontape.Value, old, name string) {
+	if name == old {
+		return
+	}
+	text, err := json.Marshal(name)
+	if err != nil {
+		return // a string always has a form
+	}
+	w.out.Write(w.received[w.at:v.Offset()])
+	w.out.Write(text)
+	w.at = v.Offset() + len(v.Raw())
+	w.replaced++
+}
+
+// isGroup reports whether an account of GitHub or Azure DevOps is no person's:
+// an organisation, a team, a group.
+func isGroup(v jsontape.Value) bool {
+	return v.Get("subjectKind").Str() == "group" || v.Get("login").Kind() == jsontape.String && v.Get("type").Str() == "Organization" ||
+		v.Get("slug").Kind() == jsontape.String && v.Get("login").Kind() == jsontape.Absent
+}
+
+func isPerson(v jsontape.Value, beside map[string]bool) bool {
+	return slices.ContainsFunc(personMarks, func(m string) bool { return beside[m] }) ||
+		v.Get("type").Str() == "User" || v.Get("subjectKind").Str() == "user" || strings.EqualFold(v.Get("@odata.type").Str(), "#microsoft.graph.user")
 }

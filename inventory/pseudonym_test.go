@@ -94,3 +94,96 @@ func TestPseudonymsLeaveOthersAlone(t *testing.T) {
 		t.Error("a short key is accepted")
 	}
 }
+
+// TestPseudonymsOfEachSource: in the shapes that the sources answer with, no
+// name stays, and what names no person does: a rule that replaces everything
+// fails as well.
+func TestPseudonymsOfEachSource(t *testing.T) {
+	gone := []string{"ada", "ray", "bo li", "bo@", "bo-li"}
+	for _, c := range []struct {
+		name, in string
+		stays    []string
+	}{
+		{
+			"GitHub commit", `[{"sha":"1","author":{"login":"ada-ray","id":7,"type":"User","html_url":"https://github.com/ada-ray","url":"https://api.github.com/users/ada-ray",
+			"gists_url":"https://api.github.com/users/ada-ray/gists{/gist_id}"},"committer":null,
+			"commit":{"author":{"name":"Ada Ray","email":"ada@contoso.example","date":"2026-06-01T00:00:00Z"},"committer":{"name":"Ada Ray","email":"ada@contoso.example"},
+			"message":"Round half up\n\nCo-authored-by: Bo Li <bo@contoso.example>","verification":{"verified":true}}}]`,
+			[]string{`"sha":"1"`, "2026-06-01T00:00:00Z", "https://github.com/person-", "/users/person-", "/gists{/gist_id}", `"verified":true`},
+		},
+		{
+			"GitHub repository", `[{"id":5,"name":"sdk","full_name":"contoso-oss/sdk","owner":{"login":"contoso-oss","type":"Organization"},"html_url":"https://github.com/contoso-oss/sdk"}]`,
+			[]string{`"contoso-oss/sdk"`, `"login":"contoso-oss"`, `"name":"sdk"`, "https://github.com/contoso-oss/sdk"},
+		},
+		{
+			"GitHub pull request from a fork", `[{"number":12,"user":{"login":"Ada-Ray","type":"User"},"head":{"label":"ada-ray:rounding","ref":"rounding","repo":{"full_name":"ada-ray/sdk","html_url":"https://github.com/Ada-Ray/sdk"}},
+			"html_url":"https://github.com/contoso-oss/sdk/pull/12"}]`,
+			[]string{"https://github.com/contoso-oss/sdk/pull/12", `:rounding"`, `/sdk"`},
+		},
+		{"GitHub audit log", `[{"_document_id":"x","action":"org.add_member","actor":"ada-ray","user":"bo-li","org":"contoso-oss"}]`, []string{"org.add_member", "contoso-oss"}},
+		{"GitHub environment", `[{"reviewers":[{"type":"Team","reviewer":{"id":3,"name":"Release","slug":"release"}},{"type":"User","reviewer":{"login":"ada-ray"}}]}]`, []string{`"Release"`}},
+		{"Azure DevOps commit", `{"value":[{"commitId":"9","author":{"name":"Ada Ray","email":"ada@contoso.example"},"comment":"x\n\nCo-authored-by: Bo Li <bo@contoso.example>"}]}`, []string{`"commitId":"9"`}},
+		{"Azure DevOps pull request", `{"value":[{"createdBy":{"id":"u1","displayName":"Ada Ray"},"reviewers":[{"id":"u2","displayName":"Bo Li","vote":10}],"repository":{"id":"r","name":"web"},
+			"completionOptions":{"mergeCommitMessage":"Merged: Bo Li"}}]}`, []string{`"id":"u1"`, `"vote":10`, `"name":"web"`}},
+		{"Azure DevOps audit log", `{"decoratedAuditLogEntries":[{"actorUserId":"u1","actorUPN":"ada@contoso.example","actorDisplayName":"Ada Ray","actionId":"Group.UpdateGroupMembership.Add",
+			"scopeDisplayName":"contoso (Organization)","details":"Bo Li was added to Builders"}]}`, []string{"Group.UpdateGroupMembership.Add", "contoso (Organization)", `"u1"`}},
+		{"Azure DevOps group", `{"value":[{"subjectKind":"group","principalName":"[contoso]\\Builders","displayName":"Builders","descriptor":"vssgp.1"}]}`, []string{`"displayName":"Builders"`, `[contoso]\\Builders`}},
+		{"directory audit", `{"value":[{"initiatedBy":{"user":{"id":"1","displayName":"Ada Ray"}},"targetResources":[{"id":"2","displayName":"Bo Li","type":"User"},{"id":"3","displayName":"Payroll","type":"Group"}]}]}`, []string{"Payroll"}},
+		{"an id and a name", `{"value":[{"id":"3","displayName":"Payroll"}]}`, []string{"Payroll"}},
+		{"a message that nobody wrote", `{"error":{"message":"quota of rayon"},"comment":"x","details":"y"}`, []string{"quota of rayon", `"x"`, `"y"`}},
+	} {
+		p, err := inventory.NewPseudonyms(bytes.Repeat([]byte{7}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, _ := p.Answer([]byte(c.in))
+		if !json.Valid(kept) {
+			t.Errorf("%s: not JSON: %s", c.name, kept)
+		}
+		low := strings.ToLower(string(kept))
+		for _, leak := range gone {
+			if strings.Contains(strings.ReplaceAll(low, "rayon", ""), leak) {
+				t.Errorf("%s: %q is still there: %s", c.name, leak, kept)
+			}
+		}
+		for _, s := range c.stays {
+			if !bytes.Contains(kept, []byte(s)) {
+				t.Errorf("%s: %s is gone: %s", c.name, s, kept)
+			}
+		}
+	}
+}
+
+// TestPseudonymsJoin: who stands in several answers stands in all under one
+// name, or authors and approvers would seem to be different people.
+func TestPseudonymsJoin(t *testing.T) {
+	p, err := inventory.NewPseudonyms(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(in string) string {
+		kept, _ := p.Answer([]byte(in))
+		var doc map[string]string
+		if err := json.Unmarshal(kept, &doc); err != nil {
+			t.Fatal(err)
+		}
+		return strings.ToLower(doc["x"] + doc["login"] + doc["email"] + doc["uniqueName"] + doc["actorUPN"] + doc["userPrincipalName"] + doc["actor"])
+	}
+	for _, same := range [][]string{
+		{`{"email":"ada@contoso.example"}`, `{"uniqueName":"Ada@contoso.example"}`, `{"actorUPN":"ada@Contoso.example"}`, `{"userPrincipalName":"ada@contoso.example"}`},
+		{`{"login":"ada-ray"}`, `{"login":"Ada-Ray"}`, `{"actor":"ada-ray"}`},
+	} {
+		for _, s := range same[1:] {
+			if read(s) != read(same[0]) {
+				t.Errorf("%s became %s, %s %s", s, read(s), same[0], read(same[0]))
+			}
+		}
+	}
+	if read(`{"login":"ada-ray"}`) == read(`{"login":"bo-li"}`) {
+		t.Error("two people have one name")
+	}
+	kept, _ := p.Answer([]byte(`{"login":"ada-ray","type":"User","html_url":"https://github.com/ada-ray"}`))
+	if name := read(`{"login":"ada-ray"}`); !bytes.Contains(kept, []byte(`"https://github.com/`+name+`"`)) {
+		t.Errorf("the address has another name than %s: %s", name, kept)
+	}
+}

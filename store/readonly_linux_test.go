@@ -92,14 +92,91 @@ func TestReadOnly(t *testing.T) {
 	})
 	// What lies beside the database and was not taken into it would be missing
 	// unseen: refused.
-	if err := os.WriteFile(filepath.Join(dir, "tickmark.db-wal"), []byte("not yet taken in"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	asReader(t, dir, func() {
-		_, err := store.Open(ctx, dir, store.Options{})
-		var e *tickmark.Error
-		if !errors.As(err, &e) || e.Code != tickmark.CodeUsage {
-			t.Errorf("a journal that cannot be taken in: %v", err)
+	for _, beside := range []string{"tickmark.db-wal", "tickmark.db-journal"} {
+		name := filepath.Join(dir, beside)
+		if err := os.WriteFile(name, []byte("not yet taken in"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-	})
+		asReader(t, dir, func() {
+			_, err := store.Open(ctx, dir, store.Options{})
+			var e *tickmark.Error
+			if !errors.As(err, &e) || e.Code != tickmark.CodeUsage || e.Where != name {
+				t.Errorf("%s cannot be taken in: %v", beside, err)
+			}
+		})
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReadOnlyChanged: whoever may not write reads on the promise that nobody
+// does; where somebody did, what was read is not passed off as one state.
+func TestReadOnlyChanged(t *testing.T) {
+	ctx := context.Background()
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, file string)
+	}{
+		{"nothing", nil},
+		{"its time", func(t *testing.T, file string) {
+			t.Helper()
+			at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+			if err := os.Chtimes(file, at, at); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"a log beside it", func(t *testing.T, file string) {
+			t.Helper()
+			if err := os.WriteFile(file+"-wal", []byte("written"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"a journal beside it", func(t *testing.T, file string) {
+			t.Helper()
+			if err := os.WriteFile(file+"-journal", []byte("written"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"another in its place", func(t *testing.T, file string) {
+			t.Helper()
+			b, err := os.ReadFile(file)
+			if err == nil {
+				err = os.Remove(file)
+			}
+			if err == nil {
+				err = os.WriteFile(file, b, 0o600)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			s, err := store.Create(ctx, dir, "Example", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), store.Options{Sample: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var reader *store.Store
+			asReader(t, dir, func() {
+				if reader, err = store.Open(ctx, dir, store.Options{}); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if c.do != nil {
+				c.do(t, filepath.Join(dir, "tickmark.db"))
+			}
+			_, verified := reader.Verify(ctx, nil, nil)
+			for what, err := range map[string]error{"verify": verified, "close": reader.Close()} {
+				var e *tickmark.Error
+				if told := errors.As(err, &e) && e.Code == tickmark.CodeIncomplete; told != (c.do != nil) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
+	}
 }

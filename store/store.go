@@ -36,6 +36,7 @@ type Store struct {
 	pg  bool // the database is PostgreSQL
 	// fixed: the directory may be read only; nothing is written there.
 	fixed bool
+	still *still // nil unless fixed
 	org   int64
 	key   *ledger.Key // nil when the key file is absent
 	opts  Options
@@ -193,6 +194,11 @@ func open(ctx context.Context, dir string, cfg config, opts Options) (*Store, er
 	if s.db, s.fixed, err = connect(ctx, dir, cfg.Database); err != nil {
 		return nil, err
 	}
+	if s.fixed {
+		if s.still, err = look(filepath.Join(dir, databaseFile)); err != nil {
+			return nil, errors.Join(err, s.db.Close())
+		}
+	}
 	if err := migrate(ctx, s.db, s.pg, s.fixed, dir); err != nil {
 		if _, told := errors.AsType[*tickmark.Error](err); !told {
 			err = fmt.Errorf("bring the tables up to date: %w", err)
@@ -208,8 +214,9 @@ func open(ctx context.Context, dir string, cfg config, opts Options) (*Store, er
 	return s, nil
 }
 
-// Close releases the database.
-func (s *Store) Close() error { return s.db.Close() }
+// Close releases the database. It is an error if the database was opened to be
+// read only and changed since.
+func (s *Store) Close() error { return errors.Join(s.still.changed(), s.db.Close()) }
 
 // found writes the first leaves: who the log belongs to and document number
 // one, the organisation.

@@ -68,7 +68,7 @@ func (s *Store) Verify(ctx context.Context, saved []byte, progress Progress) (*l
 		v.report.Add("row", "database", "a table cannot be read: "+err.Error())
 		err = nil
 	}
-	return v.report, err
+	return v.report, errors.Join(err, s.still.changed())
 }
 
 func isMalformed(err error) bool {

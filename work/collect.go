@@ -105,7 +105,13 @@ type Collection struct {
 	Writers map[string]string `json:"writers,omitempty"`
 	Started time.Time         `json:"started"`
 	// Resumed is the number of pages that an interrupted run had read before.
-	Resumed   int             `json:"resumed,omitempty"`
+	Resumed int `json:"resumed,omitempty"`
+	// ResumeWithin is how long after its start an interrupted run could be gone
+	// on with, in nanoseconds. Dropped are the pages of earlier runs that were
+	// thrown away, and since when they were read.
+	ResumeWithin time.Duration    `json:"resumeWithin,omitempty"`
+	Dropped      *collect.Dropped `json:"dropped,omitempty"`
+
 	Requests  int             `json:"requests"`
 	Throttled time.Duration   `json:"throttled,omitempty"`
 	Digest    tickmark.Digest `json:"digest"`
@@ -161,6 +167,10 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 		Only: o.Collect.Only, Scopes: o.Collect.Scopes, Excluded: o.Collect.Exclude, From: o.Collect.From.UTC(), To: o.Collect.To.UTC(),
 		Writers: o.Accepted, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(), Pseudonymised: o.Pseudonyms != nil,
 	}}
+	c.About.ResumeWithin = run.Resumed.Within
+	if run.Resumed.Dropped.Pages > 0 {
+		c.About.Dropped = &run.Resumed.Dropped
+	}
 	for i := range o.Sources {
 		c.About.Sources = append(c.About.Sources, o.Sources[i].Name)
 	}
