@@ -15,13 +15,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 )
 
 const organisation = `
@@ -33,32 +33,13 @@ resources:
 people: [{name: "Worker {n}", upn: "w{n}@small.example", count: 40}]
 `
 
-// moving is the clock of the simulator and the engine: who sleeps moves it.
-type moving struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *moving) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *moving) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	return ctx.Err()
-}
-
-func simulate(t *testing.T) (*azuresim.Sim, collect.Endpoints, *moving) {
+func simulate(t *testing.T) (*azuresim.Sim, collect.Endpoints, *collecttest.Clock) {
 	t.Helper()
 	org, err := azuresim.Parse("small.yaml", []byte(organisation))
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := &moving{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
+	clock := collecttest.NewClock(time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC))
 	s, err := azuresim.New(org, azuresim.Options{Seed: 7, Now: clock.Now, PageSize: 5})
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +101,7 @@ func simSources() []collect.Source {
 	}
 }
 
-func collectSim(t *testing.T, e collect.Endpoints, clock *moving, in collect.SignIn) *tickmark.Snapshot {
+func collectSim(t *testing.T, e collect.Endpoints, clock *collecttest.Clock, in collect.SignIn) *tickmark.Snapshot {
 	t.Helper()
 	creds, err := collect.NewCredentials(e, in, clock)
 	if err != nil {

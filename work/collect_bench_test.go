@@ -14,6 +14,7 @@ import (
 
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -36,7 +37,7 @@ func BenchmarkCollect(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	clock := &hands{t: matrixNow}
+	clock := collecttest.NewClock(matrixNow)
 	s, err := azuresim.New(org, azuresim.Options{Seed: 4, Now: clock.Now})
 	if err != nil {
 		b.Fatal(err)
@@ -59,9 +60,7 @@ func BenchmarkCollect(b *testing.B) {
 	b.Run("engine", func(b *testing.B) {
 		pages, rows, size := 0, 0, int64(0)
 		for b.Loop() {
-			clock.mu.Lock()
-			clock.t = matrixNow
-			clock.mu.Unlock()
+			clock.Set(matrixNow)
 			dir, err := os.MkdirTemp("", "bench") //nolint:usetesting // each run cleans up
 			if err != nil {
 				b.Fatal(err)

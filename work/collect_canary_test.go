@@ -206,9 +206,7 @@ func TestCanaries(t *testing.T) {
 	s := newStand(t, estateText(t))
 	run := func(dir string, off ...string) (*work.Collected, *planter) {
 		t.Helper()
-		s.clock.mu.Lock()
-		s.clock.t = matrixNow
-		s.clock.mu.Unlock()
+		s.clock.Set(matrixNow)
 		o, err := s.options(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -4,20 +4,19 @@ package work_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
@@ -54,29 +53,10 @@ roleAssignments:
   - {principal: Bo Li, role: Contributor, scope: subscription/one}
 `
 
-// hands is a clock that a test moves on; sleeping moves it, too.
-type hands struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *hands) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *hands) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-	return ctx.Err()
-}
-
 // rig is a simulated cloud and what is needed to read it.
 type rig struct {
 	sim   *azuresim.Sim
-	clock *hands
+	clock *collecttest.Clock
 	opts  collect.Options
 }
 
@@ -87,7 +67,7 @@ func newRig(t *testing.T, client string) *rig {
 
 func newRigWith(t *testing.T, client string, change func(*azuresim.Organisation)) *rig {
 	t.Helper()
-	r := &rig{clock: &hands{t: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}}
+	r := &rig{clock: collecttest.NewClock(time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC))}
 	org, err := azuresim.Parse("contoso.yaml", []byte(organisation))
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/check"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/work"
 )
@@ -30,7 +31,7 @@ var matrixNow = time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
 // stand is a simulator that serves one collection after the other.
 type stand struct {
 	sim   *azuresim.Sim
-	clock *hands
+	clock *collecttest.Clock
 	creds signIn
 	// For the controls: the answers pass through a stock pager; how long a run
 	// may take.
@@ -86,7 +87,7 @@ func (k signIn) Refresh(ctx context.Context, h collect.Host, audience, _ string)
 
 func newStand(tb testing.TB, text []byte) *stand {
 	tb.Helper()
-	s := &stand{clock: &hands{t: matrixNow}, patience: longestRun}
+	s := &stand{clock: collecttest.NewClock(matrixNow), patience: longestRun}
 	var err error
 	if s.sim, err = azuresim.New(estateOrganisation(tb, text), azuresim.Options{Seed: 4, Now: s.clock.Now, PageSize: 3}); err != nil {
 		tb.Fatal(err)
@@ -180,9 +181,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 		return nil, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	s.clock.mu.Lock()
-	s.clock.t = matrixNow
-	s.clock.mu.Unlock()
+	s.clock.Set(matrixNow)
 	if err := s.sim.Inject(x.put...); err != nil {
 		return nil, err
 	}

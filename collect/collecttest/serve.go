@@ -39,6 +39,13 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
+// Set puts the clock to an instant.
+func (c *Clock) Set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = at
+}
+
 // Sleep moves the clock on and returns the context's error.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
