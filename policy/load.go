@@ -31,7 +31,7 @@ func (c *Catalog) AddProviders(file string, src []byte) error {
 		return c.addProvider(doc, root)
 	}
 	if root.Kind() != jsontape.Array {
-		return doc.errorAt(root, "", "want a list of resource providers, not %s", article(root))
+		return doc.errorAt(root, "", "want a list of resource providers, not %s", root.Kind().Phrase())
 	}
 	for p := range root.Elems() {
 		if err := c.addProvider(doc, p); err != nil {

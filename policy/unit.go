@@ -81,13 +81,13 @@ func ParseUnits(file string, src []byte, o UnitOptions) (*Units, error) {
 // errorAt is an error at a value of the file.
 func (u *Units) errorAt(v jsontape.Value, format string, args ...any) error {
 	line, col := u.text.at(max(v.Offset(), 0))
-	return yamlError(u.File, u.text.src, line, col, fmt.Sprintf(format, args...))
+	return NewSourceError(u.File, u.text.src, line, col, fmt.Sprintf(format, args...))
 }
 
 // known refuses members that the format does not have.
 func (u *Units) known(v jsontape.Value, what string, names ...string) error {
 	if v.Kind() != jsontape.Object {
-		return u.errorAt(v, "%s must be a mapping with %s, not %s", what, strings.Join(names, ", "), article(v))
+		return u.errorAt(v, "%s must be a mapping with %s, not %s", what, strings.Join(names, ", "), v.Kind().Phrase())
 	}
 next:
 	for k, m := range v.Members() {
@@ -116,7 +116,7 @@ func (u *Units) readAliases(v jsontape.Value, o UnitOptions) error {
 		u.catalog = NewCatalog()
 		for typ, list := range v.Members() {
 			if list.Kind() != jsontape.Object {
-				return u.errorAt(list, "aliases of %s must be a mapping of alias to path, not %s", typ, article(list))
+				return u.errorAt(list, "aliases of %s must be a mapping of alias to path, not %s", typ, list.Kind().Phrase())
 			}
 			for name, path := range list.Members() {
 				u.catalog.Add(typ, Alias{Name: name, Path: path.Str()})
@@ -124,7 +124,7 @@ func (u *Units) readAliases(v jsontape.Value, o UnitOptions) error {
 		}
 		return nil
 	}
-	return u.errorAt(v, "aliases must be a file name or a mapping of resource type to aliases, not %s", article(v))
+	return u.errorAt(v, "aliases must be a file name or a mapping of resource type to aliases, not %s", v.Kind().Phrase())
 }
 
 func (u *Units) read(v jsontape.Value, o UnitOptions) ([]byte, error) {
@@ -335,15 +335,15 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 			inv.complete[strings.ToLower(t.Str())] = true
 		}
 	default:
-		return nil, u.errorAt(v, "complete must be true, false or a list of resource types, not %s", article(v))
+		return nil, u.errorAt(v, "complete must be true, false or a list of resource types, not %s", v.Kind().Phrase())
 	}
 	rel := c.root.Get("related")
 	if rel.Kind() != jsontape.Absent && rel.Kind() != jsontape.Array {
-		return nil, u.errorAt(rel, "related must be a list of objects, not %s", article(rel))
+		return nil, u.errorAt(rel, "related must be a list of objects, not %s", rel.Kind().Phrase())
 	}
 	for v := range rel.Elems() {
 		if v.Kind() != jsontape.Object {
-			return nil, u.errorAt(v, "a related resource must be an object, not %s", article(v))
+			return nil, u.errorAt(v, "a related resource must be an object, not %s", v.Kind().Phrase())
 		}
 		if r := NewResource(v); r.ID == "" {
 			inv.loose = append(inv.loose, r)

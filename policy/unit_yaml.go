@@ -43,9 +43,9 @@ func readYAML(file string, src []byte) (*yamlText, error) {
 		var y yaml.Error
 		if errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil {
 			p := y.GetToken().Position
-			return nil, yamlError(file, src, p.Line, p.Column, y.GetMessage())
+			return nil, NewSourceError(file, src, p.Line, p.Column, y.GetMessage())
 		}
-		return nil, yamlError(file, src, 1, 1, err.Error())
+		return nil, NewSourceError(file, src, 1, 1, err.Error())
 	}
 	y := &yamlText{file: file, src: src, anchors: map[string]ast.Node{}}
 	for _, d := range tree.Docs {
@@ -60,23 +60,9 @@ func readYAML(file string, src []byte) (*yamlText, error) {
 		}
 	}
 	if y.json == nil {
-		return nil, yamlError(file, src, 1, 1, "the file is empty")
+		return nil, NewSourceError(file, src, 1, 1, "the file is empty")
 	}
 	return y, nil
-}
-
-func yamlError(file string, src []byte, line, col int, what string) *SourceError {
-	e := &SourceError{File: file, Line: line, Col: col, What: what, caret: col - 1}
-	lines := strings.SplitN(string(src), "\n", line+1)
-	if line >= 1 && line <= len(lines) {
-		e.Snippet = strings.ReplaceAll(strings.TrimRight(lines[line-1], "\r"), "\t", " ")
-		if len(e.Snippet) > 160 {
-			cut := max(0, min(col-60, len(e.Snippet)-120))
-			e.Snippet = e.Snippet[cut:min(len(e.Snippet), cut+120)]
-			e.caret -= cut
-		}
-	}
-	return e
 }
 
 func (y *yamlText) problem(t *token.Token, format string, args ...any) *SourceError {
@@ -84,7 +70,7 @@ func (y *yamlText) problem(t *token.Token, format string, args ...any) *SourceEr
 	if t != nil && t.Position != nil {
 		line, col = t.Position.Line, t.Position.Column
 	}
-	return yamlError(y.file, y.src, line, col, fmt.Sprintf(format, args...))
+	return NewSourceError(y.file, y.src, line, col, fmt.Sprintf(format, args...))
 }
 
 // at finds the place in the YAML of an offset in the JSON.
@@ -104,7 +90,7 @@ func (y *yamlText) moved(err error, base int) error {
 		return err
 	}
 	line, col := y.at(base + e.Col - 1)
-	out := yamlError(y.file, y.src, line, col, e.What)
+	out := NewSourceError(y.file, y.src, line, col, e.What)
 	out.Place, out.Hint = e.Place, e.Hint
 	return out
 }
