@@ -132,3 +132,38 @@ func (c *Catalog) AddCSV(file string, r io.Reader) error {
 		}
 	}
 }
+
+// AddAliases adds a file of aliases whatever its form: the answer of ARM's
+// "providers?$expand=resourceTypes/aliases", or lines of CSV; gzip or plain.
+func (c *Catalog) AddAliases(file string, src []byte) error {
+	src, err := plainText(file, src)
+	if err != nil {
+		return err
+	}
+	if t := bytes.TrimLeft(src, " \t\r\n\xef\xbb\xbf"); len(t) > 0 && (t[0] == '{' || t[0] == '[') {
+		return c.AddProviders(file, t)
+	}
+	return c.AddCSV(file, bytes.NewReader(src))
+}
+
+// maxPlainText bounds what a compressed file may unpack to.
+const maxPlainText = 1 << 30
+
+// plainText unpacks a file that is compressed with gzip.
+func plainText(file string, src []byte) ([]byte, error) {
+	if !bytes.HasPrefix(src, []byte{0x1f, 0x8b}) {
+		return src, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(src))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	b, err := io.ReadAll(io.LimitReader(z, maxPlainText+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	if len(b) > maxPlainText {
+		return nil, fmt.Errorf("read %s: it unpacks to more than %d MiB", file, maxPlainText>>20)
+	}
+	return b, nil
+}
