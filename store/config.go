@@ -110,8 +110,7 @@ func withoutPassword(database string) string {
 }
 
 // connect opens the database with the settings that durability rests on, and
-// refuses a server that runs without them.
-// connect opens the database; fixed says that it may be read only.
+// refuses a server that runs without them; fixed says that it may only be read.
 func connect(ctx context.Context, dir, database string) (db *sql.DB, fixed bool, err error) {
 	if !isPostgres(database) {
 		// synchronous=FULL makes a commit wait for the disk; recursive_triggers
