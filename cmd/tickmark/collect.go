@@ -49,10 +49,12 @@ type collectCommand struct {
 	Anew         bool          `help:"Throw away what an interrupted collection has read, and read everything again."`
 	ResumeWithin time.Duration `placeholder:"TIME" help:"How long after its start an interrupted collection may be gone on with." default:"24h"`
 
-	JSON            bool   `help:"Print JSON (doc/spec/assessment.md)."`
-	HTML            string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
-	Show            string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
-	Limit           int    `help:"Rows per list; --limit=-1 for all." default:"0"`
+	JSON  bool   `help:"Print JSON (doc/spec/assessment.md)."`
+	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
+	Show  string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
+	Limit int    `help:"Rows per list; --limit=-1 for all." default:"0"`
+	scopeFlags
+
 	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 }
@@ -81,6 +83,9 @@ func (c *collectCommand) Run(rc *runContext) error {
 	}
 	if !s.options.To.IsZero() && !s.options.From.Before(s.options.To) {
 		return usageError("--from "+c.From+" --to "+c.To, "the days are in the wrong order", "--to is the day after the last one of the logs")
+	}
+	if err := c.admit(rc); err != nil {
+		return err
 	}
 	if c.Plan {
 		return c.plan(rc, s)
@@ -180,7 +185,12 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	if got.Run.Resumed.Pages > 0 {
 		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
 	}
-	view := assessCommand{JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	if !c.Try {
+		if err := c.with(rc, func(st *store.Store) error { got.Sample = st.Sample(); return nil }); err != nil {
+			return err
+		}
+	}
+	view := assessCommand{scopeFlags: c.scopeFlags, JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
 	if !c.JSON && c.Show == "" {
 		if err := report.Coverage(rc.Out, got.Coverage, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Limit: c.Limit}); err != nil {
 			return err
