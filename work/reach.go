@@ -67,13 +67,16 @@ type ReachTable struct {
 	Cells map[string]map[ReachState]*Unlocked `json:"cells"`
 	// Files are the checks that look at what no source lists: exported files.
 	Files []string `json:"files"`
+	// NotAsked are, by source, the checks that look at what sources list that
+	// were not asked.
+	NotAsked map[string][]string `json:"notAsked"`
 }
 
 // Reach makes the table of what probing found. licences are the service plans of
 // the tenant, nil if they are not known: a question that is refused and whose
 // plans the tenant has not got lacks the licence, whatever else it lacks.
 func Reach(sources []collect.Source, found []collect.Reach, licences []string, cat *catalog.Catalog) *ReachTable {
-	t := &ReachTable{Cells: map[string]map[ReachState]*Unlocked{}}
+	t := &ReachTable{Cells: map[string]map[ReachState]*Unlocked{}, Files: []string{}, NotAsked: map[string][]string{}}
 	index := map[[2]string]*collect.Ask{}
 	for i := range sources {
 		for k := range sources[i].Asks {
@@ -102,7 +105,18 @@ func Reach(sources []collect.Source, found []collect.Reach, licences []string, c
 		t.Asks = append(t.Asks, r)
 		t.cell(f.Source, r.State).Asks++
 	}
-	t.unlock(listing, cat)
+	elsewhere := map[string]string{} // type → a source that lists it and was not asked
+	for _, s := range Sources() {
+		if slices.ContainsFunc(sources, func(x collect.Source) bool { return x.Name == s.Name }) {
+			continue
+		}
+		for i := range s.Asks {
+			for _, typ := range s.Asks[i].Types {
+				elsewhere[inventory.TypeKey(typ)] = s.Name
+			}
+		}
+	}
+	t.unlock(listing, elsewhere, cat)
 	return t
 }
 
@@ -137,23 +151,33 @@ func (t *ReachTable) cell(source string, s ReachState) *Unlocked {
 }
 
 // unlock gives every check to the question that limits it: of all that list the
-// types that it judges or looks up, the one that gets least far.
-func (t *ReachTable) unlock(listing map[string][]int, cat *catalog.Catalog) {
+// types that it judges or looks up, the one that gets least far. What no source
+// lists comes from files alone; what only others list, from these.
+func (t *ReachTable) unlock(listing map[string][]int, elsewhere map[string]string, cat *catalog.Catalog) {
 	for i := range cat.Checks {
 		k := cat.Checks[i]
-		worst, fed := -1, true
+		worst, files, other := -1, false, ""
 		for _, typ := range slices.Concat(k.Types, k.Needs) {
 			asks := listing[inventory.TypeKey(typ)]
-			fed = fed && len(asks) > 0
+			if len(asks) == 0 {
+				source := elsewhere[inventory.TypeKey(typ)]
+				files, other = files || source == "", cmp.Or(other, source)
+			}
 			for _, a := range asks {
 				if worst < 0 || rankOf(t.Asks[a].State) > rankOf(t.Asks[worst].State) {
 					worst = a
 				}
 			}
 		}
-		if worst < 0 || !fed {
+		switch {
+		case files:
 			t.Files = append(t.Files, k.ID)
 			continue
+		case other != "":
+			t.NotAsked[other] = append(t.NotAsked[other], k.ID)
+			continue
+		case worst < 0:
+			continue // it looks at nothing
 		}
 		u := t.cell(t.Asks[worst].Source, t.Asks[worst].State)
 		u.Checks = append(u.Checks, k.ID)
