@@ -459,6 +459,10 @@ type GitHubOrganisation struct {
 	Owners            []string            `yaml:"owners"`
 	Repositories      []Repository        `yaml:"repositories"`
 	Records           map[string][]Record `yaml:"records"`
+	// NoApp says that the App is not installed there, Suspended that it may not
+	// read for now.
+	NoApp     bool `yaml:"noApp"`
+	Suspended bool `yaml:"suspended"`
 }
 
 // PowerPlatform is what the Power Platform's administration serves.
