@@ -71,17 +71,25 @@ func (s *Sim) githubHandler() http.Handler {
 	routes := slices.Concat(githubOrganisationRoutes(), githubRepositoryRoutes(), githubChangeRoutes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &hubCall{s: s, w: w, r: r}
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/app/installations/") {
+			c.installationToken()
+			return
+		}
 		t, problem := s.bearerOf(r, "https://api.github.com")
 		if problem != "" {
 			s.fail(w, r, http.StatusUnauthorized, "401", "Bad credentials")
 			return
 		}
 		callOf(r).client = t
+		c.states(t)
 		if !c.limited() {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 		switch {
+		case r.URL.Path == "/rate_limit":
+			c.one(obj{"rate": obj{"limit": 5000}})
+			return
 		case r.URL.Path == "/installation/repositories":
 			c.installation(orgs)
 			return
@@ -271,7 +279,7 @@ func githubOrganisationRoutes() []hubRoute {
 		{"installations", false, func(c *hubCall) {
 			c.page([]any{obj{
 				"id": 4711, "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
-				"permissions": obj{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"},
+				"permissions": c.org.permissions(),
 			}}, "installations")
 		}},
 		{"repos", false, func(c *hubCall) {

@@ -86,6 +86,10 @@ type Identity struct {
 	// Access, if there is any, are its role assignments: it then reads only what
 	// they cover. Without, it reads everything.
 	Access []Access `yaml:"access"`
+	// DevOps are its permissions in Azure DevOps beyond reading; Power what it is
+	// to Power Platform.
+	DevOps []DevOpsGrant `yaml:"devops"`
+	Power  PowerGrant    `yaml:"power"`
 
 	grants []allowance // of Access
 }
@@ -97,6 +101,30 @@ type Access struct {
 	// Scope is "/", managementGroup/NAME (root is the root group),
 	// subscription/NAME[/…] or an id.
 	Scope string `yaml:"scope"`
+}
+
+// DevOpsGrant allows an identity something in all organisations of Azure DevOps.
+type DevOpsGrant struct {
+	// Namespace is the name of a security namespace, Allow are names of its
+	// actions.
+	Namespace string   `yaml:"namespace"`
+	Allow     []string `yaml:"allow"`
+	// At is the name of a project, PROJECT/REPOSITORY, or a token; empty is the
+	// organisation.
+	At string `yaml:"at"`
+}
+
+// PowerGrant is what an identity is to Power Platform and each Dataverse.
+type PowerGrant struct {
+	// Management says that it is registered as an application for management.
+	Management bool `yaml:"management"`
+	// Role is reader (unless stated), contributor, owner, administrator or none.
+	Role string `yaml:"role"`
+	// Privileges are those in each Dataverse beyond reading.
+	Privileges []string `yaml:"privileges"`
+	// Maker says that it has the role EnvironmentMaker in environments without
+	// Dataverse.
+	Maker bool `yaml:"maker"`
 }
 
 // ManagementGroup is a node above subscriptions. The tenant's root group always
@@ -443,6 +471,18 @@ type GitHubOrganisation struct {
 	Owners            []string            `yaml:"owners"`
 	Repositories      []Repository        `yaml:"repositories"`
 	Records           map[string][]Record `yaml:"records"`
+	// App is the GitHub App that is installed there.
+	App GitHubApp `yaml:"app"`
+	// TokenScopes, if given, are those of classic personal access tokens: answers
+	// list them.
+	TokenScopes []string `yaml:"tokenScopes"`
+}
+
+// GitHubApp is an App with its installation on an organisation.
+type GitHubApp struct {
+	ID           string            `yaml:"id"`           // 42 unless stated
+	Installation string            `yaml:"installation"` // 4711 unless stated
+	Permissions  map[string]string `yaml:"permissions"`  // what it reads unless stated
 }
 
 // PowerPlatform is what the Power Platform's administration serves.

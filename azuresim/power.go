@@ -52,6 +52,10 @@ func (s *Sim) powerHandler() http.Handler {
 			return
 		}
 		switch {
+		case path == platform+"/adminApplications":
+			s.managementApplications(w, r)
+		case strings.HasPrefix(path, platform+"/scopes/admin/environments/") && strings.HasSuffix(path, "/roleAssignments"):
+			s.environmentRoles(w, r, strings.Split(path, "/")[6])
 		case path == platform+"/scopes/admin/environments":
 			s.powerList(w, r, s.powerEnvironments(), "nextLink")
 		case path == governance+"/v2/policies":
@@ -184,6 +188,10 @@ func (s *Sim) powerAPIHandler() http.Handler {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+		if r.URL.Path == "/authorization/roleAssignments" {
+			s.powerRoleAssignments(w, r)
+			return
+		}
 		if len(seg) != 4 || seg[1] != "environments" {
 			s.fail(w, r, http.StatusNotFound, "ResourceNotFound", "The requested resource was not found.")
 			return
@@ -297,6 +305,9 @@ func (d *dataverse) privileges() {
 			depth = "Basic"
 		}
 		out = append(out, obj{"Depth": depth, "PrivilegeId": d.s.guid("privilege", p[0]), "PrivilegeName": p[0], "BusinessUnitId": d.s.guid("business unit", d.env.Name)})
+	}
+	for _, name := range powerOf(d.r).Privileges {
+		out = append(out, obj{"Depth": "Basic", "PrivilegeId": d.s.guid("privilege", name), "PrivilegeName": name, "BusinessUnitId": d.s.guid("business unit", d.env.Name)})
 	}
 	d.s.writeJSON(d.w, d.r, http.StatusOK, obj{"@odata.context": d.base + "/$metadata#Microsoft.Dynamics.CRM.RetrieveUserPrivilegesResponse", "RolePrivileges": out})
 }

@@ -272,6 +272,7 @@ type gitHubApp struct {
 	key     *rsa.PrivateKey
 	header  string
 	expires time.Time
+	granted map[string]string // what the token may do, as its answer said
 }
 
 func (g *gitHubApp) check() error {
@@ -342,13 +343,17 @@ func (g *gitHubApp) token(ctx context.Context) (header string, expires time.Time
 		return "", time.Time{}, fmt.Errorf("GitHub answered %d: %s", resp.StatusCode, readError(b).message)
 	}
 	var t struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
+		Token       string          `json:"token"`
+		ExpiresAt   time.Time       `json:"expires_at"`
+		Permissions json.RawMessage `json:"permissions"`
 	}
 	if err := json.Unmarshal(b, &t); err != nil || t.Token == "" {
 		return "", time.Time{}, errors.New("GitHub answered without a token")
 	}
-	g.header, g.expires = "Bearer "+t.Token, t.ExpiresAt
+	g.header, g.expires, g.granted = "Bearer "+t.Token, t.ExpiresAt, nil
+	if json.Unmarshal(t.Permissions, &g.granted) != nil {
+		g.granted = nil // the token is good, but what it may do is not known
+	}
 	return g.header, g.expires, nil
 }
 
