@@ -119,7 +119,10 @@ func (s *Sim) prepare() error {
 	if err := s.prepareDirectory(); err != nil {
 		return err
 	}
-	return s.prepareEstate()
+	if err := s.prepareEstate(); err != nil {
+		return err
+	}
+	return s.checkArchives()
 }
 
 // Now returns the simulated time, in UTC.

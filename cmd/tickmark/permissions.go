@@ -132,8 +132,11 @@ func (p *grantScript) roles() {
 
 // scopes are where a role is assigned, as the shell reads them.
 func (p *grantScript) scopes(scope string) []string {
-	if scope == "workspace" {
+	switch scope {
+	case "workspace":
 		return []string{`"$WORKSPACE_ID"`}
+	case "archive":
+		return []string{`"$ARCHIVE_ACCOUNT_ID"`}
 	}
 	if len(p.command.Subscriptions) == 0 {
 		return []string{`"/providers/Microsoft.Management/managementGroups/$TENANT"`}

@@ -58,7 +58,7 @@ func logAsks() []collect.Ask {
 		// A request that begins at noon has the second half of its first day.
 		days.Entity, days.Identity = "arm/logDays"+t.table, "Day,First"
 		days.Types = []string{days.Entity}
-		days.Window = &collect.Window{Field: "Day", Span: 31 * day}
+		days.Window = &collect.Window{Field: "First", Until: "Last", Span: 31 * day}
 		asks = append(asks, days)
 		if t.rows == "-" {
 			continue
