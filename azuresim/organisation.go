@@ -87,6 +87,7 @@ type Identity struct {
 	// Access, if there is any, are its role assignments: it then reads only what
 	// they cover. Without, it reads everything.
 	Access []Access `yaml:"access"`
+
 	// DevOps are its permissions in Azure DevOps beyond reading; Power what it is
 	// to Power Platform.
 	DevOps []DevOpsGrant `yaml:"devops"`
@@ -487,18 +488,15 @@ type GitHubOrganisation struct {
 	Owners            []string            `yaml:"owners"`
 	Repositories      []Repository        `yaml:"repositories"`
 	Records           map[string][]Record `yaml:"records"`
-	// App is the GitHub App that is installed there.
-	App GitHubApp `yaml:"app"`
+	// NoApp says that the App is not installed there, Suspended that it may not
+	// read for now.
+	NoApp     bool `yaml:"noApp"`
+	Suspended bool `yaml:"suspended"`
+	// AppPermissions are those of the App there; what it reads unless stated.
+	AppPermissions map[string]string `yaml:"appPermissions"`
 	// TokenScopes, if given, are those of classic personal access tokens: answers
 	// list them.
 	TokenScopes []string `yaml:"tokenScopes"`
-}
-
-// GitHubApp is an App with its installation on an organisation.
-type GitHubApp struct {
-	ID           string            `yaml:"id"`           // 42 unless stated
-	Installation string            `yaml:"installation"` // 4711 unless stated
-	Permissions  map[string]string `yaml:"permissions"`  // what it reads unless stated
 }
 
 // PowerPlatform is what the Power Platform's administration serves.

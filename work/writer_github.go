@@ -4,7 +4,9 @@ package work
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
@@ -17,21 +19,26 @@ import (
 // https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app
 // https://docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
 func gitHubWriter(ctx context.Context, o collect.Options) (why, shown string) {
-	teller, ok := o.Credentials.(collect.RightsTeller)
-	if !ok {
-		return "the sign-in does not tell what it may do", ""
+	var root struct {
+		Organisations []string `json:"githubOrganizations"`
 	}
-	all, err := teller.Rights(ctx, collect.HostGitHub)
-	if err != nil {
-		return "what it may do is not known: " + err.Error(), ""
+	teller, ok := o.Credentials.(collect.RightsTeller)
+	switch {
+	case !ok:
+		return "the sign-in does not tell what it may do", ""
+	case json.Unmarshal(o.Root, &root) != nil || len(root.Organisations) == 0:
+		return "no organisation of GitHub was named, so what it may do there was not asked", ""
 	}
 	var can, reads []string
-	for _, r := range all {
+	for _, name := range root.Organisations {
+		r, err := teller.OrganisationRights(ctx, name)
 		switch {
+		case err != nil:
+			can = append(can, "what it may do in "+name+" is not known: "+err.Error())
 		case len(r.Granted) > 0:
-			for _, name := range sortedNames(r.Granted) {
-				if level := r.Granted[name]; level != "read" {
-					can = append(can, fmt.Sprintf("%s: %s (%s)", name, level, r.Of))
+			for _, p := range sortedNames(r.Granted) {
+				if level := r.Granted[p]; level != "read" {
+					can = append(can, fmt.Sprintf("%s: %s (%s)", p, level, r.Of))
 				}
 			}
 			reads = append(reads, fmt.Sprintf("all %d permissions of %s are read", len(r.Granted), r.Of))
@@ -43,16 +50,13 @@ func gitHubWriter(ctx context.Context, o collect.Options) (why, shown string) {
 			}
 			reads = append(reads, "the scopes of "+r.Of+" only read: "+strings.Join(append([]string{"public information"}, r.Scopes...), ", "))
 		default:
-			return "GitHub does not say what " + r.Of + " may do", ""
+			can = append(can, "GitHub does not say what "+r.Of+" may do")
 		}
 	}
-	switch {
-	case len(all) == 0:
-		return "GitHub does not say what it may do", ""
-	case len(can) > 0:
-		return strings.Join(can, "; "), ""
+	if len(can) > 0 {
+		return strings.Join(slices.Compact(can), "; "), ""
 	}
-	return "", strings.Join(reads, "; ")
+	return "", strings.Join(slices.Compact(reads), "; ")
 }
 
 // readingScope reports whether a scope of a classic token only reads. repo, for

@@ -27,7 +27,7 @@ func services(org *azuresim.Organisation) {
 	org.DevOps = []azuresim.DevOpsOrganisation{{Name: "contoso", Projects: []azuresim.Project{
 		{Name: "Shop", Repositories: []azuresim.Repository{{Name: "web"}, {Name: "api"}}}, {Name: "Empty"},
 	}}}
-	org.GitHub = []azuresim.GitHubOrganisation{{Name: "contoso", Repositories: []azuresim.Repository{{Name: "web"}}}}
+	org.GitHub = []azuresim.GitHubOrganisation{{Name: "contoso", Repositories: []azuresim.Repository{{Name: "web"}}}, {Name: "fabrikam"}}
 	org.Power.Environments = []azuresim.PowerEnvironment{{Name: "Home", Type: "Default"}, {Name: "Sales", Dataverse: true}, {Name: "Field", Dataverse: true}}
 }
 
@@ -117,7 +117,7 @@ func gitHubRig(t *testing.T, change func(*azuresim.GitHubOrganisation), token bo
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in := collect.GitHubSignIn{AppID: "42", InstallationID: "4711", Key: file}
+	in := collect.GitHubSignIn{AppID: "42", Key: file}
 	if token {
 		tenant := &collecttest.Tenant{Sim: r.sim, Clock: r.clock, Endpoints: r.opts.Endpoints, Client: r.sim.Client()}
 		header, _, err := collecttest.SignIn{Tenant: tenant}.Token(t.Context(), collect.HostGitHub, "https://api.github.com")
@@ -142,12 +142,12 @@ func TestWritesGitHub(t *testing.T) {
 		writes bool
 		want   string
 	}{
-		{"an App that reads", func(*azuresim.GitHubOrganisation) {}, false, false, "permissions of installation 4711 of the GitHub App 42 are read"},
+		{"an App that reads", func(*azuresim.GitHubOrganisation) {}, false, false, "permissions of the GitHub App 42 in contoso are read"},
 		{"an App that writes", func(o *azuresim.GitHubOrganisation) {
-			o.App.Permissions = map[string]string{"metadata": "read", "contents": "write", "organization_projects": "admin"}
-		}, false, true, "contents: write (installation 4711 of the GitHub App 42); organization_projects: admin"},
-		{"a level of another name", func(o *azuresim.GitHubOrganisation) { o.App.Permissions = map[string]string{"contents": "maintain"} }, false, true, "contents: maintain"},
-		{"an App of another installation", func(o *azuresim.GitHubOrganisation) { o.App.Installation = "1" }, false, true, "not known: GitHub answered 404"},
+			o.AppPermissions = map[string]string{"metadata": "read", "contents": "write", "organization_projects": "admin"}
+		}, false, true, "contents: write (the GitHub App 42 in contoso); organization_projects: admin"},
+		{"a level of another name", func(o *azuresim.GitHubOrganisation) { o.AppPermissions = map[string]string{"contents": "maintain"} }, false, true, "contents: maintain"},
+		{"an App that is not there", func(o *azuresim.GitHubOrganisation) { o.NoApp = true }, false, true, "contoso is not known: the GitHub App 42 is not installed"},
 		{"a classic token that writes", func(o *azuresim.GitHubOrganisation) { o.TokenScopes = []string{"read:org", "repo"} }, true, true, "the scope repo"},
 		{"a classic token that reads", func(o *azuresim.GitHubOrganisation) { o.TokenScopes = []string{"read:org", "user:email"} }, true, false, "read:org"},
 		{"a classic token without scopes", func(o *azuresim.GitHubOrganisation) { o.TokenScopes = []string{} }, true, false, "public information"},
@@ -157,6 +157,14 @@ func TestWritesGitHub(t *testing.T) {
 		if a.Writes != c.writes || !strings.Contains(a.Why, c.want) {
 			t.Errorf("%s: %+v, want %v because of %q", c.name, a, c.writes, c.want)
 		}
+	}
+	// Of several organisations one in which it writes is enough.
+	r := gitHubRig(t, func(*azuresim.GitHubOrganisation) {}, false)
+	org := r.sim.Organisation()
+	org.GitHub[1].AppPermissions = map[string]string{"metadata": "read", "workflows": "write"}
+	r.opts.Root = []byte(`{"githubOrganizations":["contoso","fabrikam"]}`)
+	if a := r.access(t, "github"); !a.Writes || a.Why != "workflows: write (the GitHub App 42 in fabrikam)" {
+		t.Errorf("the second organisation: %+v", a)
 	}
 	if a := accessRig(t, nil).access(t, "github"); !a.Writes {
 		t.Errorf("without a sign-in: %+v", a)

@@ -188,7 +188,7 @@ func (p *grantScript) notes() {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
 		case "github":
-			p.say("# Organisation settings > GitHub Apps: install an App with these read-only permissions, and pass its id,\n# installation and key (--github-app, --github-installation, --github-key):")
+			p.say("# Organisation settings > GitHub Apps: install an App with these read-only permissions on all repositories\n# of each organisation, and pass its id and key (--github-app, --github-key):")
 		case "power":
 			p.say("# An administrator registers the application once, which gives it full rights (accept it by name), or a\n# person signs in with --auth device. Dataverse wants an application user in each environment.")
 		}
