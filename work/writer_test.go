@@ -269,6 +269,35 @@ func writesUnder(t *testing.T, source, host, path, fault string) {
 	}
 }
 
+// TestWritesPartly: of lists that are answered in part the rest may hold what the
+// identity can write; the part that is there does not show that it reads.
+func TestWritesPartly(t *testing.T) {
+	for _, fault := range []string{"", "C5/500"} {
+		r := accessRig(t, func(org *azuresim.Organisation) {
+			for _, name := range []string{"P1", "P2", "P3", "P4", "P5"} {
+				org.DevOps[0].Projects = append(org.DevOps[0].Projects, azuresim.Project{Name: name})
+			}
+			for _, name := range []string{"E1", "E2", "E3"} {
+				org.Power.Environments = append(org.Power.Environments, azuresim.PowerEnvironment{Name: name, Dataverse: true})
+			}
+			if fault != "" {
+				org.Faults = []azuresim.Fault{
+					{ID: fault, Host: "devops", Path: "/contoso/_apis/projects", Page: 2, Count: -1},
+					{ID: fault, Host: "power", Path: "*/scopes/admin/environments", Page: 2, Count: -1},
+				}
+			}
+		})
+		for _, source := range []string{"devops", "power"} {
+			if a := r.access(t, source); a.Writes != (fault != "") {
+				t.Errorf("%s, the second page %q: %+v", source, fault, a)
+			}
+		}
+		if fault != "" && r.sim.Hits()[fault] < 2 {
+			t.Errorf("the fault hit %d answers", r.sim.Hits()[fault])
+		}
+	}
+}
+
 // edited changes answers on their way.
 type edited struct {
 	next http.RoundTripper
