@@ -51,7 +51,8 @@ type cloudSetup struct {
 	sources  []collect.Source
 	options  collect.Options
 	accepted map[string]string
-	left     []string // sources that are not read
+	access   []work.Access // what was found out about the identity
+	left     []string      // sources that are not read
 	// why says for each of them why that is.
 	why map[string]inventory.LeftOut
 }

@@ -187,6 +187,7 @@ func (p *grantScript) notes() {
 		switch s.Name {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
+			p.say("#   Readers of a project may vote on pull requests: in its repositories, deny it Contribute to pull requests,\n#   else it counts as a writer")
 		case "github":
 			p.say("# Organisation settings > GitHub Apps: install an App with these read-only permissions on all repositories\n# of each organisation, and pass its id and key (--github-app, --github-key):")
 		case "power":
