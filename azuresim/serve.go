@@ -194,7 +194,7 @@ func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bo
 	t := s.tokens[value]
 	s.mu.Unlock()
 	refuse := func(code, message string) bool {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization_uri="%s/%s", error="invalid_token"`, s.Endpoint("login"), s.org.Tenant.ID))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization_uri="%s/%s", error="invalid_token"`, s.login(), s.org.Tenant.ID))
 		s.fail(w, r, http.StatusUnauthorized, code, message)
 		return false
 	}
@@ -203,7 +203,7 @@ func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bo
 		return refuse("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 	case t == nil || t.revoked:
 		return refuse("InvalidAuthenticationToken", "The access token is invalid.")
-	case !t.isFor(def.audiences):
+	case !t.isFor(s.audiences(c.host)):
 		s.mu.Lock()
 		s.journal.Misdirected++
 		s.mu.Unlock()
