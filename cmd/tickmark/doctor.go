@@ -291,19 +291,25 @@ func (c *doctorCommand) printGaps(rc *runContext, r *work.ReachTable) {
 
 // command gives the exact role that is missing.
 func (c *doctorCommand) command(a work.AskReach) string {
-	tenant := cmp.Or(c.Tenant, "TENANT")
+	tenant, inCloud := cmp.Or(c.Tenant, "TENANT"), ""
+	if az, _ := collect.AzureCLI(c.Cloud); c.Cloud != "public" {
+		inCloud = "az cloud set --name " + az + " && "
+	}
 	switch a.Source {
 	case "arm":
-		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant)
+		return inCloud + c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant)
 	case "graph":
+		if !azKnowsGraph(c.Cloud, c.M365) {
+			return "tickmark permissions --only graph/" + a.Ask + c.flags()
+		}
 		var out []string
 		for _, g := range graph.Permissions(a.Ask) {
-			out = append(out, fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
-				cmp.Or(c.Client, "APP_ID"), cmp.Or(g.ID, "'<id of "+g.Name+">'"), cmp.Or(c.Client, "APP_ID")))
+			out = append(out, fmt.Sprintf("%saz ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
+				inCloud, cmp.Or(c.Client, "APP_ID"), cmp.Or(g.ID, "'<id of "+g.Name+">'"), cmp.Or(c.Client, "APP_ID")))
 		}
 		return strings.Join(out, "\n      ")
 	}
-	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + ")"
+	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + c.flags() + ")"
 }
 
 // printRetention is the second screen: how long each log can still be read.
