@@ -159,7 +159,7 @@ func (s *Sim) frame(host string, h http.Handler) http.Handler {
 		}
 		c.body = body
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if len(def.audiences) > 0 && (def.open == nil || !def.open(r)) && !s.authorised(w, r, def) {
+		if len(def.audiences) > 0 && (def.open == nil || !def.open(r)) && !s.authorised(w, r) {
 			return
 		}
 		if d := s.denial(r); d != nil {
@@ -183,7 +183,7 @@ func (d hostDef) emptyList() []byte {
 
 // authorised checks the bearer token: one that was given out, for this host,
 // not expired.
-func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bool {
+func (s *Sim) authorised(w http.ResponseWriter, r *http.Request) bool {
 	c := callOf(r)
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Basic") {

@@ -26,8 +26,10 @@ import (
 // places are where a tenant can be, with the simulator's host that signs in
 // there.
 var places = []struct{ cloud, m365, login string }{
-	{"public", "commercial", "login"}, {"public", "gcc", "login"},
-	{"usGovernment", "gccHigh", "loginUSGovernment"}, {"usGovernment", "dod", "loginUSGovernment"},
+	{"public", "commercial", "login"},
+	{"public", "gcc", "login"},
+	{"usGovernment", "gccHigh", "loginUSGovernment"},
+	{"usGovernment", "dod", "loginUSGovernment"},
 	{"china", "china", "loginChina"},
 }
 
@@ -86,7 +88,7 @@ func azure(t *testing.T, authority string, tokens map[string]string) (log string
 		script += "*'" + audience + "'*) cat " + file + ";;\n"
 	}
 	script += "*) echo \"no token for that: $*\" >&2; exit 1;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(dir, "az"), []byte(script), 0o700); err != nil { //nolint:gosec // it must run
+	if err := os.WriteFile(filepath.Join(dir, "az"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -279,7 +281,6 @@ func TestForeignToken(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"access_token":%q,"expires_in":"3600","expires_on":"%d","resource":"x","token_type":"Bearer"}`, token, time.Now().Add(time.Hour).Unix())
 			}))
 			defer srv.Close()
-			defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 			t.Setenv("IDENTITY_ENDPOINT", srv.URL)
 			t.Setenv("IDENTITY_HEADER", "secret")
 			for _, kind := range []string{"azureCLI", "managedIdentity"} {
@@ -308,7 +309,7 @@ func TestForeignToken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, _ := os.ReadFile(log) //nolint:gosec // it is the test's
+			before, _ := os.ReadFile(log)
 			for _, p := range places {
 				other, err := collect.EndpointsOf(p.cloud, p.m365)
 				if err != nil || other.Authority == e.Authority {
@@ -322,7 +323,7 @@ func TestForeignToken(t *testing.T) {
 					t.Errorf("a token for %s: %v", u, err)
 				}
 			}
-			if after, _ := os.ReadFile(log); string(after) != string(before) { //nolint:gosec // it is the test's
+			if after, _ := os.ReadFile(log); string(after) != string(before) {
 				t.Error("az was asked for another cloud's token")
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -279,6 +280,10 @@ func certificate(t *testing.T) string {
 // TestEndpoints: the pairs of an Azure cloud and a Microsoft 365 environment
 // that one tenant can have, with its sign-in; all others are refused.
 func TestEndpoints(t *testing.T) {
+	page, err := os.ReadFile("../doc/spec/collect.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	pairs := map[string]string{
 		"public/": "https://login.microsoftonline.com/ https://graph.microsoft.com", "public/commercial": "https://login.microsoftonline.com/ https://graph.microsoft.com",
 		"public/gcc":    "https://login.microsoftonline.com/ https://graph.microsoft.com",
@@ -314,8 +319,13 @@ func TestEndpoints(t *testing.T) {
 					t.Errorf("%s: %s", h, u)
 				}
 			}
-			if name, region := collect.AzureCLI(cloud); name == "" || region == "" {
+			name, region := collect.AzureCLI(cloud)
+			if name == "" || region == "" {
 				t.Errorf("%s has no name in az", cloud)
+			}
+			row := fmt.Sprintf("| %s | %s | %s | %s | %s |", cloud, e.Microsoft365, strings.Trim(strings.TrimPrefix(e.Authority, "https://"), "/"), strings.TrimPrefix(e.URL[collect.HostGraph], "https://"), name)
+			if !strings.Contains(string(page), row) {
+				t.Errorf("doc/spec/collect.md lacks %s", row)
 			}
 		}
 	}

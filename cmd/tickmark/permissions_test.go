@@ -110,25 +110,22 @@ func TestPermissionsRun(t *testing.T) {
 			dir := t.TempDir()
 			fake := "#!/bin/sh\necho \"$0 $*\" >>" + filepath.Join(dir, "log") + "\necho an-id\n"
 			for _, name := range []string{"az", "openssl"} {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(fake), 0o700); err != nil { //nolint:gosec // it must run
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(fake), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
 			args := []string{"--cloud", p[0], "--only", "graph", "--only", "arm"}
-			for _, a := range []string{app, p[1]} {
-				switch {
-				case a == "":
-				case a == p[1]:
-					args = append(args, "--m365", a)
-				default:
-					args = append(args, a)
-				}
+			if p[1] != "" {
+				args = append(args, "--m365", p[1])
+			}
+			if app != "" {
+				args = append(args, app)
 			}
 			text, err := permissionsScript(t, args...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := exec.CommandContext(t.Context(), sh, "-c", text) //nolint:gosec // our own script
+			c := exec.CommandContext(t.Context(), sh, "-c", text)
 			c.Dir, c.Env = dir, []string{"PATH=" + dir + ":/usr/bin:/bin", "APP_ID=app"}
 			if app != "" {
 				if err := os.WriteFile(filepath.Join(dir, "tickmark-reader.crt"), nil, 0o600); err != nil {
