@@ -104,8 +104,12 @@ func TestSignInPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	ways := []collect.SignIn{
-		{Kind: "simulator"}, {Kind: "certificate", ClientID: "app", Certificate: file}, {Kind: "workloadIdentity", ClientID: "app", TokenFile: federated},
-		{Kind: "deviceCode", ClientID: "app", Prompt: func(string) {}}, {Kind: "managedIdentity"}, {Kind: "azureCLI"},
+		{Kind: "simulator"},
+		{Kind: "certificate", ClientID: "app", Certificate: file},
+		{Kind: "workloadIdentity", ClientID: "app", TokenFile: federated},
+		{Kind: "deviceCode", ClientID: "app", Prompt: func(string) {}},
+		{Kind: "managedIdentity"},
+		{Kind: "azureCLI"},
 	}
 	for _, p := range places {
 		for _, in := range ways {
