@@ -64,6 +64,7 @@ type Sim struct {
 	buckets  map[string]*bucket
 	results  map[string]*result
 	devices  map[string]int
+	blobs    map[string][]archivedBlob // made for archives
 
 	ca        *authority
 	endpoints map[string]string
@@ -82,7 +83,7 @@ func New(org *Organisation, opts Options) (*Sim, error) {
 	}
 	s := &Sim{
 		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
-		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
+		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, blobs: map[string][]archivedBlob{}, endpoints: map[string]string{}, done: make(chan struct{}),
 	}
 	if logins[org.Tenant.cloud()] == "" {
 		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no Azure cloud %q", org.Tenant.Cloud), Where: "tenant.cloud", Hint: "use public, usGovernment or china"}
@@ -122,7 +123,10 @@ func (s *Sim) prepare() error {
 	if err := s.prepareDirectory(); err != nil {
 		return err
 	}
-	return s.prepareEstate()
+	if err := s.prepareEstate(); err != nil {
+		return err
+	}
+	return s.checkArchives()
 }
 
 // Now returns the simulated time, in UTC.
