@@ -130,6 +130,9 @@ var upon = []string{
 	"Microsoft.Security/assessments/00000000-0000-0000-0000-00000000a0fa", "Microsoft.Security/secureScores/ascScore",
 }
 
+// archiveAccount is where logs are exported to.
+const archiveAccount = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
+
 // place returns the node of a resource id, making it and those above it.
 func (s *shaped) place(id string) *shaped {
 	at, group := s, ""
@@ -251,7 +254,7 @@ func (s *shaped) yaml(tb testing.TB, w *bytes.Buffer, parent *shaped, indent str
 	}
 	text := s.text
 	if text == nil {
-		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom"}`)}
+		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom","destination":{"resourceId":` + archiveAccount + `}}`)}
 	}
 	for _, m := range []string{"kind", "sku", "identity", "properties"} {
 		if v := text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
@@ -291,9 +294,8 @@ func estateText(tb testing.TB) []byte {
 		s.yaml(tb, &b, nil, "  ")
 	}
 	// Logs are exported to an account of subscription one.
-	const account = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
-	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + account + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
-		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + account + ", logs: [{category: Administrative, enabled: true}]}}\n")
+	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + archiveAccount + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
+		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + archiveAccount + ", logs: [{category: Administrative, enabled: true}]}}\n")
 	// Enough of one type that Resource Graph and lists have several pages.
 	b.WriteString("  - {type: Microsoft.Storage/storageAccounts, name: \"st{n:03}{hex:6}\", group: rg-many, count: 7, kind: StorageV2, sku: {name: Standard_LRS}," +
 		" properties: {supportsHttpsTrafficOnly: true, minimumTlsVersion: TLS1_2, allowBlobPublicAccess: false}," +
