@@ -212,7 +212,7 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 		l.Note = strings.TrimPrefix(l.Note+"; one page for each", "; ")
 	}
 	if a.ask.Window != nil {
-		calls *= len(r.windows(a.ask.Window))
+		calls *= len(r.windows(a))
 	}
 	l.Calls = calls
 	return l

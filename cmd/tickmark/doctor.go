@@ -136,6 +136,10 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 			if s.options.Endpoints.URL[a.Host] == "" || audience == "" && a.Host != collect.HostGitHub {
 				continue
 			}
+			if a.Host == collect.HostGitHub {
+				signed = c.signInGitHub(rc, s, d) || signed
+				break
+			}
 			key := cmp.Or(audience, string(a.Host))
 			if _, ok := tried[key]; ok {
 				continue
@@ -147,8 +151,21 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 				continue
 			}
 			signed = true
-			d.note(true, "sign-in", string(a.Host)+": a token for "+cmp.Or(audience, "GitHub"), "")
+			d.note(true, "sign-in", string(a.Host)+": a token for "+audience, "")
 		}
+	}
+	return signed
+}
+
+// signInGitHub gets a token for each organisation.
+func (c *doctorCommand) signInGitHub(rc *runContext, s *cloudSetup, d *diagnosis) (signed bool) {
+	for _, o := range collect.GitHubSignIns(rc.Context, s.options) {
+		if o.Err != nil {
+			d.note(false, "sign-in", fmt.Sprintf("github %s: %v", o.Organisation, o.Err), "check --github-app and --github-key; an owner of the organisation installs the App")
+			continue
+		}
+		signed = true
+		d.note(true, "sign-in", "github: a token for "+o.Organisation, "")
 	}
 	return signed
 }
