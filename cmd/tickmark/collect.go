@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -87,6 +89,11 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if err := c.admit(rc); err != nil {
 		return err
 	}
+	if err := writable(c.HTML); err != nil {
+		return err
+	}
+	// A reader of the output that goes away must not end what is being read.
+	signal.Ignore(syscall.SIGPIPE)
 	if c.Plan {
 		return c.plan(rc, s)
 	}
@@ -109,6 +116,22 @@ func (c *collectCommand) Run(rc *runContext) error {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "a table changed while it was in use", Err: cerr, Hint: "run again when nothing writes to it"}
 	}
 	return err
+}
+
+// writable tells early that a file cannot be written.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written: its folder is not there", Err: err}
+	}
+	f, err := os.CreateTemp(dir, ".tickmark-*")
+	if err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written", Err: err}
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // beside opens the tables of --with before anything is asked.
@@ -192,19 +215,27 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 		}
 	}
 	view := assessCommand{scopeFlags: c.scopeFlags, JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	shown := c.show(rc, &view, got)
+	if err := c.keep(rc, s, got); err != nil {
+		return errors.Join(err, shown)
+	}
+	if shown != nil {
+		return shown
+	}
+	return view.status(rc, got.Assessed)
+}
+
+// show prints the coverage and the assessment. What cannot be shown, because
+// the reader of the output is gone or a file cannot be written, is recorded all
+// the same.
+func (c *collectCommand) show(rc *runContext, view *assessCommand, got *work.Collected) error {
 	if !c.JSON && c.Show == "" {
 		if err := report.Coverage(rc.Out, got.Coverage, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Limit: c.Limit}); err != nil {
 			return err
 		}
 		fmt.Fprintln(rc.Out)
 	}
-	if err := view.deliver(rc, got.Assessed, locator(got.Assessed)); err != nil {
-		return err
-	}
-	if err := c.keep(rc, s, got); err != nil {
-		return err
-	}
-	return view.status(rc, got.Assessed)
+	return view.deliver(rc, got.Assessed, locator(got.Assessed))
 }
 
 // collectGC is how much the heap may grow, in per cent of what is in use,
