@@ -124,7 +124,7 @@ func printRecorded(rc *runContext, asJSON bool, done []work.OverrideVersion) err
 		back := ""
 		switch days := int(v.At.Sub(v.Effective).Hours() / 24); {
 		case days > 0:
-			back = fmt.Sprintf(", back-dated by %d days", days)
+			back = ", back-dated by " + count(days, "day", "days")
 		case v.Effective.After(v.At):
 			back = ", in the future"
 		}
@@ -196,7 +196,7 @@ func (c *catalogueListCommand) Run(rc *runContext) error {
 				Label: v.Entry, Text: fmt.Sprintf("%s, version %d, effective %s, recorded %s by %s: %s", state, v.Version, dateOf(v.Effective), dateOf(v.Recorded), v.Actor, oneLine(v.Reason)),
 			})
 		}
-		t.Notes = []string{fmt.Sprintf("%d versions; %d entries in force. What an override does not say stands as in the library.", len(views), len(force))}
+		t.Notes = []string{fmt.Sprintf("%s; %s in force. What an override does not say stands as in the library.", count(len(views), "version", "versions"), count(len(force), "entry", "entries"))}
 		if changed > 0 {
 			t.Notes = append(t.Notes, fmt.Sprintf("%d: the library's entry changed since you overrode it; tickmark catalogue diff shows how.", changed))
 		}

@@ -53,6 +53,13 @@ type grantScript struct {
 	w       *bufio.Writer
 	sources []collect.Source
 	command *permissionsCommand
+	steps   int
+}
+
+// step begins the next numbered part of the script, whichever parts it has.
+func (p *grantScript) step(format string, args ...any) {
+	p.steps++
+	p.say("\n# %d. "+format, append([]any{p.steps}, args...)...)
 }
 
 func (p *grantScript) say(format string, args ...any) {
@@ -97,7 +104,7 @@ func (p *grantScript) shell() {
 }
 
 func (p *grantScript) app() {
-	p.say("\n# 1. An application with a certificate of its own; there is no client secret.")
+	p.step("An application with a certificate of its own; there is no client secret.")
 	p.say("APP_ID=$(az ad app create --display-name tickmark-reader --sign-in-audience AzureADMyOrg --query appId -o tsv)")
 	p.say("az ad sp create --id \"$APP_ID\" --only-show-errors >/dev/null || true   # it may be there already")
 	p.say("az ad app credential reset --id \"$APP_ID\" --create-cert --years 1 --append --query fileWithCertAndPrivateKey -o tsv")
@@ -106,7 +113,7 @@ func (p *grantScript) app() {
 
 // roles are the Azure roles, from the data of the source.
 func (p *grantScript) roles() {
-	p.say("\n# 2. Azure: reading roles.")
+	p.step("Azure: reading roles.")
 	if len(p.command.Subscriptions) > 0 {
 		p.say("# In single subscriptions: what stands above them (management groups, inherited roles and policies) stays unknown.")
 	}
@@ -160,7 +167,7 @@ func quotedList(list []string) string {
 
 // graph are the application permissions of Microsoft Graph.
 func (p *grantScript) graph() {
-	p.say("\n# 3. Microsoft Graph: application permissions, each of which only reads.")
+	p.step("Microsoft Graph: application permissions, each of which only reads.")
 	p.say("# 00000003-0000-0000-c000-000000000000 is Microsoft Graph in every tenant.")
 	p.say("GRAPH=$(az ad sp show --id 00000003-0000-0000-c000-000000000000 --query id -o tsv)")
 	p.say(`grant() { # name, id of the app role where it is known
@@ -183,7 +190,7 @@ func (p *grantScript) notes() {
 		if s.Name == "arm" || s.Name == "graph" {
 			continue
 		}
-		p.say("\n# %s: by hand.", s.Title)
+		p.step("%s: by hand.", s.Title)
 		switch s.Name {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
