@@ -112,6 +112,9 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if err == nil {
 		err = c.collect(rc, s, beside.Snapshot.Segments)
 	}
+	if err != nil && c.Spool == "" && s.options.Dir != "" {
+		_ = os.Remove(s.options.Dir) // if nothing is in it: what was read stays, to go on with
+	}
 	if cerr := beside.Close(); err == nil && cerr != nil {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "a table changed while it was in use", Err: cerr, Hint: "run again when nothing writes to it"}
 	}
@@ -204,10 +207,10 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 		}
 	}()
 	if d := got.Run.Resumed.Dropped; d.Pages > 0 {
-		fmt.Fprintf(rc.Err, "threw away %d pages that an interrupted collection had read since %s\n", d.Pages, d.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "threw away %s that an interrupted collection had read since %s\n", count(d.Pages, "page", "pages"), d.Started.UTC().Format(time.RFC3339))
 	}
 	if got.Run.Resumed.Pages > 0 {
-		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "went on with %s read since %s\n", count(got.Run.Resumed.Pages, "page that was", "pages that were"), got.Run.Resumed.Started.UTC().Format(time.RFC3339))
 	}
 	if !c.Try {
 		if err := c.with(rc, func(st *store.Store) error { got.Sample = st.Sample(); return nil }); err != nil {
@@ -301,7 +304,7 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 		err = c.with(rc, func(st *store.Store) error {
 			out, err := work.Record(rc.Context, st, rec, rc.Now(), rc.progress())
 			if err == nil {
-				fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", out.Entry.ID, out.Entry.Items, out.Entry.Results, out.NewBytes, out.StoredBytes)
+				fmt.Fprintf(rc.Err, "recorded snapshot %s: %s, %s, %d new bytes kept in %d\n", out.Entry.ID, count(out.Entry.Items, "item", "items"), count(out.Entry.Results, "result", "results"), out.NewBytes, out.StoredBytes)
 			}
 			return err
 		})
@@ -362,10 +365,10 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 		return // Run says it
 	}
 	_, about := estimate(p.More, p.Fewer)
-	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
+	fmt.Fprintf(rc.Err, "plan: %s%s, %s%s at the services' real limits\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
 	for _, name := range planSources(p) {
 		calls, takes := sumOf(p, name)
-		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(takes))
+		fmt.Fprintf(rc.Err, "  %s: %s, %s\n", name, count(calls, "call", "calls"), roughly(takes))
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
@@ -460,7 +463,7 @@ func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
 		return err
 	}
 	_, about := estimate(p.More, p.Fewer)
-	fmt.Fprintf(rc.Out, "\n%s%d calls, %s%s at the services' real limits; quotas draw side by side\n", about, p.Calls, about, roughly(p.Time))
+	fmt.Fprintf(rc.Out, "\n%s%s, %s%s at the services' real limits; quotas draw side by side\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
 	return c.basis(rc, p, since)
 }
 

@@ -184,7 +184,7 @@ func (p *doctorText) retention(d *diagnosis) {
 			}
 			lost[still.Format(time.DateOnly)] = append(lost[still.Format(time.DateOnly)], name)
 		}
-		rows = append(rows, []string{name, fmt.Sprintf("%d days", int(r.Keeps.Hours()/24)), since, first})
+		rows = append(rows, []string{name, count(int(r.Keeps.Hours()/24), "day", "days"), since, first})
 	}
 	p.table([]string{"log", "kept", "exported since", "first day of period"}, rows)
 	if len(unknown) > 0 {
@@ -206,7 +206,7 @@ func (p *doctorText) retention(d *diagnosis) {
 }
 
 // count writes a number with its noun, or verb, in the right form.
-func count(n int, one, many string) string {
+func count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
