@@ -122,10 +122,10 @@ func (s *Sim) signedIn(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("X-TFS-ProcessId", s.guid("process"))
 	switch {
 	case strings.Contains(r.Header.Get("Accept"), "text/html"):
-		w.Header().Set("Location", s.Endpoint("login")+"/common/oauth2/authorize")
+		w.Header().Set("Location", s.login()+"/common/oauth2/authorize")
 		s.write(w, r, http.StatusFound, page)
 	case problem == "expired":
-		w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+s.Endpoint("login")+"/"+s.org.Tenant.ID+`", error="invalid_token"`)
+		w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+s.login()+"/"+s.org.Tenant.ID+`", error="invalid_token"`)
 		s.write(w, r, http.StatusUnauthorized, page)
 	default:
 		s.write(w, r, http.StatusNonAuthoritativeInfo, page)

@@ -64,14 +64,23 @@ type Organisation struct {
 // Tenant is the directory.
 type Tenant struct {
 	ID           string   `yaml:"id"`
-	Domains      []string `yaml:"domains"` // the first is the default one
-	Cloud        string   `yaml:"cloud"`   // public, usGovernment, china
-	Microsoft365 string   `yaml:"microsoft365"`
+	Domains      []string `yaml:"domains"`      // the first is the default one
+	Cloud        string   `yaml:"cloud"`        // public, usGovernment, china
+	Microsoft365 string   `yaml:"microsoft365"` // commercial, gcc, gccHigh, dod, china
 	Country      string   `yaml:"country"`
 	Created      When     `yaml:"created"`
 	// Epoch is the instant to which relative times refer; the clock's at the
 	// start unless stated.
 	Epoch string `yaml:"epoch"`
+}
+
+// cloud is the Azure cloud; public unless stated.
+func (t *Tenant) cloud() string { return first(t.Cloud, "public") }
+
+// microsoft365 is the environment; the usual one of the cloud unless stated.
+func (t *Tenant) microsoft365() string {
+	usual := map[string]string{"public": "commercial", "usGovernment": "gccHigh", "china": "china"}
+	return first(t.Microsoft365, usual[t.cloud()])
 }
 
 // Identity is an application, or a managed identity, that signs in.

@@ -243,7 +243,7 @@ func (s *Sim) dataverseHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, problem := s.bearerOf(r, s.Endpoint("dataverse"))
 		if problem != "" {
-			w.Header().Set("WWW-Authenticate", "Bearer authorization_uri="+s.Endpoint("login")+"/"+s.org.Tenant.ID+"/oauth2/authorize, resource_id="+s.Endpoint("dataverse"))
+			w.Header().Set("WWW-Authenticate", "Bearer authorization_uri="+s.login()+"/"+s.org.Tenant.ID+"/oauth2/authorize, resource_id="+s.Endpoint("dataverse"))
 			s.fail(w, r, http.StatusUnauthorized, "0x80040216", "The token is not accepted.")
 			return
 		}

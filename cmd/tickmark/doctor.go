@@ -251,7 +251,15 @@ func (c *doctorCommand) sight(d *diagnosis) {
 
 // grant is the command that gives a role at a scope.
 func (c *doctorCommand) grant(role, scope string) string {
-	return fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
+	return c.inCloud() + fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
+}
+
+// inCloud sets az to the cloud, where that is not the usual one.
+func (c *doctorCommand) inCloud() string {
+	if az, _ := collect.AzureCLI(c.Cloud); c.Cloud != "public" && az != "" {
+		return "az cloud set --name " + az + " && "
+	}
+	return ""
 }
 
 // command gives the exact role that is missing; not ok where no command does it.
@@ -261,12 +269,15 @@ func (c *doctorCommand) command(a work.AskReach) (text string, ok bool) {
 	case "arm":
 		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant), true
 	case "graph":
+		if !azKnowsGraph(c.Cloud, c.M365) {
+			return "tickmark permissions --only graph/" + a.Ask + c.flags(), true
+		}
 		var out []string
 		for _, g := range graph.Permissions(a.Ask) {
-			out = append(out, fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
+			out = append(out, c.inCloud()+fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
 				cmp.Or(c.Client, "APP_ID"), cmp.Or(g.ID, "'<id of "+g.Name+">'"), cmp.Or(c.Client, "APP_ID")))
 		}
 		return strings.Join(out, "\n"), len(out) > 0
 	}
-	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + ")", false
+	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + c.flags() + ")", false
 }
