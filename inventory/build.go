@@ -400,6 +400,7 @@ type kind struct {
 	site     bool
 	key      bool // of a key vault
 	nests    []nest
+	shape    *shape // what its objects have; nil where that is not known
 }
 
 func (w *worker) kindOf(typ string) *kind {
@@ -411,7 +412,7 @@ func (w *worker) kindOf(typ string) *kind {
 	k := &kind{
 		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low] || tableTypes[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
-		key:  low == "microsoft.keyvault/vaults/keys",
+		key:  low == "microsoft.keyvault/vaults/keys", shape: shapesOf()[low],
 	}
 	if !k.record {
 		k.nests = nestsOf(low)
@@ -450,6 +451,9 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 		}
 		if r.Type == typeConditionalAccess {
 			unfamiliar(tape, r.Root)
+		}
+		if k.shape != nil && !planned {
+			k.shape.mark(tape, r.Root, r.Root)
 		}
 		return
 	}
