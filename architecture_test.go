@@ -3,6 +3,7 @@
 package tickmark_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -15,6 +16,22 @@ import (
 )
 
 const module = "github.com/tickmark/tickmark"
+
+// mostFiles is how many Go files a package may have, without tests. Of files
+// that stand for one another on different platforms one counts.
+const mostFiles = 25
+
+// excess is by how many files packages are still wider than that. It may only
+// shrink: a package that has become narrower must lower its number.
+var excess = map[string]int{
+	"azuresim":     7,
+	"cmd/tickmark": 19,
+	"collect":      3,
+}
+
+// platforms are the ends of names of files that are for one platform, and that
+// of the file for all others.
+var platforms = []string{"_unix.go", "_linux.go", "_darwin.go", "_windows.go", "_other.go"}
 
 // layer is one row of ARCHITECTURE.md's table.
 type layer struct {
@@ -59,7 +76,18 @@ type pkg struct {
 	imports  map[string]string // our package → file that imports it
 	external map[string]string // the same for external _test packages
 	comment  bool
-	exported int // exported types
+	exported int             // exported types
+	files    map[string]bool // without tests; twins under one name
+}
+
+// add counts a file that is no test.
+func (p *pkg) add(name string) {
+	for _, end := range platforms {
+		if stem, ok := strings.CutSuffix(name, end); ok {
+			name = stem + "_PLATFORM.go"
+		}
+	}
+	p.files[name] = true
 }
 
 func readTree(t *testing.T) map[string]*pkg {
@@ -86,10 +114,13 @@ func readTree(t *testing.T) map[string]*pkg {
 		dir := filepath.ToSlash(filepath.Dir(path))
 		p := pkgs[dir]
 		if p == nil {
-			p = &pkg{imports: map[string]string{}, external: map[string]string{}}
+			p = &pkg{imports: map[string]string{}, external: map[string]string{}, files: map[string]bool{}}
 			pkgs[dir] = p
 		}
 		test := strings.HasSuffix(path, "_test.go")
+		if !test {
+			p.add(filepath.Base(path))
+		}
 		if !test && f.Doc != nil {
 			p.comment = true
 		}
@@ -129,8 +160,9 @@ func readTree(t *testing.T) map[string]*pkg {
 	return pkgs
 }
 
-// violations lists what in the tree the table does not allow.
-func violations(table map[string]layer, tree map[string]*pkg) []string {
+// violations lists what in the tree the table and the budget of files, with
+// more for some packages, do not allow.
+func violations(table map[string]layer, tree map[string]*pkg, more map[string]int) []string {
 	var bad []string
 	for name, p := range tree {
 		l, ok := table[name]
@@ -157,6 +189,19 @@ func violations(table map[string]layer, tree map[string]*pkg) []string {
 	for name := range table {
 		if tree[name] == nil {
 			bad = append(bad, name+": in ARCHITECTURE.md but has no code")
+		}
+	}
+	for name, p := range tree {
+		switch may := mostFiles + more[name]; {
+		case len(p.files) > may:
+			bad = append(bad, fmt.Sprintf("%s: %d files, %d are allowed: join what is about one noun, or split where the imports get clearer", name, len(p.files), may))
+		case more[name] > 0 && len(p.files) < may:
+			bad = append(bad, fmt.Sprintf("%s: %d files, fewer than the %d allowed: lower its number in excess", name, len(p.files), may))
+		}
+	}
+	for name := range more {
+		if tree[name] == nil {
+			bad = append(bad, name+": in excess but has no code")
 		}
 	}
 	if n := longest(tree); n > 7 {
@@ -208,7 +253,7 @@ func TestArchitecture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range violations(readTable(t, string(text)), readTree(t)) {
+	for _, v := range violations(readTable(t, string(text)), readTree(t), excess) {
 		t.Error(v)
 	}
 }
@@ -221,12 +266,42 @@ func TestArchitectureSeesViolations(t *testing.T) {
 		"a":    {comment: false, imports: map[string]string{".": "a.go"}},
 		"rest": {comment: true, imports: map[string]string{}},
 	}
-	got := violations(table, tree)
+	got := violations(table, tree, nil)
 	want := []string{
 		"a: no package comment",
 		"gone: in ARCHITECTURE.md but has no code",
 		"rest: package is not in ARCHITECTURE.md",
 		"x.go: . may not import a",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// TestFilesOfPackages: neither a package that grows nor one that shrinks below
+// its excess passes, and twins for platforms count once.
+func TestFilesOfPackages(t *testing.T) {
+	of := func(names ...string) *pkg {
+		p := &pkg{comment: true, imports: map[string]string{}, files: map[string]bool{}}
+		for _, n := range names {
+			p.add(n)
+		}
+		return p
+	}
+	var many []string
+	for i := range mostFiles {
+		many = append(many, fmt.Sprintf("f%d.go", i))
+	}
+	tree := map[string]*pkg{
+		"full": of(many...), "twins": of(slices.Concat(many[1:], []string{"f_unix.go", "f_windows.go"})...),
+		"wide": of(slices.Concat(many, []string{"one.go"})...), "still": of(slices.Concat(many, []string{"one.go"})...), "narrower": of(many...),
+	}
+	table := map[string]layer{"full": {}, "twins": {}, "wide": {}, "still": {}, "narrower": {}}
+	got := violations(table, tree, map[string]int{"still": 1, "narrower": 1, "gone": 2})
+	want := []string{
+		"gone: in excess but has no code",
+		"narrower: 25 files, fewer than the 26 allowed: lower its number in excess",
+		"wide: 26 files, 25 are allowed: join what is about one noun, or split where the imports get clearer",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

@@ -13,8 +13,8 @@ import (
 
 // allowance is a role that an identity has at a scope, in lower case, and below.
 type allowance struct {
-	scope        string
-	actions, not []string
+	scope              string
+	actions, not, data []string
 }
 
 const groupRead = "Microsoft.Management/managementGroups/read"
@@ -42,6 +42,7 @@ func (s *Sim) prepareAccess() error {
 				return bad(fmt.Sprintf("there is no management group %q", name))
 			}
 			g.actions, g.not = lowerAll(all[k].Actions), lowerAll(all[k].NotActions)
+			g.data = lowerAll(all[k].DataActions)
 			id.grants = append(id.grants, g)
 		}
 	}
@@ -86,6 +87,14 @@ func (s *Sim) allows(access []allowance, action, scope string) bool {
 		}
 	}
 	return false
+}
+
+// mayData is may for what is in a resource, which only data actions allow.
+func (s *Sim) mayData(r *http.Request, action, scope string) bool {
+	access := accessOf(r)
+	return access == nil || slices.ContainsFunc(access, func(g allowance) bool {
+		return s.inherits(strings.ToLower(scope), g.scope) && matchesOne(g.data, strings.ToLower(action))
+	})
 }
 
 func matchesOne(patterns []string, text string) bool {
@@ -187,7 +196,7 @@ func (s *Sim) permissionsAt(access []allowance, scope string) []any {
 	out := []any{}
 	for i := range access {
 		if g := &access[i]; s.inherits(scope, g.scope) {
-			out = append(out, map[string]any{"actions": list(g.actions), "notActions": list(g.not), "dataActions": []string{}, "notDataActions": []string{}})
+			out = append(out, map[string]any{"actions": list(g.actions), "notActions": list(g.not), "dataActions": list(g.data), "notDataActions": []string{}})
 		}
 	}
 	return out

@@ -205,6 +205,11 @@ var builtInRoles = []RoleDefinition{
 	{Name: "Monitoring Reader", ID: "43d0d8ad-25c7-4714-9337-8ba259a9fe05", Description: "Can read all monitoring data.", Actions: []string{"*/read"}},
 	{Name: "Log Analytics Reader", ID: "73c42c96-874c-492b-b04d-ab87d138a893", Description: "Log Analytics Reader can view and search all monitoring data.", Actions: []string{"*/read", "Microsoft.OperationalInsights/workspaces/search/action"}},
 	{Name: "Key Vault Secrets User", ID: "4633458b-17de-408a-b874-0445c86b69e6", Description: "Read secret contents.", DataActions: []string{"Microsoft.KeyVault/vaults/secrets/getSecret/action"}},
+	{
+		Name: "Storage Blob Data Reader", ID: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", Description: "Allows for read access to Azure Storage blob containers and data.",
+		Actions:     []string{containersRead, "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"},
+		DataActions: []string{blobsRead},
+	},
 	{Name: "Storage Blob Data Contributor", ID: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", Description: "Allows for read, write and delete access to Azure Storage blob containers and data.", Actions: []string{"Microsoft.Storage/storageAccounts/blobServices/containers/read"}},
 }
 

@@ -71,6 +71,9 @@ func (s *Sim) githubHandler() http.Handler {
 	routes := slices.Concat(githubOrganisationRoutes(), githubRepositoryRoutes(), githubChangeRoutes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &hubCall{s: s, w: w, r: r}
+		if c.asApp(orgs) {
+			return
+		}
 		t, problem := s.bearerOf(r, "https://api.github.com")
 		if problem != "" {
 			s.fail(w, r, http.StatusUnauthorized, "401", "Bad credentials")
@@ -83,7 +86,7 @@ func (s *Sim) githubHandler() http.Handler {
 		seg := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 		switch {
 		case r.URL.Path == "/installation/repositories":
-			c.installation(orgs)
+			c.installation(orgs, t.organisation)
 			return
 		case len(seg) >= 2 && seg[0] == "orgs":
 			c.org = orgs[strings.ToLower(seg[1])]
@@ -99,6 +102,13 @@ func (s *Sim) githubHandler() http.Handler {
 		}
 		if c.org == nil {
 			c.missing("Not Found")
+			return
+		}
+		if t.organisation != "" && !strings.EqualFold(t.organisation, c.org.Name) {
+			s.mu.Lock()
+			s.journal.Misdirected++
+			s.mu.Unlock()
+			s.fail(w, r, http.StatusForbidden, "403", "Resource not accessible by integration")
 			return
 		}
 		for k := range routes {
@@ -270,7 +280,7 @@ func githubOrganisationRoutes() []hubRoute {
 		{"teams/*/members", false, people((*hubCall).everyone)},
 		{"installations", false, func(c *hubCall) {
 			c.page([]any{obj{
-				"id": 4711, "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
+				"id": c.installationID(c.org), "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
 				"permissions": obj{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"},
 			}}, "installations")
 		}},
@@ -325,13 +335,13 @@ func (c *hubCall) selection() string {
 	return "all"
 }
 
-// installation is of the first organisation: a token is for one.
-func (c *hubCall) installation(orgs map[string]*hub) {
+// installation is of the organisation that the token is for, else of the first.
+func (c *hubCall) installation(orgs map[string]*hub, of string) {
 	if len(c.s.org.GitHub) == 0 {
 		c.s.fail(c.w, c.r, http.StatusForbidden, "403", "You must authenticate with an installation access token in order to list repositories for an installation.")
 		return
 	}
-	c.org = orgs[strings.ToLower(c.s.org.GitHub[0].Name)]
+	c.org = orgs[first(of, strings.ToLower(c.s.org.GitHub[0].Name))]
 	out, count := []any{}, 0
 	for _, r := range c.org.repos {
 		if !r.Hidden {

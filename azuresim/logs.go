@@ -169,6 +169,9 @@ type audit struct {
 	Target, TargetID, TargetType  string
 }
 
+// record is the record's id, the same wherever the log is kept.
+func (a *audit) record() string { return "Directory_" + strings.ToUpper(a.ID[:8]) + "_" + a.ID }
+
 // audits makes the audit records in [from, to) that have arrived.
 func (s *Sim) audits(from, to time.Time) []audit {
 	kinds := []struct{ activity, category, operation, target string }{

@@ -36,6 +36,7 @@ type Organisation struct {
 	RoleAssignments []RoleAssignment `yaml:"roleAssignments"`
 	PolicyStates    []PolicyState    `yaml:"policyStates"`
 	Workspaces      []Workspace      `yaml:"workspaces"`
+	Archives        []Archive        `yaml:"archives"`
 
 	People            []Person      `yaml:"people"`
 	Groups            []Group       `yaml:"groups"`
@@ -201,6 +202,21 @@ type Workspace struct {
 	CustomerID string   `yaml:"customerId"`
 	Tables     []string `yaml:"tables"`
 	// Since is when the export began; Keeps how long records stay.
+	Since When    `yaml:"since"`
+	Keeps Span    `yaml:"keeps"`
+	Gaps  []Pause `yaml:"gaps"`
+}
+
+// Archive is a storage account to which logs are exported. What exports to it
+// is a resource of its own: a diagnostic setting, or a workspace's data export.
+type Archive struct {
+	Account string `yaml:"account"` // name of the resource
+	// Logs are the tables' names of the logs that diagnostic settings send;
+	// Exports the tables that Workspace exports.
+	Logs      []string `yaml:"logs"`
+	Exports   []string `yaml:"exports"`
+	Workspace string   `yaml:"workspace"`
+	// Since is when the export began; Keeps how long blobs stay.
 	Since When    `yaml:"since"`
 	Keeps Span    `yaml:"keeps"`
 	Gaps  []Pause `yaml:"gaps"`
@@ -443,6 +459,10 @@ type GitHubOrganisation struct {
 	Owners            []string            `yaml:"owners"`
 	Repositories      []Repository        `yaml:"repositories"`
 	Records           map[string][]Record `yaml:"records"`
+	// NoApp says that the App is not installed there, Suspended that it may not
+	// read for now.
+	NoApp     bool `yaml:"noApp"`
+	Suspended bool `yaml:"suspended"`
 }
 
 // PowerPlatform is what the Power Platform's administration serves.

@@ -398,7 +398,11 @@ func (s *Sim) resolveScope(scope string) string {
 // provider appends an entry's JSON as its resource provider shows it.
 func (s *Sim) provider(b []byte, i int32) []byte {
 	v := s.varsOf(i)
-	return append(b, s.current(s.expand(s.bodyOf(i).provider, &v), i)...)
+	text := s.current(s.expand(s.bodyOf(i).provider, &v), i)
+	if blob := s.archiveEndpoint(i); blob != nil {
+		text = merge(text, blob)
+	}
+	return append(b, text...)
 }
 
 // row appends an entry's row of Resource Graph.

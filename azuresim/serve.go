@@ -274,7 +274,7 @@ func (s *Sim) fail(w http.ResponseWriter, r *http.Request, status int, code, mes
 }
 
 // writeJSON writes v, which can be marshalled, as the answer.
-func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) { //nolint:unparam // the other half of write
+func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -64,6 +64,7 @@ type Sim struct {
 	buckets  map[string]*bucket
 	results  map[string]*result
 	devices  map[string]int
+	blobs    map[string][]archivedBlob // made for archives
 
 	ca        *authority
 	endpoints map[string]string
@@ -82,7 +83,7 @@ func New(org *Organisation, opts Options) (*Sim, error) {
 	}
 	s := &Sim{
 		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
-		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
+		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, blobs: map[string][]archivedBlob{}, endpoints: map[string]string{}, done: make(chan struct{}),
 	}
 	s.journal.init()
 	s.epoch = opts.Now().UTC().Truncate(time.Second)
@@ -119,7 +120,10 @@ func (s *Sim) prepare() error {
 	if err := s.prepareDirectory(); err != nil {
 		return err
 	}
-	return s.prepareEstate()
+	if err := s.prepareEstate(); err != nil {
+		return err
+	}
+	return s.checkArchives()
 }
 
 // Now returns the simulated time, in UTC.

@@ -52,6 +52,9 @@ type bearer struct {
 	expires  time.Time
 	revoked  bool
 	identity *Identity
+	// organisation is the one of GitHub that an installation's token is for,
+	// lower-case; empty is a person's token.
+	organisation string
 }
 
 func (t *bearer) isFor(audiences []string) bool {

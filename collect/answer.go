@@ -216,28 +216,66 @@ const entitySkus = "graph/subscribedSkus"
 // unlicensed says that the tenant cannot have what the ask is about; "" where
 // it can, or where nobody knows.
 func (r *runner) unlicensed(a *askRun) string {
-	if a.licences == nil || r.probe {
+	if a.licences == nil || r.probe || len(a.ask.Needs.Licence) == 0 || a.ask.isRoot() {
 		return ""
 	}
-	plans := map[string]bool{}
-	for _, u := range a.licences.units {
+	plans, known := r.plansOf(a.licences)
+	if !known || hasPlan(plans, a.ask.Needs.Licence) {
+		return ""
+	}
+	return "the tenant has none of the plans " + strings.Join(a.ask.Needs.Licence, ", ")
+}
+
+// plansOf reads the service plans of the tenant, in lower case, from the list
+// of licences; known is false where it was not read whole.
+func (r *runner) plansOf(list *askRun) (plans map[string]bool, known bool) {
+	plans = map[string]bool{}
+	for _, u := range list.units {
 		if u.end == nil || u.end.Reason != tickmark.ReasonNone || u.end.Means != "" {
-			return ""
+			return nil, false
 		}
 		for _, p := range u.pages {
 			for _, it := range p.items {
 				b, err := r.spool.read(p.Off+int64(it.Off), it.Len)
 				if err != nil {
-					return ""
+					return nil, false
 				}
 				addPlans(plans, b)
 			}
 		}
 	}
-	if len(a.licences.units) == 0 || hasPlan(plans, a.ask.Needs.Licence) {
+	return plans, len(list.units) > 0
+}
+
+// retain sets how long the source of a log keeps it for this tenant; why, if
+// not empty, says that nothing is left of the time that was asked for.
+func (r *runner) retain(a *askRun) (why string) {
+	w := a.ask.Window
+	if w == nil || w.Keeps <= 0 {
 		return ""
 	}
-	return "the tenant has none of the plans " + strings.Join(a.ask.Needs.Licence, ", ")
+	a.keeps = w.Keeps
+	if a.licences != nil {
+		plans, _ := r.plansOf(a.licences)
+		for plan, d := range w.Extended {
+			if plans[strings.ToLower(plan)] {
+				a.keeps = max(a.keeps, d)
+			}
+		}
+	}
+	if kept := r.kept(a); !kept.Before(r.to) {
+		return a.keeping() + ": none of the time that was asked for"
+	}
+	return ""
+}
+
+// keeping says how long the source keeps a log.
+func (a *askRun) keeping() string {
+	s := fmt.Sprintf("the source keeps records for %d days", int(a.keeps.Hours()/24))
+	if a.extended() && a.keeps == a.ask.Window.Keeps {
+		s += ", with a licence that the tenant has not, or that is not known, for longer"
+	}
+	return s
 }
 
 func hasPlan(plans map[string]bool, wanted []string) bool {
@@ -264,7 +302,6 @@ func (r *runner) plans(pages []byte) (plans map[string]bool, known bool) {
 			}
 		}
 	}
-	r.tenantPlans = plans
 	return plans, known
 }
 

@@ -46,6 +46,9 @@ type Ask struct {
 	// each element of the root's member of that name. Where the configuration
 	// has no such list nobody said which there are, and nothing is complete.
 	Of []string
+	// By narrows Of to the rows of the asks named, where others list resources of
+	// the same type that this one is not about, or only after many requests.
+	By []string
 	// Where keeps only the subjects for which it is true; nil keeps all.
 	Where func(s *Subject) bool
 	// Batch, if above 0, puts up to that many subjects into one request:
@@ -74,6 +77,10 @@ type Ask struct {
 	// Form and Entity are those of the pages (tickmark.Page).
 	Form   string
 	Entity string
+	// Wire is what the service sends where that is not the JSON of Form: the
+	// engine turns it into that before it reads and keeps it. The page's digest as
+	// received is of what was sent.
+	Wire Wire
 	// List is the member that holds the rows; "" stands for what the form
 	// implies: data for resourceGraph, value for armList and graphCollection,
 	// the top-level array for array.
@@ -168,6 +175,15 @@ const (
 	PageMarker       Paging = "marker"       // Storage: NextMarker of the XML, sent as marker
 )
 
+// Wire says what a service sends instead of JSON.
+type Wire string
+
+// The forms on the wire.
+const (
+	WireJSON     Wire = ""
+	WireBlobList Wire = "blobList" // Storage: the XML of List Containers and List Blobs
+)
+
 // Pace names a quota.
 type Pace string
 
@@ -180,6 +196,7 @@ const (
 	PaceGraphReports   Pace = "graphReports"   // sign-ins and audit logs
 	PaceGraphRisk      Pace = "graphRisk"      // identity protection
 	PaceLogAnalytics   Pace = "logAnalytics"
+	PaceStorage        Pace = "storage" // per storage account
 	PaceDevOps         Pace = "devops"
 	PaceGitHub         Pace = "github"
 	PacePower          Pace = "power"
@@ -220,8 +237,9 @@ const (
 // Window makes an ask one of a log: {from} and {to} are filled, and its
 // coverage says which time the rows span.
 type Window struct {
-	// Field is the member with the record's time.
-	Field string
+	// Field is the member, or the column, with the record's time. Until is that
+	// of its last one where a row stands for several; "" is Field.
+	Field, Until string
 	// Keeps is how long the source keeps records; 0 when that is not known.
 	// Longer where the tenant has one of the plans of Extended.
 	Keeps    time.Duration
@@ -231,6 +249,12 @@ type Window struct {
 	Overlap time.Duration
 	// Span is the longest time for one request; 0 is no limit.
 	Span time.Duration
+	// Months cuts the time at the beginnings of months (UTC) instead, and {from}
+	// is the first day of each: for lists whose names begin with the month.
+	Months bool
+	// Lasts is how long what a row tells of goes on from Field; 0 is a moment. A
+	// row is inside the window if any of that is.
+	Lasts time.Duration
 	// Layout is the time's layout in the request; "" is RFC 3339 with Z.
 	Layout string
 }

@@ -123,6 +123,9 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 	return first
 }
 
+// notWhole begins what is said of an ask whose subjects are not all known.
+const notWhole = "the list that it is asked about"
+
 // books adds up the units of a source by scope and ask.
 func (r *runner) books(src *sourceRun) map[string][]*account {
 	r.unseen(src)
@@ -171,7 +174,10 @@ func (r *runner) books(src *sourceRun) map[string][]*account {
 						x = r.opened(a, i, s, books)
 					}
 					if x.cov.Missing == tickmark.ReasonNone {
-						x.cov.Missing, x.cov.Detail = h.reason, fmt.Sprintf("the list that it is asked about (%s) is not whole: %s", d.ask.Name, h.detail)
+						// What is far up the chain is the cause; the steps between say nothing.
+						if x.cov.Missing, x.cov.Detail = h.reason, h.detail; !strings.HasPrefix(h.detail, notWhole) {
+							x.cov.Detail = fmt.Sprintf("%s (%s) is not whole: %s", notWhole, d.ask.Name, h.detail)
+						}
 					}
 				}
 			}
@@ -352,7 +358,7 @@ func (r *runner) span(a *askRun, x *account) {
 	if w == nil {
 		return
 	}
-	s := &tickmark.Span{From: r.from(w), To: r.to}
+	s := &tickmark.Span{From: r.from(a), To: r.to}
 	for _, u := range x.units {
 		if !u.first.IsZero() && (s.First.IsZero() || u.first.Before(s.First)) {
 			s.First = u.first
@@ -361,15 +367,12 @@ func (r *runner) span(a *askRun, x *account) {
 			s.Last = u.last
 		}
 	}
-	if keeps := r.keeps(w); keeps > 0 && r.tune.on("kept") {
-		s.Kept = r.started.Truncate(time.Second).Add(-keeps)
-		if s.Kept.After(s.From) {
-			end := s.Kept
-			if end.After(s.To) {
-				end = s.To
-			}
-			s.Gaps = append(s.Gaps, tickmark.Gap{From: s.From, To: end, Reason: tickmark.ReasonNotCollected, Detail: fmt.Sprintf("the source keeps records for %d days", int(keeps.Hours()/24))})
+	if s.Kept = r.kept(a); s.Kept.After(s.From) {
+		end := s.Kept
+		if end.After(s.To) {
+			end = s.To
 		}
+		s.Gaps = append(s.Gaps, tickmark.Gap{From: s.From, To: end, Reason: tickmark.ReasonNotCollected, Detail: a.keeping()})
 	}
 	if x.cov.Missing != tickmark.ReasonNone || len(x.cov.Refusals) > 0 {
 		from := s.From
@@ -385,17 +388,6 @@ func (r *runner) span(a *askRun, x *account) {
 		}
 	}
 	x.cov.Span = s
-}
-
-// keeps is how long a source keeps records for this tenant.
-func (r *runner) keeps(w *Window) time.Duration {
-	keeps := w.Keeps
-	for plan, d := range w.Extended {
-		if r.tenantPlans[strings.ToLower(plan)] {
-			keeps = max(keeps, d)
-		}
-	}
-	return keeps
 }
 
 // segment lays out the pages of a scope.

@@ -23,12 +23,11 @@ const (
 	formJSONLines       = "jsonLines"
 	formArray           = "array"
 	formLogAnalytics    = "logAnalytics" // the table PrimaryResult
-	formBlobList        = "blobList"     // XML; not read yet
 )
 
 var (
 	kebab  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	lists  = map[string]string{formResourceGraph: "data", formTable: "data.rows", formARMList: "value", formGraphCollection: "value", formArray: "", formJSONLines: "", formARMObject: "", formGraphEntity: "", formLogAnalytics: "tables", formBlobList: ""}
+	lists  = map[string]string{formResourceGraph: "data", formTable: "data.rows", formARMList: "value", formGraphCollection: "value", formArray: "", formJSONLines: "", formARMObject: "", formGraphEntity: "", formLogAnalytics: "tables"}
 	hosts  = []Host{HostARM, HostGraph, HostLogAnalytics, HostBlob, HostVault, HostDevOps, HostDevOpsGraph, HostDevOpsAudit, HostDevOpsRelease, HostDevOpsEntitlements, HostGitHub, HostPower, HostPowerAPI, HostDataverse}
 	ways   = []Paging{PageOne, PageNextLink, PageSkipToken, PageODataLink, PageContinuation, PageBodyToken, PageSkip, PageLink, PageMarker}
 	clouds = []string{"public", "usGovernment", "china", "commercial", "gcc", "gccHigh", "dod"}
@@ -79,6 +78,9 @@ func checkAsk(s *Source, a *Ask) error {
 	if _, ok := lists[a.Form]; !ok {
 		return fmt.Errorf("form %q is unknown", a.Form)
 	}
+	if err := checkWire(a); err != nil {
+		return err
+	}
 	if _, ok := Quotas[a.Pace]; !ok {
 		return fmt.Errorf("pace %q has no quota", a.Pace)
 	}
@@ -90,7 +92,7 @@ func checkAsk(s *Source, a *Ask) error {
 			return fmt.Errorf("not offered in %q: want one of %v", n, clouds)
 		}
 	}
-	for _, name := range []string{a.Proof, a.Count} {
+	for _, name := range append([]string{a.Proof, a.Count}, a.By...) {
 		if name != "" && !slices.ContainsFunc(s.Asks, func(o Ask) bool { return o.Name == name && name != a.Name }) {
 			return fmt.Errorf("there is no other ask %q", name)
 		}
@@ -99,6 +101,19 @@ func checkAsk(s *Source, a *Ask) error {
 		return fmt.Errorf("it must see %s, but no proof tells what the identity is granted", a.Sees[0])
 	}
 	return checkTemplates(a)
+}
+
+// checkWire holds what is not JSON to the one form that the engine turns it into.
+func checkWire(a *Ask) error {
+	switch {
+	case a.Wire != WireJSON && a.Wire != WireBlobList:
+		return fmt.Errorf("wire %q is unknown", a.Wire)
+	case a.Wire == WireBlobList && (a.Form != formARMList || a.Paging != PageMarker):
+		return fmt.Errorf("wire %q becomes form %q with paging %q", a.Wire, formARMList, PageMarker)
+	case a.Wire != WireBlobList && a.Paging == PageMarker:
+		return fmt.Errorf("paging %q is that of wire %q", a.Paging, WireBlobList)
+	}
+	return nil
 }
 
 func checkTemplates(a *Ask) error {
@@ -186,6 +201,14 @@ func order(s *Source) ([][]int, error) {
 				continue
 			}
 			found := yielders(s, typ)
+			if len(a.By) > 0 {
+				found = slices.DeleteFunc(found, func(j int) bool { return !slices.Contains(a.By, s.Asks[j].Name) })
+			}
+			for _, j := range found {
+				if s.Asks[j].mayBeAbsent() {
+					return nil, fmt.Errorf("%s/%s: it is of what %s lists, which takes 404 for none: what is hidden would pass for empty", s.Name, a.Name, s.Asks[j].Name)
+				}
+			}
 			if len(found) == 0 {
 				return nil, fmt.Errorf("%s/%s: no ask yields %s", s.Name, a.Name, typ)
 			}
@@ -219,6 +242,11 @@ func order(s *Source) ([][]int, error) {
 		}
 	}
 	return deps, nil
+}
+
+// mayBeAbsent reports whether an answer of 404 stands for one that there is none.
+func (a *Ask) mayBeAbsent() bool {
+	return slices.ContainsFunc(a.Answers, func(w Answer) bool { return w.Status == http.StatusNotFound && w.Means == MeansNone })
 }
 
 // isRoot reports whether the ask is put once, to the tenant.

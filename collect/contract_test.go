@@ -230,7 +230,7 @@ func waited(d time.Duration) func(*setup, *Collected) error {
 }
 
 func faults() []faultCase {
-	return slices.Concat(faultsOfThrottling(), faultsOfAnswers(), faultsOfTransport(), faultsOfPaging(), faultsOfAccess(), faultsOfBytes(), faultsOfPlaces(), faultsOfLogs())
+	return slices.Concat(faultsOfThrottling(), faultsOfAnswers(), faultsOfTransport(), faultsOfPaging(), faultsOfAccess(), faultsOfBytes(), faultsOfPlaces(), faultsOfLogs(), blobFaults())
 }
 
 func faultsOfThrottling() []faultCase {

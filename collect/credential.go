@@ -3,21 +3,15 @@
 package collect
 
 import (
-	"bytes"
 	"context"
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -49,13 +43,6 @@ type SignIn struct {
 	GitHub GitHubSignIn
 }
 
-// GitHubSignIn is an App's installation, or else a token.
-type GitHubSignIn struct {
-	AppID, InstallationID string
-	Key                   string // file with the App's private key (PEM)
-	Token                 string // a fine-grained personal access token
-}
-
 // Static is a credential with one fixed header, for tests.
 type Static string
 
@@ -82,7 +69,7 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	tune := defaults()
 	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
-	c := &identityCredentials{tenant: s.TenantID, github: &gitHubApp{SignIn: s.GitHub, base: e.URL[HostGitHub], client: client, clock: clock}}
+	c := &identityCredentials{tenant: s.TenantID, github: newGitHubApp(s.GitHub, e.URL[HostGitHub], client, clock)}
 	if err := c.github.check(); err != nil {
 		return nil, err
 	}
@@ -187,7 +174,7 @@ func readCertificate(file string) ([]*x509.Certificate, crypto.PrivateKey, error
 // Token implements Credentials.
 func (c *identityCredentials) Token(ctx context.Context, h Host, audience string) (header string, expires time.Time, err error) {
 	if h == HostGitHub {
-		return c.github.token(ctx)
+		return c.github.token(ctx, "", false)
 	}
 	return c.get(ctx, policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true}, audience)
 }
@@ -196,8 +183,7 @@ func (c *identityCredentials) Token(ctx context.Context, h Host, audience string
 // credential is made, which has no token in its cache.
 func (c *identityCredentials) Refresh(ctx context.Context, h Host, audience, challenge string) (header string, expires time.Time, err error) {
 	if h == HostGitHub {
-		c.github.forget()
-		return c.github.token(ctx)
+		return c.github.token(ctx, "", true)
 	}
 	o := policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true, Claims: claimsOf(challenge)}
 	if o.Claims == "" {
@@ -206,6 +192,11 @@ func (c *identityCredentials) Refresh(ctx context.Context, h Host, audience, cha
 		c.mu.Unlock()
 	}
 	return c.get(ctx, o, audience)
+}
+
+// OrganisationToken implements OrganisationCredentials.
+func (c *identityCredentials) OrganisationToken(ctx context.Context, organisation string, anew bool) (header string, expires time.Time, err error) {
+	return c.github.token(ctx, organisation, anew)
 }
 
 func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOptions, audience string) (header string, expires time.Time, err error) {
@@ -258,112 +249,4 @@ func claimsOf(challenge string) string {
 		}
 	}
 	return ""
-}
-
-// gitHubApp gets installation tokens
-// (docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app).
-type gitHubApp struct {
-	SignIn GitHubSignIn
-	base   string
-	client *http.Client
-	clock  Clock
-
-	mu      sync.Mutex
-	key     *rsa.PrivateKey
-	header  string
-	expires time.Time
-}
-
-func (g *gitHubApp) check() error {
-	if g.SignIn.AppID == "" {
-		return nil
-	}
-	b, err := os.ReadFile(g.SignIn.Key)
-	if err != nil {
-		return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be read", Err: err}
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return usage(g.SignIn.Key, "the GitHub App's key is not PEM", "download it from the App's settings")
-	}
-	if g.key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-		k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be used", Err: err}
-		}
-		rk, ok := k.(*rsa.PrivateKey)
-		if !ok {
-			return usage(g.SignIn.Key, "the GitHub App's key is not RSA", "download it from the App's settings")
-		}
-		g.key = rk
-	}
-	return nil
-}
-
-func (g *gitHubApp) forget() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.header = ""
-}
-
-func (g *gitHubApp) token(ctx context.Context) (header string, expires time.Time, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.clock.Now()
-	switch {
-	case g.SignIn.Token != "":
-		return "Bearer " + g.SignIn.Token, now.Add(24 * time.Hour), nil
-	case g.key == nil:
-		return "", time.Time{}, errors.New("no sign-in is configured for GitHub")
-	case g.header != "" && g.expires.Sub(now) > 5*time.Minute:
-		return g.header, g.expires, nil
-	}
-	assertion, err := g.assertion(now)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	to := strings.TrimRight(g.base, "/") + "/app/installations/" + url.PathEscape(g.SignIn.InstallationID) + "/access_tokens"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(nil))
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	req.Header.Set("Authorization", "Bearer "+assertion)
-	req.Header.Set("Accept", "application/vnd.github+json")
-	resp, err := g.client.Do(req)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return "", time.Time{}, fmt.Errorf("GitHub answered %d: %s", resp.StatusCode, readError(b).message)
-	}
-	var t struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-	}
-	if err := json.Unmarshal(b, &t); err != nil || t.Token == "" {
-		return "", time.Time{}, errors.New("GitHub answered without a token")
-	}
-	g.header, g.expires = "Bearer "+t.Token, t.ExpiresAt
-	return g.header, g.expires, nil
-}
-
-// assertion is the App's own token, good for some minutes.
-func (g *gitHubApp) assertion(now time.Time) (string, error) {
-	part := base64.RawURLEncoding.EncodeToString
-	claims, err := json.Marshal(map[string]any{"iat": now.Add(-time.Minute).Unix(), "exp": now.Add(8 * time.Minute).Unix(), "iss": g.SignIn.AppID})
-	if err != nil {
-		return "", err
-	}
-	text := part([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + part(claims)
-	sum := sha256.Sum256([]byte(text))
-	sig, err := rsa.SignPKCS1v15(rand.Reader, g.key, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", err
-	}
-	return text + "." + part(sig), nil
 }

@@ -131,6 +131,8 @@ func faultsOfPaging() []faultCase {
 	}
 }
 
+var askSkus = Ask{Name: "skus", Host: HostARM, Path: "/skus", Form: formGraphCollection, Entity: entitySkus, Types: []string{entitySkus}, Pace: PaceARM}
+
 func faultsOfAccess() []faultCase {
 	refuse := func(status int, code string) http.HandlerFunc {
 		return answerWith(status, "application/json", fmt.Sprintf(`{"error":{"code":%q,"message":"no"}}`, code))
@@ -145,7 +147,6 @@ func faultsOfAccess() []faultCase {
 			writeJSON(w, map[string]any{"value": []any{map[string]any{"id": "s1", "capabilityStatus": "Enabled", "servicePlans": []any{map[string]any{"servicePlanName": plan}}}}})
 		}
 	}
-	askSkus := Ask{Name: "skus", Host: HostARM, Path: "/skus", Form: formGraphCollection, Entity: entitySkus, Types: []string{entitySkus}, Pace: PaceARM}
 	var expired bool
 	return []faultCase{
 		{name: "C14 token expired", guards: []guard{"refresh"}, want: whole, set: func(*setup) { expired = false }, list: listing{before: func(_, page int, w http.ResponseWriter, r *http.Request) bool {
@@ -336,8 +337,75 @@ func faultsOfLogs() []faultCase {
 			name: "C25 older than kept", guards: []guard{"kept"}, want: "complete 1/1 2", ask: log, list: rows(ago(20), ago(10)),
 			set: func(s *setup) { s.opts.From, s.opts.To = ago(90), clock },
 			also: span(func(s *tickmark.Span) error {
-				if len(s.Gaps) != 1 || !s.Gaps[0].From.Equal(ago(90)) || !s.Gaps[0].To.Equal(ago(30)) || !s.First.Equal(ago(20)) || !s.Last.Equal(ago(10)) {
-					return errors.New("want a gap of 60 days, and first and last")
+				if len(s.Gaps) != 1 || !s.Gaps[0].From.Equal(ago(90)) || !s.Gaps[0].To.Equal(ago(30).Add(time.Hour)) || !s.First.Equal(ago(20)) || !s.Last.Equal(ago(10)) {
+					return errors.New("want a gap of 60 days and the edge, and first and last")
+				}
+				return nil
+			}),
+		},
+		{
+			// A service refuses a time that begins before what it keeps.
+			name: "C25 asked for no older than kept", guards: []guard{"kept"}, want: "complete 1/1 0", ask: log,
+			answer: func(w http.ResponseWriter, r *http.Request) {
+				if from, _ := time.Parse(time.RFC3339, r.URL.Query().Get("from")); from.Before(ago(30)) {
+					answerWith(400, "application/json", `{"error":{"code":"BadRequest","message":"The start time cannot be more than 30 days in the past."}}`)(w, r)
+					return
+				}
+				writeJSON(w, map[string]any{"value": []any{}})
+			},
+			set: func(s *setup) { s.opts.From, s.opts.To = ago(90), clock },
+		},
+		{
+			name: "C25 kept longer with a licence", want: "complete 1/1 1", ask: func(a *Ask) { log(a); a.Window.Extended = map[string]time.Duration{"AAD_PREMIUM": 60 * 24 * time.Hour} },
+			more: []Ask{askSkus}, answer: func(w http.ResponseWriter, r *http.Request) {
+				if !strings.HasPrefix(r.URL.Path, "/things") {
+					writeJSON(w, map[string]any{"value": []any{map[string]any{"id": "s1", "capabilityStatus": "Enabled", "servicePlans": []any{map[string]any{"servicePlanName": "AAD_PREMIUM"}}}}})
+					return
+				}
+				row := thing(1)
+				row["time"] = ago(50).Format(time.RFC3339)
+				if from, _ := time.Parse(time.RFC3339, r.URL.Query().Get("from")); from.After(ago(50)) {
+					writeJSON(w, map[string]any{"value": []any{}})
+					return
+				}
+				writeJSON(w, map[string]any{"value": []any{row}})
+			},
+		},
+		{
+			name: "C25 no time named", want: "complete 1/1 1", ask: log, list: rows(ago(5)),
+			also: span(func(s *tickmark.Span) error {
+				if len(s.Gaps) != 0 || !s.From.Equal(ago(30).Add(time.Hour)) {
+					return errors.New("want what the source keeps, and no gap")
+				}
+				return nil
+			}),
+		},
+		{
+			name: "C25 nothing of it is kept", guards: []guard{"kept"}, want: "notCollected 0/0", says: "30 days: none of the time", ask: log, list: rows(ago(50)),
+			set:  func(s *setup) { s.opts.From, s.opts.To = ago(90), ago(31) },
+			also: requests(0),
+		},
+		{
+			name: "C25 table of a workspace", want: "complete 1/1 2",
+			ask: func(a *Ask) {
+				log(a)
+				a.Form, a.List, a.Identity, a.Window.Keeps = formLogAnalytics, "", "Day,From", 0
+				a.Window.Field, a.Window.Until = "From", "Last"
+			},
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				row := func(d int) []any {
+					return []any{ago(d).Format(time.RFC3339), ago(d).Add(2 * time.Hour).Format(time.RFC3339), ago(d).Truncate(24 * time.Hour).Format(time.RFC3339)}
+				}
+				writeJSON(w, map[string]any{"tables": []any{map[string]any{
+					"name":    "PrimaryResult",
+					"columns": []any{map[string]any{"name": "from"}, map[string]any{"name": "Last"}, map[string]any{"name": "Day"}},
+					"rows":    []any{row(20), row(10)},
+				}}})
+			},
+			set: func(s *setup) { s.opts.From, s.opts.To = ago(25), clock },
+			also: span(func(s *tickmark.Span) error {
+				if len(s.Gaps) != 0 || !s.First.Equal(ago(20)) || !s.Last.Equal(ago(10).Add(2*time.Hour)) {
+					return errors.New("want first and last of the columns")
 				}
 				return nil
 			}),

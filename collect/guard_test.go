@@ -156,7 +156,21 @@ func TestCheck(t *testing.T) {
 		"batch":  {[]Ask{ok, with(ok, func(a *Ask) { a.Name, a.Of, a.Types, a.Batch = "b", []string{"Test/things"}, nil, 2 })}, "without {ids}"},
 		"token":  {[]Ask{with(ok, func(a *Ask) { a.Method, a.Paging, a.Body = "POST", PageSkipToken, "[" })}, "no JSON object"},
 		"cloud":  {[]Ask{with(ok, func(a *Ask) { a.NotOffered = []string{"moon"} })}, "moon"},
-		"fine":   {[]Ask{ok}, ""},
+		"wire":   {[]Ask{with(ok, func(a *Ask) { a.Wire = "csv" })}, "wire"},
+		"blobs":  {[]Ask{with(ok, func(a *Ask) { a.Wire, a.Form, a.Paging = WireBlobList, formARMList, PageNextLink })}, "paging"},
+		"marker": {[]Ask{with(ok, func(a *Ask) { a.Paging = PageMarker })}, "paging"},
+		"by":     {[]Ask{with(ok, func(a *Ask) { a.By = []string{"x"} })}, "no other ask"},
+		"by which": {[]Ask{
+			ok, with(ok, func(a *Ask) { a.Name, a.Types = "others", []string{"Test/others"} }),
+			with(ok, func(a *Ask) {
+				a.Name, a.Of, a.By, a.Types = "kids", []string{"Test/things"}, []string{"others"}, []string{"Test/kids"}
+			}),
+		}, "no ask yields"},
+		"404 for none": {[]Ask{
+			with(ok, func(a *Ask) { a.Answers = []Answer{{Status: 404, Code: "NotFound", Means: MeansNone}} }),
+			with(ok, func(a *Ask) { a.Name, a.Of, a.Types = "kids", []string{"Test/things"}, []string{"Test/kids"} }),
+		}, "takes 404 for none"},
+		"fine": {[]Ask{ok}, ""},
 		"star": {[]Ask{
 			with(ok, func(a *Ask) { a.Types = []string{"*"} }),
 			with(ok, func(a *Ask) { a.Name, a.Of, a.Types = "kids", []string{"Test/things"}, []string{"Test/kids"} }),

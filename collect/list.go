@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,19 +54,23 @@ type rowInfo struct {
 	id     uint64
 	digest [sha256.Size]byte
 	kind   uint16
-	at     time.Time
-	hide   *Exclusion
-	scope  string
+	// at and last are the times of its first and last record, if they are inside
+	// the window.
+	at, last time.Time
+	hide     *Exclusion
+	scope    string
 }
 
 // gather collects the rows of a page; commit takes them once the whole page
 // has been read.
 type gather struct {
-	r    *runner
-	u    *unit
-	src  []byte
-	rows []rowInfo
-	sum  int64
+	r   *runner
+	u   *unit
+	src []byte
+	// columns are those of the table at hand.
+	columns func() []string
+	rows    []rowInfo
+	sum     int64
 }
 
 func (g *gather) row(it tickmark.Item, row jsontape.Value) error {
@@ -94,14 +99,9 @@ func (g *gather) row(it tickmark.Item, row jsontape.Value) error {
 			return err
 		}
 	}
-	if w := a.Window; w != nil && row.Kind() == jsontape.Object {
-		at, err := timeOf(member(row, w.Field))
-		if err != nil {
-			return fmt.Errorf("row %d: %s: %w", n, w.Field, err)
-		}
-		info.at = at
-		if at.IsZero() || at.Before(g.r.from(w)) || !at.Before(g.r.to) {
-			info.kind = 0 // outside the window: a row, but nobody's subject
+	if a.Window != nil {
+		if err := g.when(&info, row); err != nil {
+			return fmt.Errorf("row %d: %w", n, err)
 		}
 	}
 	if g.r.filters() {
@@ -117,6 +117,44 @@ func (g *gather) row(it tickmark.Item, row jsontape.Value) error {
 	}
 	g.show(row)
 	g.rows = append(g.rows, info)
+	return nil
+}
+
+// when reads the time of a log's row, by its member or its column.
+func (g *gather) when(info *rowInfo, row jsontape.Value) error {
+	w := g.u.ask.ask.Window
+	read := func(field string) (time.Time, error) {
+		v := jsontape.Value{}
+		if row.Kind() == jsontape.Object {
+			v = member(row, field)
+		} else if i := slices.IndexFunc(g.columns(), func(c string) bool { return strings.EqualFold(c, field) }); i >= 0 {
+			v = row.Index(i)
+		}
+		at, err := timeOf(v)
+		if err != nil {
+			return at, fmt.Errorf("%s: %w", field, err)
+		}
+		return at, nil
+	}
+	at, err := read(w.Field)
+	if err != nil {
+		return err
+	}
+	last := at
+	if w.Until != "" {
+		if last, err = read(w.Until); err != nil {
+			return err
+		}
+	}
+	from := g.r.from(g.u.ask)
+	switch {
+	case at.IsZero(), at.Before(from) && !at.Add(w.Lasts).After(from), !at.Before(g.r.to):
+		info.kind = 0 // outside the window: a row, but nobody's subject
+	case at.Before(from):
+		info.at, info.last = from, last
+	default:
+		info.at, info.last = at, last
+	}
 	return nil
 }
 
@@ -212,12 +250,12 @@ func (g *gather) commit(p *pageRec, env envelope) {
 		}
 		c.ids[row.id] = now
 		fresh++
-		if !row.at.IsZero() && !row.at.Before(g.r.from(u.ask.ask.Window)) && row.at.Before(g.r.to) {
+		if !row.at.IsZero() {
 			if u.first.IsZero() || row.at.Before(u.first) {
 				u.first = row.at
 			}
-			if row.at.After(u.last) {
-				u.last = row.at
+			if row.last.After(u.last) {
+				u.last = row.last
 			}
 		}
 		if row.hide != nil {

@@ -35,6 +35,7 @@ var Quotas = map[Pace]Quota{
 	PaceGraphReports:   {Number: 5, Per: 10 * time.Second, Parallel: 1, Each: "tenant", Doc: "learn.microsoft.com/graph/throttling-limits: Microsoft Entra reporting"},
 	PaceGraphRisk:      {Number: 1, Per: time.Second, Parallel: 1, Each: "tenant", Doc: "learn.microsoft.com/graph/throttling-limits: identity protection and conditional access"},
 	PaceLogAnalytics:   {Number: 200, Per: 30 * time.Second, Parallel: 4, Each: "tenant", Doc: "learn.microsoft.com/azure/azure-monitor/service-limits: query API"},
+	PaceStorage:        {Number: 100, Per: time.Second, Parallel: 8, Each: "host", Doc: "learn.microsoft.com/azure/storage/common/scalability-targets-standard-account: 20,000 and more in a second for an account; a small part of it"},
 	PaceDevOps:         {Number: 10, Per: time.Second, Burst: 30, Parallel: 4, Each: "organisation", Doc: "learn.microsoft.com/azure/devops/integrate/concepts/rate-limits: 200 units in 5 minutes; the answers' Retry-After decides"},
 	PaceGitHub:         {Number: 5000, Per: time.Hour, Burst: 300, Parallel: 8, Each: "tenant", Doc: "docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"},
 	PacePower:          {Number: 10, Per: time.Second, Burst: 20, Parallel: 4, Each: "host", Doc: "unverified"},

@@ -38,7 +38,12 @@ func (e *answerError) Error() string {
 type reader struct {
 	tune   *tuning
 	parser jsontape.Parser
+	// columns are those of the table that is being read.
+	columns []string
 }
+
+// table is the columns of the table that is being read, for who takes its rows.
+func (r *reader) table() []string { return r.columns }
 
 // page reads src, the answer to a, and gives each row to emit in order.
 func (r *reader) page(src []byte, a *Ask, emit func(tickmark.Item, jsontape.Value) error) (envelope, error) {
@@ -49,8 +54,6 @@ func (r *reader) page(src []byte, a *Ask, emit func(tickmark.Item, jsontape.Valu
 		return envelope{}, errors.New("the answer has no body")
 	}
 	switch {
-	case a.Form == formBlobList:
-		return envelope{}, errors.New("the engine does not read this form")
 	case a.Form == formLogAnalytics:
 		return r.primary(src, a, emit)
 	case a.Form == formJSONLines:
@@ -66,6 +69,7 @@ func (r *reader) page(src []byte, a *Ask, emit func(tickmark.Item, jsontape.Valu
 	if err != nil {
 		return env, err
 	}
+	r.columns = env.columns
 	env.Items, err = r.rows(src, off, end, emit)
 	if err != nil {
 		return env, err
@@ -396,6 +400,7 @@ func (r *reader) primary(src []byte, a *Ask, emit func(tickmark.Item, jsontape.V
 	if at+1 != end || rows == 0 {
 		return env, errors.New("there is no table PrimaryResult")
 	}
+	r.columns = env.columns
 	env.Items, err = r.rows(src, rows, rowsEnd, emit)
 	return env, err
 }

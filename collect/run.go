@@ -64,6 +64,7 @@ type askRun struct {
 	left              int
 	done              bool
 	started           time.Time
+	keeps             time.Duration // of a log, for this tenant; 0 is not known
 
 	mu      sync.Mutex
 	leftOut map[string]*Exclusion
@@ -108,8 +109,6 @@ type runner struct {
 	throttled time.Duration
 	told      time.Time
 	within    time.Duration // how old an earlier run's pages may be
-	// tenantPlans are the tenant's service plans, in lower case.
-	tenantPlans map[string]bool
 }
 
 // worker is what one goroutine needs to read answers.
@@ -144,15 +143,33 @@ type Dropped struct {
 func (r *runner) count(rows int)     { r.rows.Add(int64(rows)) }
 func (r *runner) quota(p Pace) Quota { return r.tune.quotas[p] }
 func (r *runner) filters() bool      { return len(r.exclusions) > 0 || len(r.opts.Scopes) > 0 }
-func (r *runner) from(w *Window) time.Time {
+func (r *runner) from(a *askRun) time.Time {
 	if !r.opts.From.IsZero() {
 		return r.opts.From.UTC()
 	}
-	keeps := w.Keeps
+	keeps := a.keeps
 	if keeps == 0 {
 		keeps = 30 * 24 * time.Hour
 	}
-	return r.to.Add(-keeps)
+	// What the source no longer keeps is no gap in a time that nobody named.
+	if from := r.to.Add(-keeps); from.After(r.kept(a)) {
+		return from
+	}
+	return r.kept(a)
+}
+
+// edge is how much of what a source keeps is left alone at its old end: a
+// service refuses a time that begins before what it keeps, and time goes on
+// while it is asked.
+const edge = time.Hour
+
+// kept is since when the source of a log has records; zero where that is not
+// known.
+func (r *runner) kept(a *askRun) time.Time {
+	if a.keeps <= 0 || !r.tune.on("kept") {
+		return time.Time{}
+	}
+	return r.started.UTC().Truncate(time.Second).Add(edge - a.keeps)
 }
 
 // Run puts the asks of the sources and returns what was read, with what was
@@ -313,20 +330,23 @@ func (r *runner) prepare(sources []Source) error {
 
 // afterLicences lets what needs a licence, and is asked for each of many
 // subjects, wait for the list of licences: where the tenant has none, one
-// refusal is evidence enough.
+// refusal is evidence enough. So do the logs that are kept longer with one.
 func (s *sourceRun) afterLicences() {
 	i := slices.IndexFunc(s.asks, func(a *askRun) bool { return a.ask.Entity == entitySkus })
 	if i < 0 || !s.asks[i].ask.isRoot() {
 		return
 	}
 	for _, a := range s.asks {
-		if len(a.ask.Needs.Licence) > 0 && !a.ask.isRoot() {
+		if len(a.ask.Needs.Licence) > 0 && !a.ask.isRoot() || a.extended() {
 			a.waits++
 			a.licences = s.asks[i]
 			s.asks[i].users = append(s.asks[i].users, a)
 		}
 	}
 }
+
+// extended reports whether a licence decides how long the source keeps the log.
+func (a *askRun) extended() bool { return a.ask.Window != nil && len(a.ask.Window.Extended) > 0 }
 
 // list makes the subjects that the configuration names.
 func (s *sourceRun) list(typ string) {
@@ -357,7 +377,7 @@ func (r *runner) choose(s *sourceRun) {
 			want(d)
 		}
 		for _, o := range s.asks {
-			if o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count || o.ask.Entity == entityDescendants && a.listsSubscriptions() {
+			if o == a.licences && a.extended() || o.ask.Name == a.ask.Proof || o.ask.Name == a.ask.Count || o.ask.Entity == entityDescendants && a.listsSubscriptions() {
 				want(o)
 			}
 		}
@@ -387,8 +407,6 @@ func (r *runner) choose(s *sourceRun) {
 			if e.Live {
 				a.skip.Reason = tickmark.ReasonNotOffered
 			}
-		case a.ask.Form == formBlobList || a.ask.Paging == PageMarker:
-			a.skip = &ending{Reason: tickmark.ReasonNotCollected, Detail: "the engine does not read this form"}
 		case configured(a.first()) && !slices.ContainsFunc(s.listed, func(x *Subject) bool { return x.Type == a.first() }):
 			a.skip = &ending{Reason: tickmark.ReasonNotCollected, Detail: fmt.Sprintf("the configuration does not name any of %s", strings.TrimPrefix(a.first(), Root+"/"))}
 		}

@@ -182,6 +182,10 @@ func (r *runner) enumerate(a *askRun) error {
 		a.skip = &ending{Reason: tickmark.ReasonNoLicence, Detail: why}
 		return nil
 	}
+	if why := r.retain(a); why != "" {
+		a.skip = &ending{Reason: tickmark.ReasonNotCollected, Detail: why}
+		return nil
+	}
 	l := &loader{r: r}
 	if a.ask.isRoot() {
 		if a.ask.Where == nil || a.ask.Where(a.src.root) {

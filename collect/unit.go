@@ -80,18 +80,25 @@ func (r *runner) begin(u *unit, l *loader) error {
 		c.vals.batch = append(c.vals.batch, s)
 	}
 	c.vals.subject, c.vals.root = c.vals.batch[0], u.ask.src.root
-	c.slices = r.windows(u.ask.ask.Window)
+	c.slices = r.windows(u.ask)
 	u.chain = c
 	u.rows, u.unique, u.declared, u.pages, u.first, u.last = 0, 0, -1, nil, time.Time{}, time.Time{}
 	return r.enter(u)
 }
 
 // windows cuts the time asked for into what one request may span.
-func (r *runner) windows(w *Window) []slice {
+func (r *runner) windows(a *askRun) []slice {
+	w := a.ask.Window
 	if w == nil {
 		return []slice{{}}
 	}
-	from, to := r.from(w).Add(-w.Overlap), r.to
+	from, to := r.from(a).Add(-w.Overlap), r.to
+	if kept := r.kept(a); from.Before(kept) {
+		from = kept
+	}
+	if w.Months {
+		return months(from, to)
+	}
 	if w.Span <= 0 || !from.Before(to) {
 		return []slice{{from, to}}
 	}
@@ -102,6 +109,18 @@ func (r *runner) windows(w *Window) []slice {
 			end = to
 		}
 		out = append(out, slice{at, end})
+	}
+	return out
+}
+
+// months are the whole months that a time touches; at least one.
+func months(from, to time.Time) []slice {
+	at := time.Date(from.UTC().Year(), from.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	var out []slice
+	for at.Before(to) || len(out) == 0 {
+		end := at.AddDate(0, 1, 0)
+		out = append(out, slice{at, end})
+		at = end
 	}
 	return out
 }
@@ -134,7 +153,7 @@ func (r *runner) enter(u *unit) error {
 // request makes the next request of the list.
 func (r *runner) request(u *unit) (*request, error) {
 	c, a := u.chain, u.ask.ask
-	q := &request{host: a.Host, method: a.method(), url: c.first, body: c.body, header: a.Header, id: newID()}
+	q := &request{host: a.Host, method: a.method(), url: c.first, body: c.body, header: a.Header, id: newID(), scope: u.scope}
 	if a.Host == HostGitHub && a.APIVersion != "" {
 		q.header = map[string]string{"X-Github-Api-Version": a.APIVersion}
 		maps.Copy(q.header, a.Header)
@@ -166,7 +185,9 @@ func (r *runner) request(u *unit) (*request, error) {
 		q.url = withQuery(c.first, "continuationToken", c.next)
 	case PageSkip:
 		q.url = withQuery(c.first, "$skip", strconv.Itoa(c.tally.Items()))
-	case PageOne, PageMarker:
+	case PageMarker:
+		q.url = withQuery(c.first, "marker", c.next)
+	case PageOne:
 	}
 	return q, nil
 }
@@ -301,8 +322,15 @@ func (r *runner) accept(w *worker, u *unit, q *request, ans *answer) result {
 	a := u.ask.ask
 	p := &pageRec{unit: u, sum: -1, pageEntry: &pageEntry{Slice: u.chain.slice, Ask: r.provenance(a, q, ans)}}
 	p.Ask.Received = tickmark.DigestOf(ans.body)
+	if a.Wire == WireBlobList {
+		body, err := blobList(ans.body)
+		if err != nil {
+			return r.unreadable(u, ans, err)
+		}
+		ans.body = body
+	}
 	kept, replaced, err := r.redact(w, u, ans.body)
-	g := &gather{r: r, u: u, src: kept, sum: -1}
+	g := &gather{r: r, u: u, src: kept, columns: w.table, sum: -1}
 	var env envelope
 	if err == nil {
 		env, err = w.page(kept, a, g.row)
@@ -420,7 +448,7 @@ func (r *runner) provenance(a *Ask, q *request, ans *answer) tickmark.Request {
 
 var tokenNames = map[string]bool{
 	"$skiptoken": true, "skiptoken": true, "continuationtoken": true, "$deltatoken": true, "token": true,
-	"access_token": true, "sig": true, "code": true, "after": true, "before": true, "page_token": true,
+	"access_token": true, "sig": true, "code": true, "after": true, "before": true, "page_token": true, "marker": true,
 }
 
 func withoutTokens(u *url.URL) string {
@@ -462,7 +490,7 @@ func (r *runner) adopt(u *unit, l *loader) error {
 			return r.restart(u) // what a power failure lost
 		}
 		p := &pageRec{unit: u, pageEntry: e, sum: -1}
-		g := &gather{r: r, u: u, src: b, sum: -1}
+		g := &gather{r: r, u: u, src: b, columns: rd.table, sum: -1}
 		env, err := rd.page(b, u.ask.ask, g.row)
 		if err != nil || !more {
 			return r.restart(u)

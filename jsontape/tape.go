@@ -38,6 +38,21 @@ var kindText = [...]string{"absent", "null", "boolean", "boolean", "number", "st
 // String returns the JSON name of the kind.
 func (k Kind) String() string { return kindText[k] }
 
+// Phrase names the kind as it stands in a sentence: "an object", "a string",
+// "null", "missing".
+func (k Kind) Phrase() string {
+	switch k {
+	case Absent:
+		return "missing"
+	case Null:
+		return "null"
+	case Array, Object:
+		return "an " + k.String()
+	default:
+		return "a " + k.String()
+	}
+}
+
 // Marker starts every string that stands for a value which was not kept or is
 // not known. The text up to the next colon is the reason, the rest a detail:
 // "tickmark:unobserved:redacted:storage-key".

@@ -47,7 +47,7 @@ func ParseAssignment(file string, src []byte) (*Assignment, error) {
 
 func parseAssignment(doc *document, root jsontape.Value) (*Assignment, error) {
 	if root.Kind() != jsontape.Object {
-		return nil, doc.errorAt(root, "", "an assignment must be an object, not %s", article(root))
+		return nil, doc.errorAt(root, "", "an assignment must be an object, not %s", root.Kind().Phrase())
 	}
 	a := &Assignment{doc: doc, ID: root.Get("id").Str(), Name: root.Get("name").Str()}
 	body := root
@@ -99,7 +99,7 @@ func ParseParameters(file string, src []byte) (map[string]armexpr.Value, error) 
 		root = p
 	}
 	if root.Kind() != jsontape.Object {
-		return nil, doc.errorAt(root, "", "parameters must be an object, not %s", article(root))
+		return nil, doc.errorAt(root, "", "parameters must be an object, not %s", root.Kind().Phrase())
 	}
 	return ParameterValues(root), nil
 }
@@ -168,7 +168,7 @@ func eachObject(doc *document, root jsontape.Value, f func(jsontape.Value) error
 		return f(root)
 	}
 	if root.Kind() != jsontape.Array {
-		return doc.errorAt(root, "", "want an object or an array of objects, not %s", article(root))
+		return doc.errorAt(root, "", "want an object or an array of objects, not %s", root.Kind().Phrase())
 	}
 	for e := range root.Elems() {
 		if err := f(e); err != nil {

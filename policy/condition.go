@@ -55,7 +55,7 @@ type conditionParser struct {
 
 func (p *conditionParser) parse(v jsontape.Value, place string, depth int) (*Condition, error) {
 	if v.Kind() != jsontape.Object {
-		return nil, p.doc.errorAt(v, place, "a condition must be an object, not %s", article(v))
+		return nil, p.doc.errorAt(v, place, "a condition must be an object, not %s", v.Kind().Phrase())
 	}
 	if p.count++; p.count > maxIfConditions {
 		return nil, p.doc.errorAt(v, place, "the rule has more than %d conditions", maxIfConditions)
@@ -97,7 +97,7 @@ func (p *conditionParser) junction(v, m jsontape.Value, kind ConditionKind, plac
 		return c, nil
 	}
 	if m.Kind() != jsontape.Array {
-		return nil, p.doc.errorAt(m, place, "%s must be an array of conditions, not %s", place[strings.LastIndexByte(place, '.')+1:], article(m))
+		return nil, p.doc.errorAt(m, place, "%s must be an array of conditions, not %s", place[strings.LastIndexByte(place, '.')+1:], m.Kind().Phrase())
 	}
 	i := 0
 	for e := range m.Elems() {
@@ -122,7 +122,7 @@ func (p *conditionParser) leaf(v jsontape.Value, place string, depth int) (*Cond
 			c.Kind, c.Left = FieldCondition, m
 			lefts++
 			if m.Kind() != jsontape.String {
-				return nil, p.doc.errorAt(m, place+".field", "field must be a string, not %s", article(m))
+				return nil, p.doc.errorAt(m, place+".field", "field must be a string, not %s", m.Kind().Phrase())
 			}
 		case "value":
 			c.Kind, c.Left = ValueCondition, m
@@ -167,7 +167,7 @@ func (p *conditionParser) checkRight(c *Condition) error {
 		}
 	case Like, NotLike:
 		if k := c.Right.Kind(); k == jsontape.Array || k == jsontape.Object {
-			return p.doc.errorAt(c.Right, c.Place, "%s must be a string, not %s", c.Op, article(c.Right))
+			return p.doc.errorAt(c.Right, c.Place, "%s must be a string, not %s", c.Op, c.Right.Kind().Phrase())
 		}
 	}
 	return nil
@@ -175,7 +175,7 @@ func (p *conditionParser) checkRight(c *Condition) error {
 
 func (p *conditionParser) parseCount(c *Condition, v jsontape.Value, place string, depth int) error {
 	if v.Kind() != jsontape.Object {
-		return p.doc.errorAt(v, place, "count must be an object, not %s", article(v))
+		return p.doc.errorAt(v, place, "count must be an object, not %s", v.Kind().Phrase())
 	}
 	n := &Count{}
 	c.Count = n
@@ -184,13 +184,13 @@ func (p *conditionParser) parseCount(c *Condition, v jsontape.Value, place strin
 		case "field":
 			n.Field = m
 			if m.Kind() != jsontape.String {
-				return p.doc.errorAt(m, place+".field", "field must be a string, not %s", article(m))
+				return p.doc.errorAt(m, place+".field", "field must be a string, not %s", m.Kind().Phrase())
 			}
 		case "value":
 			n.Value = m
 		case "name":
 			if m.Kind() != jsontape.String {
-				return p.doc.errorAt(m, place+".name", "name must be a string, not %s", article(m))
+				return p.doc.errorAt(m, place+".name", "name must be a string, not %s", m.Kind().Phrase())
 			}
 			n.Name = m.Str()
 		case "where":

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,6 +39,24 @@ func (e *SourceError) Error() string {
 	return s
 }
 
+// NewSourceError is an error at a line and column (1-based) of a text, for
+// whoever reads definitions out of another form than JSON.
+func NewSourceError(file string, src []byte, line, col int, what string) *SourceError {
+	e := &SourceError{File: file, Line: line, Col: col, What: what, caret: col - 1}
+	for n := 1; n < line; n++ {
+		_, src, _ = bytes.Cut(src, []byte{'\n'})
+	}
+	text, _, _ := bytes.Cut(src, []byte{'\n'})
+	text = bytes.TrimRight(text, "\r")
+	if len(text) > 160 { // a long line: show what surrounds the caret
+		cut := max(0, min(col-60, len(text)-120))
+		text = text[cut:min(len(text), cut+120)]
+		e.caret -= cut
+	}
+	e.Snippet = strings.ReplaceAll(string(text), "\t", " ")
+	return e
+}
+
 // document is a parsed source text that can point into itself.
 type document struct {
 	file string
@@ -60,21 +79,9 @@ func (d *document) errorAt(v jsontape.Value, place, format string, args ...any) 
 }
 
 func (d *document) errorIn(src []byte, off int, place, format string, args ...any) *SourceError {
-	off = min(max(off, 0), len(src))
 	line, col := jsontape.Position(src, off)
-	from := off - (col - 1)
-	to := off
-	for to < len(src) && src[to] != '\n' {
-		to++
-	}
-	snippet := strings.TrimRight(string(src[from:to]), "\r")
-	e := &SourceError{File: d.file, Line: line, Col: col, Place: place, What: fmt.Sprintf(format, args...), caret: col - 1}
-	if len(snippet) > 160 { // a long line: show what surrounds the caret
-		cut := max(0, min(col-60, len(snippet)-120))
-		snippet = snippet[cut:min(len(snippet), cut+120)]
-		e.caret -= cut
-	}
-	e.Snippet = strings.ReplaceAll(snippet, "\t", " ")
+	e := NewSourceError(d.file, src, line, col, fmt.Sprintf(format, args...))
+	e.Place = place
 	return e
 }
 
@@ -123,7 +130,7 @@ func ParseDefinition(file string, src []byte) (*Definition, error) {
 
 func parseDefinition(doc *document, root jsontape.Value, place string) (*Definition, error) {
 	if root.Kind() != jsontape.Object {
-		return nil, doc.errorAt(root, place, "a policy definition must be an object, not %s", article(root))
+		return nil, doc.errorAt(root, place, "a policy definition must be an object, not %s", root.Kind().Phrase())
 	}
 	d := &Definition{doc: doc, ID: root.Get("id").Str(), Name: root.Get("name").Str()}
 	body := root
@@ -166,22 +173,9 @@ func join(place, name string) string {
 	return place + "." + name
 }
 
-func article(v jsontape.Value) string {
-	switch k := v.Kind(); k {
-	case jsontape.Absent:
-		return "missing"
-	case jsontape.Null:
-		return "null"
-	case jsontape.Array, jsontape.Object:
-		return "an " + k.String()
-	default:
-		return "a " + k.String()
-	}
-}
-
 func (d *Definition) parseRule(rule jsontape.Value, place string) error {
 	if rule.Kind() != jsontape.Object {
-		return d.doc.errorAt(rule, place, "policyRule must be an object with if and then, not %s", article(rule))
+		return d.doc.errorAt(rule, place, "policyRule must be an object with if and then, not %s", rule.Kind().Phrase())
 	}
 	cond, then := rule.Get("if"), rule.Get("then")
 	if cond.Kind() == jsontape.Absent {
@@ -219,13 +213,13 @@ func parseParameters(doc *document, v jsontape.Value, place string) ([]Parameter
 		return nil, nil
 	case jsontape.Object:
 	default:
-		return nil, doc.errorAt(v, place, "parameters must be an object, not %s", article(v))
+		return nil, doc.errorAt(v, place, "parameters must be an object, not %s", v.Kind().Phrase())
 	}
 	var out []Parameter
 	for name, p := range v.Members() {
 		at := place + "." + name
 		if p.Kind() != jsontape.Object {
-			return nil, doc.errorAt(p, at, "a parameter must be an object, not %s", article(p))
+			return nil, doc.errorAt(p, at, "a parameter must be an object, not %s", p.Kind().Phrase())
 		}
 		typ := strings.ToLower(p.Get("type").Str())
 		if !parameterTypes[typ] {
@@ -236,7 +230,7 @@ func parseParameters(doc *document, v jsontape.Value, place string) ([]Parameter
 			par.Allowed = jsontape.Value{} // shipped initiatives write null and [] where they restrict nothing
 		}
 		if par.Allowed.Kind() != jsontape.Absent && par.Allowed.Kind() != jsontape.Array {
-			return nil, doc.errorAt(par.Allowed, at+".allowedValues", "allowedValues must be an array, not %s", article(par.Allowed))
+			return nil, doc.errorAt(par.Allowed, at+".allowedValues", "allowedValues must be an array, not %s", par.Allowed.Kind().Phrase())
 		}
 		if par.Default.Kind() != jsontape.Absent {
 			if what := par.check(armexpr.FromTape(par.Default)); what != "" {

@@ -12,6 +12,12 @@
 // reason of the first undecided leaf. Absence of a related resource may be
 // concluded only where the Inventory says that its type was read completely.
 //
+// The files follow the way of a rule: definition, condition and operator are
+// what is written; alias, compile, details and program what it means for given
+// parameters and a type; read and eval judge a resource; trace and explain say
+// why. initiative, import, assignment, assigned, scope and state are about sets
+// of policies and where they hold. lint and vector stand beside.
+//
 // The package knows nothing of SOC 2. Semantics follow Microsoft's
 // documentation, then the policy team's linter, then others;
 // doc/design/0003-policy-semantics.md lists the corners.

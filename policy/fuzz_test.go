@@ -17,6 +17,8 @@ import (
 	"github.com/tickmark/tickmark/policy"
 )
 
+var noon = time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
+
 // evaluateText parses, binds, evaluates, traces and lints: everything that a
 // text of unknown origin meets. It returns the outcome for tests of limits.
 func evaluateText(definition, resource []byte) (policy.Outcome, error) {

@@ -4,10 +4,8 @@ package policy
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -433,26 +431,4 @@ func eachCall(v jsontape.Value, function string, f func(arg string)) {
 			f(n.Args[0].Value.Str())
 		}
 	})
-}
-
-// maxPlainText bounds what a compressed file may unpack to.
-const maxPlainText = 1 << 30
-
-// plainText unpacks a file that is compressed with gzip.
-func plainText(file string, src []byte) ([]byte, error) {
-	if !bytes.HasPrefix(src, []byte{0x1f, 0x8b}) {
-		return src, nil
-	}
-	z, err := gzip.NewReader(bytes.NewReader(src))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
-	}
-	b, err := io.ReadAll(io.LimitReader(z, maxPlainText+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
-	}
-	if len(b) > maxPlainText {
-		return nil, fmt.Errorf("read %s: it unpacks to more than %d MiB", file, maxPlainText>>20)
-	}
-	return b, nil
 }

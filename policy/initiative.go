@@ -48,7 +48,7 @@ func ParseInitiative(file string, src []byte) (*Initiative, error) {
 
 func parseInitiative(doc *document, root jsontape.Value) (*Initiative, error) {
 	if root.Kind() != jsontape.Object {
-		return nil, doc.errorAt(root, "", "an initiative must be an object, not %s", article(root))
+		return nil, doc.errorAt(root, "", "an initiative must be an object, not %s", root.Kind().Phrase())
 	}
 	n := &Initiative{doc: doc, ID: root.Get("id").Str(), Name: root.Get("name").Str()}
 	body := root

@@ -25,11 +25,11 @@ func ParseScopes(file string, src []byte) (Scopes, error) {
 func scopesOf(doc *document, root jsontape.Value) (Scopes, error) {
 	out := Scopes{}
 	if root.Kind() != jsontape.Object {
-		return nil, doc.errorAt(root, "", "want an object from subscription id to its management groups, not %s", article(root))
+		return nil, doc.errorAt(root, "", "want an object from subscription id to its management groups, not %s", root.Kind().Phrase())
 	}
 	for sub, list := range root.Members() {
 		if list.Kind() != jsontape.Array {
-			return nil, doc.errorAt(list, sub, "want an array of management groups, nearest first, not %s", article(list))
+			return nil, doc.errorAt(list, sub, "want an array of management groups, nearest first, not %s", list.Kind().Phrase())
 		}
 		key := strings.ToLower(strings.TrimRight(sub, "/"))
 		if !strings.HasPrefix(key, "/subscriptions/") {

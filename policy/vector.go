@@ -5,6 +5,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -271,4 +272,172 @@ func functionName(s string) string {
 		}
 	}
 	return strings.Join(parts, "")
+}
+
+// runState runs a vector of the state suite.
+func (v *Vector) runState() (want, got string, err error) {
+	x, ev, resources, err := v.assigned()
+	if err != nil {
+		return "states", "error: " + err.Error(), nil //nolint:nilerr // the failure is the result
+	}
+	states := map[string]State{}
+	azure := map[string]State{}
+	roller := NewRoller(x)
+	for i := range x.Members {
+		for _, r := range resources {
+			s := x.Evaluate(ev, i, r)
+			key := r.ID
+			if x.Initiative != nil {
+				key = s.Reference + "|" + r.ID
+			}
+			states[key], azure[key] = s.State, s.Azure
+			roller.Add(s)
+		}
+	}
+	exp := v.root.Get("expect")
+	w1, g1 := compareStates("", exp.Get("states"), states)
+	w2, g2 := compareStates("group ", exp.Get("groups"), roller.Summary().Groups)
+	w3, g3 := compareStates("azure ", exp.Get("azure"), azure)
+	return w1 + w2 + w3, g1 + g2 + g3, nil
+}
+
+func compareStates(label string, want jsontape.Value, got map[string]State) (w, g string) {
+	var names []string
+	for k := range want.Members() {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	for _, k := range names {
+		s, ok := got[k]
+		text := "nothing"
+		if ok {
+			text = s.String()
+		}
+		w += label + k + "=" + want.Get(k).Str() + " "
+		g += label + k + "=" + text + " "
+	}
+	return w, g
+}
+
+// assigned builds what a state vector describes.
+func (v *Vector) assigned() (*Assigned, *Evaluator, []*Resource, error) { //nolint:revive // the four parts of a vector's world
+	c := NewCatalog()
+	for typ, list := range v.root.Get("aliases").Members() {
+		c.AddType(typ)
+		for name, path := range list.Members() {
+			c.Add(typ, Alias{Name: name, Path: path.Str()})
+		}
+	}
+	l := NewLibrary(c)
+	for d := range v.root.Get("definitions").Elems() {
+		def, err := parseDefinition(v.doc, d, "definitions")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		l.Add(def)
+	}
+	if n := v.root.Get("initiative"); n.Kind() == jsontape.Object {
+		in, err := parseInitiative(v.doc, n)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		l.AddInitiative(in)
+	}
+	a, err := parseAssignment(v.doc, v.root.Get("assignment"))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	x, err := Assign(a, l)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if s := v.root.Get("scopes"); s.Kind() == jsontape.Object {
+		if x.Scopes, err = scopesOf(v.doc, s); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if e := v.root.Get("exemptions"); e.Exists() {
+		if x.Exemptions, err = parseExemptions(v.doc, e); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if t := v.root.Get("attestations"); t.Exists() {
+		if x.Attestations, err = parseAttestations(v.doc, t); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	var resources []*Resource
+	for e := range v.root.Get("resources").Elems() {
+		resources = append(resources, NewResource(e))
+	}
+	env := &Env{Inventory: NewList(resources)}
+	if t, ok := armexpr.ParseTime(v.root.Get("now").Str()); ok {
+		env.Now = t
+	}
+	return x, &Evaluator{Env: env}, resources, nil
+}
+
+// runNormalize runs a vector of the suite normalize. That suite is about an
+// evaluator that first rewrites ARM objects into a flat form in which every
+// alias is a path. We read ARM objects as they are, so what carries over is
+// this: an alias that the flat form answers must have the same value when it is
+// read from the ARM object, and the other way round.
+func (v *Vector) runNormalize() (want, got string, err error) {
+	catalog := NewCatalog()
+	aliases := v.root.Get("aliasCatalog")
+	if aliases.Kind() != jsontape.Array {
+		return "", "", &SkipError{"the vector has no aliases: it is about the rewriting itself, which tickmark does not do"}
+	}
+	if err := catalog.AddProviders(v.ID, aliases.Raw()); err != nil {
+		return "", "", err
+	}
+	arm, flat := v.root.Get("input"), v.root.Get("expected_normalized")
+	if flat.Kind() == jsontape.Absent {
+		flat = v.root.Get("expected_envelope").Get("resource")
+	}
+	if d := v.root.Get("expected_denormalized"); d.Kind() != jsontape.Absent {
+		arm, flat = d, v.root.Get("input")
+	}
+	if flat.Kind() != jsontape.Object || arm.Kind() != jsontape.Object {
+		return "", "", &SkipError{"the vector shows no flat form of a resource: it is about rewriting there and back, which tickmark does not do"}
+	}
+	p := &Policy{catalog: catalog, Definition: &Definition{}}
+	typ := arm.Get("type").Str()
+	c := &compiler{p: p, typ: typ, primary: typ}
+	var wants, gots []armexpr.Member
+	info := catalog.Type(typ)
+	if info == nil {
+		return "", "", &SkipError{"the vector's type has no aliases"}
+	}
+	for _, a := range info.sorted() {
+		f, fail := c.resolve(a.Name)
+		if fail != nil {
+			return a.Name, fail.what, nil //nolint:nilerr // the failure is the result
+		}
+		f = f.in(v.root.Get("api_version").Str())
+		short := strings.ToLower(strings.TrimPrefix(a.Name, typ+"/"))
+		path, ok := parsePath(flatName(flat, short))
+		if !ok {
+			return a.Name, "an alias whose name is no path", nil
+		}
+		wants = append(wants, armexpr.Member{Name: a.Name, Value: selected(flat, path)})
+		gots = append(gots, armexpr.Member{Name: a.Name, Value: selected(arm, f.path)})
+	}
+	return armexpr.ObjectValue(wants).JSON(), armexpr.ObjectValue(gots).JSON(), nil
+}
+
+// flatName is the name of an alias in the flat form: a root property that has
+// the same name pushes it aside with a prefix.
+func flatName(flat jsontape.Value, short string) string {
+	if v := flat.Get("_p_" + short); v.Kind() != jsontape.Absent {
+		return "_p_" + short
+	}
+	return short
+}
+
+// selected returns the values that a path selects, as a list.
+func selected(v jsontape.Value, p *path) armexpr.Value {
+	var c collector
+	c.collect(v, p.steps)
+	return armexpr.ArrayValue(c.list)
 }

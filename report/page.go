@@ -24,7 +24,9 @@ type pageData struct {
 	Overridden                 string
 	ObservedDay, Observed, Now string
 	Origin, Notice             string
-	InputsText, ResourcesText  string
+	// Scope says which categories the page is about, where somebody chose.
+	Scope                     string
+	InputsText, ResourcesText string
 	// Population says in sentences how objects and resources add up.
 	Population                        []string
 	Lowers, NothingLowers             string
@@ -115,7 +117,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 		StyleHash: sourceHash(pageStyle), ScriptHash: sourceHash(pageScript),
 		Style:  template.CSS(pageStyle), //nolint:gosec // our own embedded file, not foreign text
 		Engine: visible(a.Engine), Catalog: a.Catalog.String(), CatalogShort: a.Catalog.String()[:12],
-		Observed: instant(a.ObservedAt), Now: instant(a.Now), Origin: visible(cmp.Or(a.Origin, "not known")),
+		Observed: instant(a.ObservedAt), Now: instant(a.Now), Origin: visible(originText(a)),
 		InputsText:    inputsText(a),
 		Population:    reconciled(a.Population),
 		ResourcesText: plural(t.resources, "resource", "resources") + " of " + plural(len(a.Types), "type", "types"),
@@ -134,7 +136,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 	if len(a.Inputs) == 0 && t.resources == 0 {
 		p.NothingLowers = "nothing was read"
 	}
-	p.Notice = notice(a, t)
+	p.Notice, p.Scope = notice(a, t), scopeText(a.Scope)
 	p.overview(a, t)
 	p.notRead(a)
 	p.criteria(a)
@@ -158,6 +160,8 @@ func notice(a *check.Assessment, t totals) string {
 	switch {
 	case a.Origin == "sample":
 		return "Sample data: this assessment comes from a simulator or a test authority and is never evidence."
+	case a.Sample:
+		return "Sample: the data directory of this assessment is for samples and tests; nothing in it is evidence."
 	case a.Origin == "trial":
 		return "Trial: this collection may never be used as evidence."
 	case t.resources == 0:

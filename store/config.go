@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	_ "github.com/jackc/pgx/v5/stdlib" // the PostgreSQL driver
-	_ "modernc.org/sqlite"             // the SQLite driver
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the SQLite driver
 
 	"github.com/tickmark/tickmark"
 )
@@ -108,8 +110,7 @@ func withoutPassword(database string) string {
 }
 
 // connect opens the database with the settings that durability rests on, and
-// refuses a server that runs without them.
-// connect opens the database; fixed says that it may be read only.
+// refuses a server that runs without them; fixed says that it may only be read.
 func connect(ctx context.Context, dir, database string) (db *sql.DB, fixed bool, err error) {
 	if !isPostgres(database) {
 		// synchronous=FULL makes a commit wait for the disk; recursive_triggers
@@ -160,3 +161,35 @@ func connect(ctx context.Context, dir, database string) (db *sql.DB, fixed bool,
 
 // KeyPath is where a data directory keeps its signing key.
 func KeyPath(dir string) string { return filepath.Join(dir, keyFile) }
+
+// The two directories hold files of the same names; a test compares them.
+//
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
+var migrations embed.FS
+
+func migrationDir(pg bool) string {
+	if pg {
+		return "migrations/postgres"
+	}
+	return "migrations/sqlite"
+}
+
+func migrate(ctx context.Context, db *sql.DB, pg, fixed bool, dir string) error {
+	files, err := fs.Sub(migrations, migrationDir(pg))
+	if err != nil {
+		return err
+	}
+	dialect := goose.DialectSQLite3
+	if pg {
+		dialect = goose.DialectPostgres
+	}
+	p, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	if fixed {
+		return current(ctx, p, dir)
+	}
+	_, err = p.Up(ctx)
+	return err
+}

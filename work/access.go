@@ -74,6 +74,8 @@ var harmless = map[string]bool{
 	"microsoft.policyinsights/policystates/queryresults/action":       true,
 	"microsoft.operationalinsights/workspaces/analytics/query/action": true,
 	"microsoft.operationalinsights/workspaces/search/action":          true,
+	// A key that signs for no more than the identity may do itself.
+	"microsoft.storage/storageaccounts/blobservices/generateuserdelegationkey/action": true,
 }
 
 const (

@@ -17,6 +17,7 @@ import (
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/collecttest"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
@@ -318,7 +319,25 @@ func TestReach(t *testing.T) {
 		t.Errorf("plans %v, %v", plans, err)
 	}
 	table := work.Reach(sources, found, plans, cat)
+	// Sources that nobody asked are no files: their checks are told apart.
+	for _, id := range table.Files {
+		k := cat.Check(id)
+		if !slices.ContainsFunc(slices.Concat(k.Types, k.Needs), func(typ string) bool {
+			return !slices.ContainsFunc(work.Sources(), func(s collect.Source) bool {
+				return slices.ContainsFunc(s.Asks, func(a collect.Ask) bool {
+					return slices.ContainsFunc(a.Types, func(x string) bool { return inventory.TypeKey(x) == inventory.TypeKey(typ) })
+				})
+			})
+		}) {
+			t.Errorf("%s looks at exported files only, and sources list %v", id, k.Types)
+		}
+	}
 	total := len(table.Files)
+	for source, ids := range table.NotAsked {
+		if total += len(ids); source == "graph" || source == "arm" || len(ids) == 0 {
+			t.Errorf("%s was not asked, for %d checks", source, len(ids))
+		}
+	}
 	for _, states := range table.Cells {
 		for _, u := range states {
 			total += len(u.Checks)

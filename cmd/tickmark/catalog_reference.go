@@ -522,7 +522,7 @@ func (c *glossaryShowCommand) Run(rc *runContext) error {
 	var words []string
 	for _, x := range l.Glossary {
 		words = append(words, x.Term)
-		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(x.Also, func(a string) bool { return strings.EqualFold(a, c.Term) }) {
+		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(slices.Concat(x.Also, x.Search), func(a string) bool { return strings.EqualFold(a, c.Term) }) {
 			continue
 		}
 		return c.entry(rc, l, &report.Entry{Title: x.Term, Sections: []report.Section{

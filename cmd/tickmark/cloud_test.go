@@ -33,6 +33,7 @@ func TestCloud(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			e.Setenv("LASTWEEK", time.Now().UTC().AddDate(0, 0, -7).Format(time.DateOnly))
 			o := azuresim.Options{Seed: 4, Now: time.Now, PageSize: 5}
 			s, err := azuresim.New(org, o)
 			if err != nil {

@@ -31,9 +31,9 @@ type cloudFlags struct {
 	TokenFile   string `placeholder:"FILE" help:"The federated token of a workload identity." env:"AZURE_FEDERATED_TOKEN_FILE" type:"path"`
 
 	DevOps       []string `name:"devops" placeholder:"ORG" help:"Azure DevOps organisations."`
-	GitHub       []string `name:"github" placeholder:"ORG" help:"GitHub organisations."`
+	GitHub       []string `name:"github" placeholder:"ORG" help:"GitHub organisations; a GitHub App is found in each by its name."`
 	GitHubApp    string   `name:"github-app" placeholder:"ID" help:"The GitHub App that is installed there." env:"TICKMARK_GITHUB_APP"`
-	Installation string   `name:"github-installation" placeholder:"ID" help:"Its installation." env:"TICKMARK_GITHUB_INSTALLATION"`
+	Installation string   `name:"github-installation" placeholder:"ID" help:"One of its installations; not needed, for they are found by the organisations' names." env:"TICKMARK_GITHUB_INSTALLATION"`
 	GitHubKey    string   `name:"github-key" placeholder:"FILE" help:"Its private key (PEM)." env:"TICKMARK_GITHUB_KEY" type:"path"`
 
 	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named. What is left out is unknown, and the status 3, unless --exclude or --decline says why."`

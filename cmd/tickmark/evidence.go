@@ -224,60 +224,6 @@ func (v shown) print(rc *runContext) error {
 	return t.Flush()
 }
 
-type snapshotDiffCommand struct {
-	dataFlags
-	From string `arg:"" optional:"" default:"previous" help:"A snapshot's id, latest or previous."`
-	To   string `arg:"" optional:"" default:"latest" help:"A snapshot's id, latest or previous."`
-	JSON bool   `help:"Print JSON."`
-}
-
-// Run compares two snapshots.
-func (c *snapshotDiffCommand) Run(rc *runContext) error {
-	return c.with(rc, func(s *store.Store) error {
-		d, err := s.Diff(rc.Context, c.From, c.To)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(rc, d)
-		}
-		fmt.Fprintf(rc.Out, "From %s (observed %s) to %s (observed %s):\n%d resources only in the later one, %d only in the earlier one, %d changed; %d verdicts differ\n",
-			d.From.ID, minute(d.From.ObservedAt), d.To.ID, minute(d.To.ObservedAt), len(d.Added), len(d.Removed), len(d.Changed), len(d.Verdicts))
-		for _, g := range []struct {
-			mark  string
-			names []string
-		}{{"+", d.Added}, {"-", d.Removed}, {"~", d.Changed}} {
-			for _, n := range g.names {
-				fmt.Fprintf(rc.Out, "%s %s\n", g.mark, printable(n))
-			}
-		}
-		return printChanges(rc, d.Verdicts)
-	})
-}
-
-func printChanges(rc *runContext, list []history.VerdictChange) error {
-	if len(list) == 0 {
-		return nil
-	}
-	fmt.Fprintln(rc.Out)
-	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "check\tbefore\tafter\tresource")
-	for _, c := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Check, outcome(c.Before), outcome(c.After), printable(c.Resource))
-	}
-	return t.Flush()
-}
-
-func outcome(o *history.Outcome) string {
-	switch {
-	case o == nil:
-		return "no result"
-	case o.Reason != tickmark.ReasonNone:
-		return o.Verdict.String() + " (" + string(o.Reason) + ")"
-	}
-	return o.Verdict.String()
-}
-
 type ledgerCommands struct {
 	Head ledgerHeadCommand `cmd:"" help:"Print the signed head, to keep outside this machine."`
 }

@@ -132,8 +132,11 @@ func (p *grantScript) roles() {
 
 // scopes are where a role is assigned, as the shell reads them.
 func (p *grantScript) scopes(scope string) []string {
-	if scope == "workspace" {
+	switch scope {
+	case "workspace":
 		return []string{`"$WORKSPACE_ID"`}
+	case "archive":
+		return []string{`"$ARCHIVE_ACCOUNT_ID"`}
 	}
 	if len(p.command.Subscriptions) == 0 {
 		return []string{`"/providers/Microsoft.Management/managementGroups/$TENANT"`}
@@ -185,7 +188,7 @@ func (p *grantScript) notes() {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
 		case "github":
-			p.say("# Organisation settings > GitHub Apps: install an App with these read-only permissions, and pass its id,\n# installation and key (--github-app, --github-installation, --github-key):")
+			p.say("# Organisation settings > GitHub Apps: install an App with these read-only permissions on all repositories\n# of each organisation, and pass its id and key (--github-app, --github-key):")
 		case "power":
 			p.say("# An administrator registers the application once, which gives it full rights (accept it by name), or a\n# person signs in with --auth device. Dataverse wants an application user in each environment.")
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/policy"
+	"github.com/tickmark/tickmark/policy/unit"
 )
 
 // policyTestCommand is tickmark policy test.
@@ -192,7 +193,7 @@ func (t *testRun) units(name string, src []byte) error {
 		return err
 	}
 	dir := filepath.Dir(name)
-	u, err := policy.ParseUnits(name, src, policy.UnitOptions{
+	u, err := unit.Parse(name, src, unit.Options{
 		Catalog: builtin,
 		Read: func(file string) ([]byte, error) {
 			if !filepath.IsAbs(file) {

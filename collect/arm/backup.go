@@ -57,7 +57,10 @@ func backupAsks() []collect.Ask {
 
 // sentinelAsks read Microsoft Sentinel. It answers 400 BadRequest, "is not
 // onboarded", for a workspace without it, which says nothing about why; the
-// onboarding state is asked first, and the rest only where there is one.
+// onboarding states are listed first, and the rest only where there is one. An
+// empty list is an answer; that of one state by its name would be 404, which
+// can mean as well that the identity may not see it, and incidents that nobody
+// asked for would then pass for none.
 func sentinelAsks() []collect.Ask {
 	const (
 		workspace = "Microsoft.OperationalInsights/workspaces"
@@ -66,10 +69,8 @@ func sentinelAsks() []collect.Ask {
 	)
 	onboarded := below(workspace, version, collect.Ask{
 		Name: "sentinel", About: "which workspaces have Microsoft Sentinel",
-		Path: "{id}/providers/" + state + "/default", Form: "armObject", Types: []string{state},
-		// Where there is no state the answer is 404 (its code is unverified).
-		Answers: absent("NotFound"),
-		Doc:     rest + "securityinsights/sentinel-onboarding-states/get",
+		Path: "{id}/providers/" + state, Types: []string{state},
+		Doc: rest + "securityinsights/sentinel-onboarding-states/list",
 	})
 	asks := below(state, version,
 		list("sentinel-rules", "analytics rules", "Microsoft.SecurityInsights/alertRules", "", "securityinsights/alert-rules/list"),

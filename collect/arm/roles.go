@@ -8,6 +8,7 @@ const (
 	roleSecurityReader = "Security Reader"
 	roleGroupReader    = "Management Group Reader"
 	roleLogReader      = "Log Analytics Data Reader"
+	roleBlobReader     = "Storage Blob Data Reader"
 	rolePolicyStates   = "tickmark policy state reader"
 )
 
@@ -19,7 +20,8 @@ type Role struct {
 	// Actions are those of a role that is not built in.
 	Actions []string
 	// Scope is where it is assigned: "root" is the tenant's root management
-	// group, "workspace" each Log Analytics workspace that keeps logs.
+	// group, "workspace" each Log Analytics workspace that keeps logs,
+	// "archive" each storage account that does.
 	Scope string
 	// Required is false where only a part of the source needs the role.
 	Required bool
@@ -47,6 +49,10 @@ func Roles() []Role {
 		{
 			Name: roleLogReader, ID: "3b03c2da-16b3-4a49-8834-0f8130efdd3b", Scope: "workspace",
 			Why: "reads the logs that workspaces keep, where Reader is not given or the workspace demands a data role; without it what is older than the source keeps is unknown",
+		},
+		{
+			Name: roleBlobReader, ID: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", Scope: "archive",
+			Why: "reads the logs that storage accounts keep, in these accounts only: Reader has no access to what is in them; without it what is older than the source keeps is unknown",
 		},
 		{
 			Name: roleGroupReader, ID: "ac63b705-f282-497d-ac71-919bf39d939d", Scope: "root",

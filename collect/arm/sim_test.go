@@ -49,6 +49,18 @@ resources:
       - {type: tables, name: SecurityAlert, properties: {retentionInDays: 365}}
       - {type: tables, name: SigninLogs, properties: {retentionInDays: 365}}
       - {type: tables, name: AADServicePrincipalSignInLogs, properties: {retentionInDays: 365}}
+      - {type: dataExports, name: keep, properties: {destination: {resourceId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs"}, tableNames: [SecurityAlert, AuditLogs], enable: true}}
+  - type: Microsoft.Storage/storageAccounts
+    name: stlogs
+    subscriptions: [two]
+    kind: StorageV2
+    properties: {supportsHttpsTrafficOnly: true}
+    children:
+      - {type: blobServices, name: default, properties: {isVersioningEnabled: true}}
+  - {type: microsoft.aadiam/diagnosticSettings, name: export, at: tenant, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs", logs: [{category: AuditLogs, enabled: true}]}}
+  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: activity, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs", logs: [{category: Administrative, enabled: true}]}}
+archives:
+  - {account: stlogs, logs: [AzureActivity, AuditLogs, SigninLogs], exports: [SecurityAlert, AuditLogs], workspace: logs, since: -300d, gaps: [{from: -2d, to: -1d}]}
 workspaces:
   - name: logs
     customerId: 6c0ffee0-0000-4000-8000-000000000001
@@ -154,7 +166,7 @@ func TestSimulated(t *testing.T) {
 	if left := open(s); len(left) > 0 || len(s.Problems) > 0 {
 		t.Errorf("not answered: %q; problems: %v", left, s.Problems)
 	}
-	for ask, rows := range map[string]int{"subscriptions": 2, "resources": 15, "management-groups": 2, "index-role-assignments": 3} {
+	for ask, rows := range map[string]int{"subscriptions": 2, "resources": 16, "management-groups": 2, "index-role-assignments": 3} {
 		if a := account(t, s, "", ask); a.Rows != rows {
 			t.Errorf("%s: %d rows, want %d", ask, a.Rows, rows)
 		}
@@ -166,7 +178,10 @@ func TestSimulated(t *testing.T) {
 			logged[a.Name] += a.Rows
 		}
 	}
-	for _, ask := range []string{"activity-log", "log-azure-activity", "log-azure-activity-days", "log-audit-logs", "log-security-alerts-days", "log-sign-ins-days", "log-sign-ins-services-days"} {
+	for _, ask := range []string{
+		"activity-log", "log-azure-activity", "log-azure-activity-days", "log-audit-logs", "log-security-alerts-days", "log-sign-ins-days", "log-sign-ins-services-days",
+		"archive-azure-activity-hours", "archive-azure-activity", "archive-audit-logs-hours", "archive-audit-logs", "archive-audit-logs-exported", "archive-security-alerts-exported", "archive-sign-ins-hours",
+	} {
 		if logged[ask] == 0 {
 			t.Errorf("%s has no row", ask)
 		}

@@ -38,7 +38,7 @@ func Source() collect.Source {
 		Asks: slices.Concat(
 			parts(tenantAsks()), permissionAsks(), proven(slices.Concat(
 				indexAsks(), subscriptionAsks(), parts(accessAsks()), parts(policyAsks()), defenderAsks(), parts(monitorAsks()),
-			)), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(),
+			)), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(), archiveAsks(),
 		),
 		Scope: scope,
 	}

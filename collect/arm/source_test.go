@@ -119,12 +119,14 @@ func mistakes(a collect.Ask) []string {
 			bad = append(bad, fmt.Sprintf("%s %q: a brace or a character that is not escaped", what, text))
 		}
 	}
-	if !strings.HasPrefix(a.Path, "/") && !strings.HasPrefix(a.Path, "{id}") && !strings.HasPrefix(a.Path, "{^id}") {
+	// Of a storage account the address is a member.
+	account := a.Host == collect.HostBlob && strings.Contains(a.Path, "^properties.primaryEndpoints.blob}")
+	if !account && !slices.ContainsFunc([]string{"/", "{id}", "{^id}", "{properties."}, func(p string) bool { return strings.HasPrefix(a.Path, p) }) {
 		bad = append(bad, fmt.Sprintf("path %q starts with neither a slash nor an id", a.Path))
 	}
 	all := a.Path + a.Query + a.Body
 	window := strings.Contains(all, "{from}") || strings.Contains(all, "{to}")
-	if window && (a.Window == nil || !strings.Contains(all, "{from}") || !strings.Contains(all, "{to}")) {
+	if window && (a.Window == nil || !strings.Contains(all, "{from}") || !strings.Contains(all, "{to}") && !a.Window.Months) {
 		bad = append(bad, "{from} and {to} go together, and with a window")
 	}
 	if strings.Contains(all, "{ids}") != (a.Batch > 0) {

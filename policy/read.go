@@ -12,6 +12,129 @@ import (
 	"github.com/tickmark/tickmark/jsontape"
 )
 
+// cache holds what an evaluator read of the resource that it saw last. A
+// resource is taken through all its policies at once, and most of them begin
+// in the same places.
+type cache struct {
+	root       jsontape.Value // of the resource that properties belongs to
+	properties jsontape.Value
+	modeRoot   jsontape.Value // of the resource that mode belongs to
+	mode       Truth
+	modeWhy    string
+	request    armexpr.Value // requestContext() for apiVersion
+	apiVersion string
+}
+
+var locationKey, tagsKey, propertiesKey = jsontape.MakeKey("location"), jsontape.MakeKey("tags"), jsontape.MakeKey("properties")
+
+var joinedKey = jsontape.MakeKey("joined")
+
+// read returns what a reference without wildcards selects.
+func (e *Evaluator) read(f *fieldRef) jsontape.Value {
+	if !f.inside {
+		return walk(e.start(f), f.steps)
+	}
+	root := e.cur.Root
+	if e.cache.root != root {
+		e.cache.root, e.cache.properties = root, root.Lookup(propertiesKey)
+	}
+	return walk(e.cache.properties, f.steps[1:])
+}
+
+// fieldOf resolves a name that is known only now.
+func (e *Evaluator) fieldOf(f *fieldRef) (*fieldRef, error) {
+	if f.kind != dynamicField {
+		if f.versions != nil {
+			f = f.in(e.Env.APIVersion)
+		}
+		return f, nil
+	}
+	v, err := e.value(f.name)
+	if err != nil {
+		return nil, err
+	}
+	return e.resolveNow(v.Str(), e.cur.Type)
+}
+
+// resolveNow resolves a field name at run time.
+func (e *Evaluator) resolveNow(name, typ string) (*fieldRef, error) {
+	c := &compiler{p: e.prog.Policy, typ: typ, primary: typ}
+	for _, s := range e.scopes {
+		c.scopes = append(c.scopes, s.info)
+	}
+	f, fail := c.resolve(name)
+	if fail != nil {
+		return nil, &unknownAliasError{*fail}
+	}
+	return f, nil
+}
+
+// start is where the reference's steps begin.
+func (e *Evaluator) start(f *fieldRef) jsontape.Value {
+	if f.base >= 0 && f.base < len(e.scopes) {
+		return e.scopes[f.base].node
+	}
+	if f.joined {
+		return e.cur.beside()
+	}
+	return e.cur.Root
+}
+
+// builtin reads the fields that are not paths.
+func (e *Evaluator) builtin(f *fieldRef) armexpr.Value {
+	r := e.cur
+	text := ""
+	switch f.kind {
+	case nameField, fullNameField, idField:
+		// A resource that is not deployed yet may have a name that is not known.
+		if n := r.Root.Get("name"); n.Kind() == jsontape.Unobserved {
+			return armexpr.FromTape(n)
+		}
+		if text = r.Name; f.kind == fullNameField {
+			text = r.fullName()
+		} else if f.kind == idField {
+			text = r.ID
+		}
+	case typeField:
+		text = r.Type
+	case apiVersionField:
+		if v := r.Root.Get("apiVersion"); v.Exists() {
+			return armexpr.FromTape(v)
+		}
+		if e.Env.APIVersion == "" {
+			return armexpr.Value{}
+		}
+		text = e.Env.APIVersion
+	case pathField, dynamicField:
+	}
+	if text == "" {
+		return armexpr.Value{}
+	}
+	return armexpr.StringValue(text)
+}
+
+// indexed decides mode Indexed for an object whose type's capabilities are not
+// known: what has a location or tags supports them.
+func (e *Evaluator) indexed(r *Resource) (Truth, string) {
+	c := &e.cache
+	if c.modeRoot != r.Root || r.Root == (jsontape.Value{}) {
+		c.modeRoot = r.Root
+		c.mode, c.modeWhy = indexed(r.Root)
+	}
+	return c.mode, c.modeWhy
+}
+
+func indexed(root jsontape.Value) (Truth, string) {
+	loc := root.Lookup(locationKey)
+	switch {
+	case loc.Exists() || root.Lookup(tagsKey).Exists():
+		return True, ""
+	case loc.Kind() == jsontape.Unobserved:
+		return Maybe, loc.Reason()
+	}
+	return False, ""
+}
+
 // value evaluates a template.
 func (e *Evaluator) value(t *template) (armexpr.Value, error) {
 	switch {

@@ -1,49 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package policy
+// Package unit runs the unit tests that people write for a policy, in YAML:
+// {policy, cases: [{name, resource, related, parameters, expect}]}.
+// doc/spec/policy-tests.md describes the format.
+package unit
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark/armexpr"
 	"github.com/tickmark/tickmark/jsontape"
+	"github.com/tickmark/tickmark/policy"
 )
 
-// Units are the unit tests of one policy, as users write them in YAML:
-// {policy, cases: [{name, resource, related, parameters, expect}]}.
-// doc/spec/policy-tests.md describes the format.
-type Units struct {
+// Tests are the unit tests of one policy.
+type Tests struct {
 	File   string
-	Cases  []Unit
+	Cases  []Case
 	text   *yamlText
 	root   jsontape.Value
-	policy *Definition
+	policy *policy.Definition
 	// inline is where the definition starts in the JSON of the file, -1 when it
 	// has a file of its own.
 	inline  int
-	catalog *Catalog
+	catalog *policy.Catalog
 }
 
-// Unit is one case of Units.
-type Unit struct {
+// Case is one case of Tests.
+type Case struct {
 	Name      string
 	Line, Col int
 	root      jsontape.Value
 }
 
-// UnitOptions say where unit tests find what they name.
-type UnitOptions struct {
+// Options say where unit tests find what they name.
+type Options struct {
 	// Read reads a file whose name the tests give, relative to them.
 	Read func(name string) ([]byte, error)
 	// Catalog resolves aliases unless the tests bring their own.
-	Catalog *Catalog
+	Catalog *policy.Catalog
 }
 
-// UnitResult is the outcome of one case.
-type UnitResult struct {
+// Result is the outcome of one case.
+type Result struct {
 	Name      string
 	Line, Col int
 	Want, Got string // equal when the case passes
@@ -51,20 +54,24 @@ type UnitResult struct {
 	Why string
 }
 
-// ParseUnits reads a file of unit tests. Errors are *SourceError and point
+// Parse reads a file of unit tests. Errors are *policy.SourceError and point
 // into the file, or into the definition that it names.
-func ParseUnits(file string, src []byte, o UnitOptions) (*Units, error) {
+func Parse(file string, src []byte, o Options) (*Tests, error) {
 	y, err := readYAML(file, src)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := parseDocument(file, y.json)
-	if err != nil {
-		return nil, y.moved(err, 0)
+	tape, err := jsontape.Parse(y.json, jsontape.Options{})
+	if e, ok := errors.AsType[*jsontape.Error](err); ok {
+		line, col := y.at(min(max(e.Offset, 0), len(y.json)))
+		return nil, policy.NewSourceError(file, src, line, col, e.What)
 	}
-	u := &Units{File: file, text: y, root: doc.tape.Root(), inline: -1, catalog: o.Catalog}
+	if err != nil {
+		return nil, err
+	}
+	u := &Tests{File: file, text: y, root: tape.Root(), inline: -1, catalog: o.Catalog}
 	if u.catalog == nil {
-		u.catalog = NewCatalog()
+		u.catalog = policy.NewCatalog()
 	}
 	if err := u.known(u.root, "the file", "policy", "aliases", "parameters", "now", "complete", "context", "cases", "description"); err != nil {
 		return nil, err
@@ -79,15 +86,15 @@ func ParseUnits(file string, src []byte, o UnitOptions) (*Units, error) {
 }
 
 // errorAt is an error at a value of the file.
-func (u *Units) errorAt(v jsontape.Value, format string, args ...any) error {
+func (u *Tests) errorAt(v jsontape.Value, format string, args ...any) error {
 	line, col := u.text.at(max(v.Offset(), 0))
-	return yamlError(u.File, u.text.src, line, col, fmt.Sprintf(format, args...))
+	return policy.NewSourceError(u.File, u.text.src, line, col, fmt.Sprintf(format, args...))
 }
 
 // known refuses members that the format does not have.
-func (u *Units) known(v jsontape.Value, what string, names ...string) error {
+func (u *Tests) known(v jsontape.Value, what string, names ...string) error {
 	if v.Kind() != jsontape.Object {
-		return u.errorAt(v, "%s must be a mapping with %s, not %s", what, strings.Join(names, ", "), article(v))
+		return u.errorAt(v, "%s must be a mapping with %s, not %s", what, strings.Join(names, ", "), v.Kind().Phrase())
 	}
 next:
 	for k, m := range v.Members() {
@@ -101,7 +108,7 @@ next:
 	return nil
 }
 
-func (u *Units) readAliases(v jsontape.Value, o UnitOptions) error {
+func (u *Tests) readAliases(v jsontape.Value, o Options) error {
 	switch v.Kind() {
 	case jsontape.Absent:
 		return nil
@@ -110,24 +117,24 @@ func (u *Units) readAliases(v jsontape.Value, o UnitOptions) error {
 		if err != nil {
 			return err
 		}
-		u.catalog = NewCatalog()
+		u.catalog = policy.NewCatalog()
 		return u.catalog.AddAliases(v.Str(), b)
 	case jsontape.Object:
-		u.catalog = NewCatalog()
+		u.catalog = policy.NewCatalog()
 		for typ, list := range v.Members() {
 			if list.Kind() != jsontape.Object {
-				return u.errorAt(list, "aliases of %s must be a mapping of alias to path, not %s", typ, article(list))
+				return u.errorAt(list, "aliases of %s must be a mapping of alias to path, not %s", typ, list.Kind().Phrase())
 			}
 			for name, path := range list.Members() {
-				u.catalog.Add(typ, Alias{Name: name, Path: path.Str()})
+				u.catalog.Add(typ, policy.Alias{Name: name, Path: path.Str()})
 			}
 		}
 		return nil
 	}
-	return u.errorAt(v, "aliases must be a file name or a mapping of resource type to aliases, not %s", article(v))
+	return u.errorAt(v, "aliases must be a file name or a mapping of resource type to aliases, not %s", v.Kind().Phrase())
 }
 
-func (u *Units) read(v jsontape.Value, o UnitOptions) ([]byte, error) {
+func (u *Tests) read(v jsontape.Value, o Options) ([]byte, error) {
 	if o.Read == nil {
 		return nil, u.errorAt(v, "%s names a file, and files cannot be read here", v.Raw())
 	}
@@ -138,7 +145,7 @@ func (u *Units) read(v jsontape.Value, o UnitOptions) ([]byte, error) {
 	return b, nil
 }
 
-func (u *Units) readPolicy(v jsontape.Value, o UnitOptions) error {
+func (u *Tests) readPolicy(v jsontape.Value, o Options) error {
 	var err error
 	switch v.Kind() {
 	case jsontape.String:
@@ -146,25 +153,25 @@ func (u *Units) readPolicy(v jsontape.Value, o UnitOptions) error {
 		if b, err = u.read(v, o); err != nil {
 			return err
 		}
-		u.policy, err = ParseDefinition(v.Str(), b)
+		u.policy, err = policy.ParseDefinition(v.Str(), b)
 		return err
 	case jsontape.Object:
 		u.inline = v.Offset()
-		u.policy, err = ParseDefinition(u.File, v.Raw())
+		u.policy, err = policy.ParseDefinition(u.File, v.Raw())
 		return u.located(err)
 	}
 	return u.errorAt(v, "the file needs policy: a definition, or the name of a file that holds one")
 }
 
 // located moves an error of an inline definition to where the author wrote it.
-func (u *Units) located(err error) error {
+func (u *Tests) located(err error) error {
 	if err == nil || u.inline < 0 {
 		return err
 	}
 	return u.text.moved(err, u.inline)
 }
 
-func (u *Units) readCases() error {
+func (u *Tests) readCases() error {
 	cases := u.root.Get("cases")
 	if cases.Kind() != jsontape.Array || cases.Len() == 0 {
 		return u.errorAt(u.root, "the file needs cases: a list of at least one case")
@@ -174,7 +181,7 @@ func (u *Units) readCases() error {
 		if err := u.known(c, "a case", "name", "resource", "related", "parameters", "expect", "now", "complete", "context", "description"); err != nil {
 			return err
 		}
-		n := Unit{Name: c.Get("name").Str(), root: c}
+		n := Case{Name: c.Get("name").Str(), root: c}
 		n.Line, n.Col = u.text.at(c.Offset())
 		if n.Name == "" {
 			n.Name = fmt.Sprintf("case %d", len(u.Cases)+1)
@@ -195,35 +202,35 @@ func (u *Units) readCases() error {
 }
 
 // expected reads expect: a state, or {state, reason}.
-func (u *Units) expected(v, c jsontape.Value) (state State, reason string, err error) {
+func (u *Tests) expected(v, c jsontape.Value) (state policy.State, reason string, err error) {
 	text := v
 	if v.Kind() == jsontape.Object {
 		if err := u.known(v, "expect", "state", "reason"); err != nil {
-			return Unknown, "", err
+			return policy.Unknown, "", err
 		}
 		text, reason = v.Get("state"), v.Get("reason").Str()
 	}
 	if text.Kind() == jsontape.Absent {
-		return Unknown, "", u.errorAt(c, "the case needs expect: compliant, nonCompliant, notApplicable, unknown, error, protected …")
+		return policy.Unknown, "", u.errorAt(c, "the case needs expect: compliant, nonCompliant, notApplicable, unknown, error, protected …")
 	}
-	s, ok := ParseState(text.Str())
+	s, ok := policy.ParseState(text.Str())
 	if !ok {
-		return Unknown, "", u.errorAt(text, "expect must be compliant, nonCompliant, notApplicable, unknown, error or protected, not %s", text.Raw())
+		return policy.Unknown, "", u.errorAt(text, "expect must be compliant, nonCompliant, notApplicable, unknown, error or protected, not %s", text.Raw())
 	}
 	return s, reason, nil
 }
 
 // Run evaluates every case. now is the instant for cases that name none.
-func (u *Units) Run(now time.Time) []UnitResult {
-	out := make([]UnitResult, len(u.Cases))
+func (u *Tests) Run(now time.Time) []Result {
+	out := make([]Result, len(u.Cases))
 	for i := range u.Cases {
 		out[i] = u.run(&u.Cases[i], now)
 	}
 	return out
 }
 
-func (u *Units) run(c *Unit, now time.Time) UnitResult {
-	res := UnitResult{Name: c.Name, Line: c.Line, Col: c.Col}
+func (u *Tests) run(c *Case, now time.Time) Result {
+	res := Result{Name: c.Name, Line: c.Line, Col: c.Col}
 	want, reason, err := u.expected(c.root.Get("expect"), c.root)
 	if err != nil {
 		res.Got, res.Why = "error", err.Error()
@@ -235,8 +242,8 @@ func (u *Units) run(c *Unit, now time.Time) UnitResult {
 		res.Got, res.Why = "invalid case", err.Error()
 		return res
 	}
-	params := ParameterValues(u.root.Get("parameters"))
-	for k, v := range ParameterValues(c.root.Get("parameters")) {
+	params := policy.ParameterValues(u.root.Get("parameters"))
+	for k, v := range policy.ParameterValues(c.root.Get("parameters")) {
 		for given := range params {
 			if strings.EqualFold(given, k) {
 				delete(params, given)
@@ -245,22 +252,22 @@ func (u *Units) run(c *Unit, now time.Time) UnitResult {
 		params[k] = v
 	}
 	for k := range params {
-		if !u.policy.declares(k) {
+		if !declares(u.policy, k) {
 			res.Got, res.Why = "invalid case", fmt.Sprintf("the policy has no parameter %q", k)
 			return res
 		}
 	}
-	p, err := Bind(u.policy, params, u.catalog)
+	p, err := policy.Bind(u.policy, params, u.catalog)
 	if err != nil {
-		res.Got, res.Why = stateWord(Error), u.located(err).Error()
+		res.Got, res.Why = stateWord(policy.Error), u.located(err).Error()
 		return res
 	}
-	r := NewResource(c.root.Get("resource"))
+	r := policy.NewResource(c.root.Get("resource"))
 	if r.Type == "" {
 		res.Got, res.Why = "invalid case", "the resource has neither type nor an id that names one"
 		return res
 	}
-	ev := &Evaluator{Env: env}
+	ev := &policy.Evaluator{Env: env}
 	prog := p.For(r.Type)
 	out := ev.Evaluate(prog, r)
 	res.Got, res.Why = stateWord(out.State), explainOutcome(ev, prog, r, out)
@@ -273,17 +280,17 @@ func (u *Units) run(c *Unit, now time.Time) UnitResult {
 
 // declares reports whether the definition has the parameter; a bare rule has
 // any.
-func (d *Definition) declares(name string) bool {
-	return len(d.Parameters) == 0 || d.parameter(name) != nil
+func declares(d *policy.Definition, name string) bool {
+	return len(d.Parameters) == 0 || slices.ContainsFunc(d.Parameters, func(p policy.Parameter) bool { return strings.EqualFold(p.Name, name) })
 }
 
-func stateWord(s State) string {
+func stateWord(s policy.State) string {
 	t := s.String()
 	return strings.ToLower(t[:1]) + t[1:]
 }
 
 // explainOutcome says in one line why the outcome is what it is.
-func explainOutcome(ev *Evaluator, prog *Program, r *Resource, out Outcome) string {
+func explainOutcome(ev *policy.Evaluator, prog *policy.Program, r *policy.Resource, out policy.Outcome) string {
 	switch {
 	case out.Err != nil:
 		return out.Err.Error()
@@ -306,8 +313,8 @@ func explainOutcome(ev *Evaluator, prog *Program, r *Resource, out Outcome) stri
 }
 
 // env is what the case says of the world.
-func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
-	env := &Env{Now: now}
+func (u *Tests) env(c *Case, now time.Time) (*policy.Env, error) {
+	env := &policy.Env{Now: now}
 	pick := func(name string) jsontape.Value {
 		if v := c.root.Get(name); v.Kind() != jsontape.Absent {
 			return v
@@ -322,9 +329,9 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 		env.Now = t
 	}
 	if ctx := pick("context"); ctx.Kind() == jsontape.Object {
-		env.Context = func(function string, _ *Resource) armexpr.Value { return armexpr.FromTape(ctx.Get(function)) }
+		env.Context = func(function string, _ *policy.Resource) armexpr.Value { return armexpr.FromTape(ctx.Get(function)) }
 	}
-	inv := &unitInventory{}
+	inv := &inventory{}
 	switch v := pick("complete"); v.Kind() {
 	case jsontape.Absent, jsontape.True:
 	case jsontape.False:
@@ -335,17 +342,17 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 			inv.complete[strings.ToLower(t.Str())] = true
 		}
 	default:
-		return nil, u.errorAt(v, "complete must be true, false or a list of resource types, not %s", article(v))
+		return nil, u.errorAt(v, "complete must be true, false or a list of resource types, not %s", v.Kind().Phrase())
 	}
 	rel := c.root.Get("related")
 	if rel.Kind() != jsontape.Absent && rel.Kind() != jsontape.Array {
-		return nil, u.errorAt(rel, "related must be a list of objects, not %s", article(rel))
+		return nil, u.errorAt(rel, "related must be a list of objects, not %s", rel.Kind().Phrase())
 	}
 	for v := range rel.Elems() {
 		if v.Kind() != jsontape.Object {
-			return nil, u.errorAt(v, "a related resource must be an object, not %s", article(v))
+			return nil, u.errorAt(v, "a related resource must be an object, not %s", v.Kind().Phrase())
 		}
-		if r := NewResource(v); r.ID == "" {
+		if r := policy.NewResource(v); r.ID == "" {
 			inv.loose = append(inv.loose, r)
 		} else {
 			inv.placed = append(inv.placed, r)
@@ -355,25 +362,25 @@ func (u *Units) env(c *Unit, now time.Time) (*Env, error) {
 	return env, nil
 }
 
-// unitInventory answers look-ups from a case's related resources. A resource
+// inventory answers look-ups from a case's related resources. A resource
 // without id is found wherever the policy looks; one with an id, where it lies.
-type unitInventory struct {
-	loose    []*Resource // without id
-	placed   []*Resource
+type inventory struct {
+	loose    []*policy.Resource // without id
+	placed   []*policy.Resource
 	missing  string
 	complete map[string]bool // nil: all types
 }
 
 // Related implements Inventory.
-func (i *unitInventory) Related(q Query) Related {
-	out := NewList(i.placed).Related(q)
+func (i *inventory) Related(q policy.Query) policy.Related {
+	out := policy.NewList(i.placed).Related(q)
 	for _, r := range i.loose {
 		if r.Type == "" {
 			c := *r
 			c.Type = q.Type
 			r = &c
 		}
-		if foldEq(r.Type, q.Type) {
+		if strings.EqualFold(r.Type, q.Type) {
 			out.Resources = append(out.Resources, r)
 		}
 	}
@@ -382,17 +389,4 @@ func (i *unitInventory) Related(q Query) Related {
 		out.Missing = "notCollected"
 	}
 	return out
-}
-
-// AddAliases adds a file of aliases whatever its form: the answer of ARM's
-// "providers?$expand=resourceTypes/aliases", or lines of CSV; gzip or plain.
-func (c *Catalog) AddAliases(file string, src []byte) error {
-	src, err := plainText(file, src)
-	if err != nil {
-		return err
-	}
-	if t := bytes.TrimLeft(src, " \t\r\n\xef\xbb\xbf"); len(t) > 0 && (t[0] == '{' || t[0] == '[') {
-		return c.AddProviders(file, t)
-	}
-	return c.AddCSV(file, bytes.NewReader(src))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package policy_test
+package unit_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tickmark/tickmark/policy"
+	"github.com/tickmark/tickmark/policy/unit"
 )
 
 var noon = time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
@@ -18,7 +19,7 @@ var noon = time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)
 // TestUnits runs the example test files, and each once more with every
 // expectation changed, which must fail every case.
 func TestUnits(t *testing.T) {
-	files, err := filepath.Glob("testdata/unit/*.yaml")
+	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no test files", err)
 	}
@@ -27,8 +28,8 @@ func TestUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := policy.UnitOptions{Read: func(n string) ([]byte, error) { return os.ReadFile(filepath.Join("testdata/unit", n)) }}
-		u, err := policy.ParseUnits(f, b, o)
+		o := unit.Options{Read: func(n string) ([]byte, error) { return os.ReadFile(filepath.Join("testdata", n)) }}
+		u, err := unit.Parse(f, b, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestUnits(t *testing.T) {
 		}
 		wrong := strings.NewReplacer("expect: compliant", "expect: protected", "expect: nonCompliant", "expect: protected", "expect: notApplicable", "expect: protected",
 			"expect: error", "expect: protected", "state: unknown", "state: protected").Replace(string(b))
-		u, err = policy.ParseUnits(f, []byte(wrong), o)
+		u, err = unit.Parse(f, []byte(wrong), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestUnitErrors(t *testing.T) {
 		{"alias", "policy: *x\n", "no anchor"},
 		{"file", "policy: nowhere.json\n", "x.yaml:1:9: open nowhere.json"},
 	} {
-		_, err := policy.ParseUnits("x.yaml", []byte(c.src), policy.UnitOptions{Read: os.ReadFile})
+		_, err := unit.Parse("x.yaml", []byte(c.src), unit.Options{Read: os.ReadFile})
 		var e *policy.SourceError
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: want %q, got %v", c.name, c.want, err)
@@ -88,7 +89,7 @@ func TestUnitBomb(t *testing.T) {
 		}
 		src += n + ": &" + n + "1 [" + strings.TrimSuffix(strings.Repeat("*"+p+",", 9), ",") + "]\n"
 	}
-	if _, err := policy.ParseUnits("bomb.yaml", []byte(src), policy.UnitOptions{}); err == nil || !strings.Contains(err.Error(), "unfolds") {
+	if _, err := unit.Parse("bomb.yaml", []byte(src), unit.Options{}); err == nil || !strings.Contains(err.Error(), "unfolds") {
 		t.Errorf("want a refusal, got %v", err)
 	}
 }

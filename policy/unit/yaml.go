@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package policy
+package unit
 
 import (
 	"encoding/json"
@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/tickmark/tickmark/policy"
 )
 
 // maxYAMLText bounds the JSON that aliases of one YAML document may unfold to.
@@ -43,9 +45,9 @@ func readYAML(file string, src []byte) (*yamlText, error) {
 		var y yaml.Error
 		if errors.As(err, &y) && y.GetToken() != nil && y.GetToken().Position != nil {
 			p := y.GetToken().Position
-			return nil, yamlError(file, src, p.Line, p.Column, y.GetMessage())
+			return nil, policy.NewSourceError(file, src, p.Line, p.Column, y.GetMessage())
 		}
-		return nil, yamlError(file, src, 1, 1, err.Error())
+		return nil, policy.NewSourceError(file, src, 1, 1, err.Error())
 	}
 	y := &yamlText{file: file, src: src, anchors: map[string]ast.Node{}}
 	for _, d := range tree.Docs {
@@ -60,31 +62,17 @@ func readYAML(file string, src []byte) (*yamlText, error) {
 		}
 	}
 	if y.json == nil {
-		return nil, yamlError(file, src, 1, 1, "the file is empty")
+		return nil, policy.NewSourceError(file, src, 1, 1, "the file is empty")
 	}
 	return y, nil
 }
 
-func yamlError(file string, src []byte, line, col int, what string) *SourceError {
-	e := &SourceError{File: file, Line: line, Col: col, What: what, caret: col - 1}
-	lines := strings.SplitN(string(src), "\n", line+1)
-	if line >= 1 && line <= len(lines) {
-		e.Snippet = strings.ReplaceAll(strings.TrimRight(lines[line-1], "\r"), "\t", " ")
-		if len(e.Snippet) > 160 {
-			cut := max(0, min(col-60, len(e.Snippet)-120))
-			e.Snippet = e.Snippet[cut:min(len(e.Snippet), cut+120)]
-			e.caret -= cut
-		}
-	}
-	return e
-}
-
-func (y *yamlText) problem(t *token.Token, format string, args ...any) *SourceError {
+func (y *yamlText) problem(t *token.Token, format string, args ...any) *policy.SourceError {
 	line, col := 1, 1
 	if t != nil && t.Position != nil {
 		line, col = t.Position.Line, t.Position.Column
 	}
-	return yamlError(y.file, y.src, line, col, fmt.Sprintf(format, args...))
+	return policy.NewSourceError(y.file, y.src, line, col, fmt.Sprintf(format, args...))
 }
 
 // at finds the place in the YAML of an offset in the JSON.
@@ -99,12 +87,12 @@ func (y *yamlText) at(off int) (line, col int) {
 // moved turns an error in the JSON into one in the YAML. base is where the
 // text that the error speaks of starts in the JSON.
 func (y *yamlText) moved(err error, base int) error {
-	var e *SourceError
+	var e *policy.SourceError
 	if !errors.As(err, &e) {
 		return err
 	}
 	line, col := y.at(base + e.Col - 1)
-	out := yamlError(y.file, y.src, line, col, e.What)
+	out := policy.NewSourceError(y.file, y.src, line, col, e.What)
 	out.Place, out.Hint = e.Place, e.Hint
 	return out
 }
