@@ -85,6 +85,7 @@ type chunk struct {
 	unread        int // items that gave no resource
 	summaries     int // items that came without properties
 	partial       bool
+	drifts        drifts
 }
 
 // chunkBytes is how much one worker takes at a time: small enough that two
@@ -452,8 +453,8 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 		if r.Type == typeConditionalAccess {
 			unfamiliar(tape, r.Root)
 		}
-		if k.shape != nil && !planned {
-			k.shape.mark(tape, r.Root, r.Root)
+		if !planned {
+			w.vouch(tape, r, k)
 		}
 		return
 	}
@@ -468,6 +469,9 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 			}
 			if k.site && !planned {
 				gaps(tape, r)
+			}
+			if !planned {
+				w.vouch(tape, r, k)
 			}
 			if k.key && w.page.Form != "armObject" && !planned {
 				// A list of keys leaves the rotation policy out, set or not.

@@ -3,6 +3,7 @@
 package inventory
 
 import (
+	"cmp"
 	_ "embed" // members.txt
 	"fmt"
 	"slices"
@@ -231,50 +232,130 @@ func (s *shape) child(name string) *shape {
 // unobserved, and an object that lacks a member is open.
 func MarkMembers(tape *jsontape.Tape, root jsontape.Value, typ string) {
 	if s := shapesOf()[strings.ToLower(typ)]; s != nil {
-		s.mark(tape, root, root)
+		(&voucher{tape: tape, root: root}).object(s, root)
 	}
 }
 
 const drifted = string(tickmark.ReasonSchema)
 
-// mark holds a value, whose own kind is right, to what is known of its inside.
-func (s *shape) mark(tape *jsontape.Tape, root, v jsontape.Value) {
+// voucher holds one object to what is known of its type.
+type voucher struct {
+	tape *jsontape.Tape
+	root jsontape.Value
+	// found are the paths of the members that are not as they should be.
+	found []string
+}
+
+// object holds a value, whose own kind is right, to what is known of its inside.
+func (m *voucher) object(s *shape, v jsontape.Value) {
 	switch v.Kind() {
 	case jsontape.Object:
+		lacks := ""
 		for _, c := range s.children {
-			if c.When != "" && !c.concerns(root, v) {
+			if c.When != "" && !c.concerns(m.root, v) {
 				continue
 			}
-			m := v.Lookup(c.key)
-			if m.Kind() == jsontape.Absent {
-				if c.Always {
-					tape.MarkOpen(v, drifted)
-				}
-				continue
+			switch x := v.Lookup(c.key); {
+			case x.Kind() != jsontape.Absent:
+				m.value(c, x)
+			case c.Always:
+				m.tape.MarkOpen(v, drifted)
+				m.note(c.Path)
+			default:
+				lacks = c.Path
 			}
-			c.hold(tape, root, m)
 		}
-		if s.Member != nil && len(s.Only) > 0 && s.stranger(v) {
-			tape.MarkOpen(v, drifted)
+		if lacks != "" && s.Member != nil && len(s.Only) > 0 && s.stranger(v) {
+			m.tape.MarkOpen(v, drifted)
+			m.note(lacks)
 		}
 	case jsontape.Array:
 		if s.elem != nil {
 			for e := range v.Elems() {
-				s.elem.hold(tape, root, e)
+				m.value(s.elem, e)
 			}
 		}
 	case jsontape.Absent, jsontape.Null, jsontape.False, jsontape.True, jsontape.Number, jsontape.String, jsontape.Unobserved:
 	}
 }
 
-// hold holds a value to what is known of it.
-func (s *shape) hold(tape *jsontape.Tape, root, v jsontape.Value) {
+// value holds a value to what is known of it.
+func (m *voucher) value(s *shape, v jsontape.Value) {
 	switch k := v.Kind(); {
 	case k == jsontape.Unobserved, k == jsontape.Null && s.Null:
 	case !s.admits(v):
-		tape.MarkUnobserved(v, drifted)
+		m.tape.MarkUnobserved(v, drifted)
+		m.note(s.Path)
 	default:
-		s.mark(tape, root, v)
+		m.object(s, v)
+	}
+}
+
+func (m *voucher) note(path string) {
+	if !slices.Contains(m.found, path) {
+		m.found = append(m.found, path)
+	}
+}
+
+// drift is a member that some objects of a type have not as they should.
+type drift struct{ typ, path string }
+
+// extent of a drift: how many objects, and one of them.
+type drifts map[drift]*driftCount
+
+type driftCount struct {
+	n     int
+	first string
+}
+
+func (d drifts) add(k drift, n int, id string) {
+	if d[k] == nil {
+		d[k] = &driftCount{first: id}
+	}
+	d[k].n += n
+}
+
+// vouch holds an object to what is known of its type.
+func (w *worker) vouch(tape *jsontape.Tape, r *Resource, k *kind) {
+	if k.shape == nil {
+		return
+	}
+	m := voucher{tape: tape, root: r.Root}
+	m.object(k.shape, r.Root)
+	for _, path := range m.found {
+		if w.chunk.drifts == nil {
+			w.chunk.drifts = drifts{}
+		}
+		w.chunk.drifts.add(drift{r.Type, path}, 1, r.ID)
+	}
+}
+
+// drifts tells what a source answered otherwise than its documentation says. Of
+// files it is not told: people choose what is in them, and results name the member.
+func (m *merger) drifts(chunks []chunk) {
+	all := drifts{}
+	for i := range chunks {
+		if m.snapshot.Segments[chunks[i].segment].Source == "file" {
+			continue
+		}
+		for k, c := range chunks[i].drifts {
+			all.add(k, c.n, c.first)
+			if c.first < all[k].first {
+				all[k].first = c.first
+			}
+		}
+	}
+	keys := make([]drift, 0, len(all))
+	for k := range all {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b drift) int { return cmp.Or(strings.Compare(a.typ, b.typ), strings.Compare(a.path, b.path)) })
+	for _, k := range keys {
+		m.inv.Problems = append(m.inv.Problems, tickmark.Problem{
+			Byte: -1, Object: all[k].first, Reason: tickmark.ReasonSchema,
+			What: fmt.Sprintf("%s of %d %s is missing, of another kind, or has a value that the documentation does not have", k.path, all[k].n, k.typ),
+			Hint: "collect again; if it stays so, the service has changed: use a newer release",
+		})
 	}
 }
 
@@ -315,6 +396,27 @@ func (s *shape) concerns(root, object jsontape.Value) bool {
 		v = v.Get(name)
 	}
 	return v.Kind() == jsontape.String && slices.ContainsFunc(s.equals, func(x string) bool { return strings.EqualFold(x, v.Str()) })
+}
+
+// identifies reports whether the members by which a page tells its items apart
+// have the kind that they should have: else an item is not known to be one, and
+// what was asked about it was asked about nothing.
+func (s *shape) identifies(root jsontape.Value, identity string) bool {
+	if identity == "" {
+		identity = "id"
+	}
+	for path := range strings.SplitSeq(identity, ",") {
+		at, v := s, root
+		for name := range strings.SplitSeq(path, ".") {
+			if v = v.Get(name); at != nil {
+				at = at.child(name)
+			}
+		}
+		if at != nil && v.Exists() && !at.admits(v) {
+			return false
+		}
+	}
+	return true
 }
 
 // stranger reports whether the object says something under a name that it

@@ -78,12 +78,27 @@ func (x *experiment) fact() bool {
 	return false
 }
 
+// told reports whether the documentation says of every member that drifted what
+// it means.
+func (x *experiment) told() bool {
+	for i := range x.put {
+		if len(x.put) != len(x.hit) || excuse(x.hit[i].Entity, x.put[i].Member, x.fault.ID) == unknownMember {
+			return false
+		}
+	}
+	return true
+}
+
+const unknownMember = "nothing is known of the member"
+
 // excuse says why an answer of a type whose member drifted may be right.
 func excuse(typ, path, drift string) string {
 	all := inventory.Members(typ)
-	at := slices.IndexFunc(all, func(m inventory.Member) bool { return strings.ReplaceAll(m.Path, "[*]", "") == path && !strings.HasSuffix(m.Path, "[*]") })
+	at := slices.IndexFunc(all, func(m inventory.Member) bool {
+		return strings.ReplaceAll(m.Path, "[*]", "") == path && !strings.HasSuffix(m.Path, "[*]")
+	})
 	if at < 0 {
-		return "nothing is known of the member"
+		return unknownMember
 	}
 	m := &all[at]
 	switch drift {
