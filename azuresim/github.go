@@ -354,7 +354,8 @@ func (c *hubCall) organisation() {
 	}
 	c.one(obj{
 		"login": c.org.Name, "id": c.org.id, "type": "Organization", "two_factor_requirement_enabled": c.org.TwoFactorRequired, "default_repository_permission": "read",
-		"members_can_create_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
+		"members_can_create_repositories": false, "members_can_create_public_repositories": false, "members_can_create_private_repositories": false,
+		"members_can_create_internal_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
 	})
 }
 

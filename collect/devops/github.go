@@ -134,7 +134,10 @@ func githubRepositoryAsks() []collect.Ask {
 	branches := hubList("environment-branches", "branches that may deploy to each environment", environments.Entity,
 		"deployments/branch-policies#list-deployment-branch-policies", belowRepo+"/environments/{name}/deployment-branch-policies", actions)
 	branches.List = "branch_policies"
-	branches.Where = func(s *collect.Subject) bool { return truth(s, "deployment_branch_policy.custom_branch_policies") }
+	branches.Where = func(s *collect.Subject) bool {
+		custom, ok := at(s.Item, "deployment_branch_policy.custom_branch_policies").Bool()
+		return custom || !ok && s.Item.Get("deployment_branch_policy").Kind() != jsontape.Null
+	}
 	collaborators := hubList("collaborators", "people and their direct permission on each repository", repository,
 		"collaborators/collaborators#list-repository-collaborators", inRepo+"/collaborators", metadata)
 	collaborators.Query = "affiliation=direct&per_page=100"
@@ -191,7 +194,7 @@ func githubChangeAsks() []collect.Ask {
 	commits.Window = &collect.Window{Field: "commit.committer.date", Overlap: time.Hour}
 	commits.Answers = []collect.Answer{{Status: http.StatusConflict, Code: "Git Repository is empty.", Means: collect.MeansNone}}
 	for _, a := range []*collect.Ask{&details, &reviews, &written} {
-		a.Where = func(s *collect.Subject) bool { return s.Item.Get("merged_at").Str() != "" }
+		a.Where = func(s *collect.Subject) bool { return s.Item.Get("merged_at").Kind() != jsontape.Null } // who does not say is asked
 	}
 	return []collect.Ask{requests, details, reviews, written, commits}
 }
