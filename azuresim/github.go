@@ -80,11 +80,15 @@ func (s *Sim) githubHandler() http.Handler {
 			return
 		}
 		callOf(r).client = t
+		c.states(t)
 		if !c.limited() {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 		switch {
+		case r.URL.Path == "/rate_limit":
+			c.one(obj{"rate": obj{"limit": 5000}})
+			return
 		case r.URL.Path == "/installation/repositories":
 			c.installation(orgs, t.organisation)
 			return
@@ -281,7 +285,7 @@ func githubOrganisationRoutes() []hubRoute {
 		{"installations", false, func(c *hubCall) {
 			c.page([]any{obj{
 				"id": c.installationID(c.org), "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
-				"permissions": obj{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"},
+				"permissions": c.org.permissions(),
 			}}, "installations")
 		}},
 		{"repos", false, func(c *hubCall) {

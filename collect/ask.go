@@ -350,7 +350,7 @@ type Progress struct {
 // Endpoints say where the hosts of one cloud are.
 type Endpoints struct {
 	// Cloud is public, usGovernment or china; Microsoft365 is commercial, gcc,
-	// gccHigh or dod. The two are independent.
+	// gccHigh, dod or china. Both are of one tenant, so of one authority.
 	Cloud, Microsoft365 string
 	// URL is the base of each host, such as https://management.azure.com; a
 	// suffix starting with "." (".vault.azure.net") admits hosts below it.

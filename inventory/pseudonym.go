@@ -348,7 +348,7 @@ func (o *surroundings) treat(low string) treatment {
 		return asName
 	case o.slot == "claims" && claimNames[low[strings.LastIndexByte(low, '/')+1:]]:
 		return asName
-	case low == "identity" && (o.beside["userprincipalname"] || o.beside["initiatedby"]): // tables of Log Analytics
+	case low == "identity" && (o.beside["userprincipalname"] || o.beside["initiatedby"] || o.beside["operationname"]): // tables and archives of logs
 		return asName
 	case free && (marks == nil || slices.ContainsFunc(marks, func(m string) bool { return o.beside[m] })):
 		return asText
@@ -407,8 +407,8 @@ func (w *personWalk) instead(old, slot string, how treatment) string {
 	if len(w.logins) > 0 && (strings.HasPrefix(old, "https://") || strings.HasPrefix(old, "http://")) {
 		old = w.address(old)
 	}
-	if slot == "id" && strings.HasPrefix(old, "/") {
-		return old // of a resource: the questions about what is below it are asked by it
+	if strings.HasPrefix(old, "/subscriptions/") || strings.HasPrefix(old, "/providers/") {
+		return old // the id of a resource: the questions about what is below it are asked by it
 	}
 	return w.p.addresses(old)
 }

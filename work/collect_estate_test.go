@@ -46,6 +46,8 @@ workspaces:
   - name: log-base
     customerId: 00000000-0000-0000-0000-0000000000e5
     tables: [AzureActivity, AuditLogs, SecurityAlert, SigninLogs, AADServicePrincipalSignInLogs]
+archives:
+  - {account: stbase, logs: [AzureActivity, AuditLogs, SigninLogs], exports: [SecurityAlert, AuditLogs], workspace: log-base, since: -2d}
 people:
   - {name: Ada Ray, upn: ada@contoso.example, methods: [passKeyDeviceBound]}
   - {name: Bo Li, upn: bo@contoso.example}
@@ -117,7 +119,7 @@ var between = []string{
 	"Microsoft.ContainerService/managedClusters/aks-base/agentPools/pool", "Microsoft.Automation/automationAccounts/aa-base/runbooks/rotate",
 	"Microsoft.ManagedIdentity/userAssignedIdentities/id-base", "Microsoft.Insights/actionGroups/ag-base", "Microsoft.Insights/metricAlerts/cpu",
 	"Microsoft.Web/sites/app-base/config/authsettingsV2", "Microsoft.Web/sites/app-base/config/logs",
-	"Microsoft.OperationalInsights/workspaces/log-base/tables/AzureActivity", "Microsoft.OperationalInsights/workspaces/log-base/tables/AuditLogs",
+	"Microsoft.OperationalInsights/workspaces/log-base/dataExports/keep", "Microsoft.OperationalInsights/workspaces/log-base/tables/AzureActivity", "Microsoft.OperationalInsights/workspaces/log-base/tables/AuditLogs",
 	"Microsoft.OperationalInsights/workspaces/log-base/tables/SecurityAlert", "Microsoft.OperationalInsights/workspaces/log-base/tables/SigninLogs",
 }
 
@@ -127,6 +129,9 @@ var upon = []string{
 	"Microsoft.Authorization/roleEligibilityScheduleInstances/00000000-0000-0000-0000-00000000a0f9",
 	"Microsoft.Security/assessments/00000000-0000-0000-0000-00000000a0fa", "Microsoft.Security/secureScores/ascScore",
 }
+
+// archiveAccount is where logs are exported to.
+const archiveAccount = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
 
 // place returns the node of a resource id, making it and those above it.
 func (s *shaped) place(id string) *shaped {
@@ -249,7 +254,7 @@ func (s *shaped) yaml(tb testing.TB, w *bytes.Buffer, parent *shaped, indent str
 	}
 	text := s.text
 	if text == nil {
-		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom"}`)}
+		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom","destination":{"resourceId":` + archiveAccount + `}}`)}
 	}
 	for _, m := range []string{"kind", "sku", "identity", "properties"} {
 		if v := text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
@@ -288,6 +293,9 @@ func estateText(tb testing.TB) []byte {
 	for _, s := range shapes(tb).kids {
 		s.yaml(tb, &b, nil, "  ")
 	}
+	// Logs are exported to an account of subscription one.
+	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + archiveAccount + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
+		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + archiveAccount + ", logs: [{category: Administrative, enabled: true}]}}\n")
 	// Enough of one type that Resource Graph and lists have several pages.
 	b.WriteString("  - {type: Microsoft.Storage/storageAccounts, name: \"st{n:03}{hex:6}\", group: rg-many, count: 7, kind: StorageV2, sku: {name: Standard_LRS}," +
 		" properties: {supportsHttpsTrafficOnly: true, minimumTlsVersion: TLS1_2, allowBlobPublicAccess: false}," +

@@ -36,7 +36,7 @@ type collectCommands struct {
 type collectCommand struct {
 	cloudFlags
 	dataFlags
-	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
+	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them, and 30 days of what has no known end."`
 	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
 	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
 
@@ -134,10 +134,11 @@ func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
 	if err := work.SignIn(rc.Context, s.sources, s.options); err != nil {
 		return err
 	}
-	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
-	if err != nil {
+	var err error
+	if s.access, err = work.Accesses(rc.Context, s.sources, s.options, s.accepted); err != nil {
 		return err
 	}
+	all := work.WritersOf(s.access)
 	for _, w := range all {
 		if w.Accepted != "" {
 			fmt.Fprintf(rc.Err, "%s: the identity can write, or may (%s); accepted: %s\n", w.Source, printable(w.Why), printable(w.Accepted))
@@ -164,7 +165,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Access: s.access, Beside: beside,
 		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
