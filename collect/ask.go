@@ -211,6 +211,8 @@ type Need struct {
 	Permission string
 	// Role is the least built-in role or the way to grant it.
 	Role string
+	// Scope is where the role is given; "" is where the source's are in general.
+	Scope string
 	// Licence lists service plan names (as /subscribedSkus has them), any of
 	// which is enough; empty where none is needed.
 	Licence []string

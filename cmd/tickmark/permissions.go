@@ -158,7 +158,7 @@ func (p *grantScript) roles() {
 	for _, r := range arm.Roles() {
 		p.say("\n# %s: %s.", r.Name, strings.TrimSuffix(r.Why, "."))
 		prefix := ""
-		if !r.Required {
+		if r.Instead || r.Spare {
 			p.say("# Only if you need that; take the # away:")
 			prefix = "# "
 		}
@@ -302,7 +302,7 @@ func (p *grantScript) bicep() {
 	p.say("// To undo: delete the assignments. Microsoft Graph is not in Bicep: tickmark permissions --only graph%s", p.command.flags())
 	p.say("targetScope = 'managementGroup'\n\n@description('Object id of the service principal that reads.')\nparam objectId string")
 	for _, r := range arm.Roles() {
-		if r.ID == "" || !r.Required || r.Scope != "root" {
+		if r.ID == "" || r.Instead || r.Spare || r.Scope != arm.ScopeRoot {
 			continue
 		}
 		name := strings.ToLower(strings.ReplaceAll(r.Name, " ", ""))
