@@ -401,7 +401,7 @@ func (r *runner) choose(s *sourceRun) {
 		switch {
 		case a.skip != nil:
 		case slices.ContainsFunc(a.ask.NotOffered, func(c string) bool { return c == e.Cloud || c == e.Microsoft365 }):
-			a.skip = &ending{Reason: tickmark.ReasonNotOffered, Detail: fmt.Sprintf("it does not exist in %s / %s", e.Cloud, e.Microsoft365)}
+			a.skip = &ending{Reason: tickmark.ReasonNotOffered, Detail: fmt.Sprintf("its documentation does not have it in %s / %s", e.Cloud, e.Microsoft365)}
 		case e.URL[a.ask.Host] == "":
 			a.skip = &ending{Reason: tickmark.ReasonNotCollected, Detail: fmt.Sprintf("there is no address for host %q", a.ask.Host)}
 			if e.Live {
