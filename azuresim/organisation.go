@@ -93,9 +93,11 @@ type Identity struct {
 	ObjectID string `yaml:"objectId" sim:"guid"`
 	// Roles are the Graph application permissions in its tokens.
 	Roles []string `yaml:"roles"`
-	// Actions are its effective permissions in Azure Resource Manager.
-	Actions    []string `yaml:"actions"`
-	NotActions []string `yaml:"notActions"`
+	// Actions are its effective permissions in Azure Resource Manager, DataActions
+	// those on what is in resources.
+	Actions     []string `yaml:"actions"`
+	NotActions  []string `yaml:"notActions"`
+	DataActions []string `yaml:"dataActions"`
 	// Access, if there is any, are its role assignments: it then reads only what
 	// they cover. Without, it reads everything.
 	Access []Access `yaml:"access"`

@@ -270,7 +270,7 @@ func writes(s *tickmark.Snapshot) string {
 		}
 	}
 	if len(seen) == 0 {
-		return "it sees no subscription, and what it may do elsewhere was not asked"
+		return "it sees no subscription, and what it may do elsewhere was not asked. If it has no role yet: tickmark permissions; if the tenant has no subscriptions: --exclude 'arm=no Azure subscriptions'"
 	}
 	return ""
 }
@@ -342,6 +342,7 @@ func graphWriter(ctx context.Context, o collect.Options) string {
 // claims are what a token says of the identity and its rights.
 type claims struct {
 	Kind   string   `json:"idtyp"`
+	Tenant string   `json:"tid"`
 	Object string   `json:"oid"`
 	Roles  []string `json:"roles"`
 	Scope  string   `json:"scp"`
@@ -392,13 +393,34 @@ func tokenWrites(header string) string {
 	return ""
 }
 
-// readPermission reports whether a permission of Microsoft Graph only reads:
-// RESOURCE.Read…, as all that read are named, or one of sign-in itself.
+// readingWords are what follows the resource in the names of permissions of
+// Microsoft Graph that only read: what may be done, and then of which part.
+// Source: Microsoft Graph permissions reference (concepts/includes/permissions-ids.md
+// of microsoft-graph-docs-contrib). Names are given freely there (ReadUpdate.All
+// reads and updates), so that a word that is not here counts as writing.
+var readingWords = [2]map[string]bool{
+	{"Read": true, "ReadBasic": true, "ReadForChat": true, "ReadForTeam": true, "ReadForUser": true},
+	{
+		"All": true, "Directory": true, "CloudPC": true, "AzureAD": true, "AzureADGroup": true, "AzureResources": true, "PermissionGrant": true,
+		"Hidden": true, "Shared": true, "Selected": true, "WhereInstalled": true,
+	},
+}
+
+// readPermission reports whether a permission of Microsoft Graph is known to
+// read only: RESOURCE.WORD or RESOURCE.WORD.PART, or one of sign-in itself.
 func readPermission(p string) bool {
 	switch p {
 	case "openid", "profile", "email", "offline_access":
 		return true
 	}
 	parts := strings.Split(p[strings.LastIndexByte(p, '/')+1:], ".")
-	return len(parts) > 1 && strings.HasPrefix(parts[1], "Read") && !strings.Contains(p, "Write") && !strings.Contains(p, "Manage.")
+	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
+		return false
+	}
+	for i, word := range parts[1:] {
+		if !readingWords[i][word] {
+			return false
+		}
+	}
+	return true
 }

@@ -38,8 +38,8 @@ subscriptions:
   - {name: two, id: 00000000-0000-0000-0000-000000000002, managementGroup: dev}
 roleAssignments:
   - {principal: Ada Ray, role: Owner, scope: /}
-  - {principal: Ada Ray, role: User Access Administrator, scope: /}
-  - {principal: Bo Li, role: Reader, scope: managementGroup/prod}
+  - {principal: Ada Ray, role: User Access Administrator, scope: /, created: -2d, by: Ada Ray}
+  - {principal: Bo Li, role: Reader, scope: managementGroup/prod, created: -1d, by: Ada Ray}
   - {principal: Bo Li, role: Contributor, scope: subscription/one}
   - {principal: Ops, role: Contributor, scope: subscription/two}
 workspaces:
@@ -301,8 +301,20 @@ func estateText(tb testing.TB) []byte {
 		" properties: {supportsHttpsTrafficOnly: true, minimumTlsVersion: TLS1_2, allowBlobPublicAccess: false}," +
 		" children: [{type: blobServices, name: default, properties: {isVersioningEnabled: true}}]," +
 		" variants: [{every: 3, merge: {properties: {supportsHttpsTrafficOnly: false}}}]}\n")
+	b.WriteString(privileged)
 	return b.Bytes()
 }
+
+// privileged are roles that somebody can activate at a resource group, and what
+// that demands there and at a management group.
+const privileged = `
+  - {type: Microsoft.Authorization/roleEligibilityScheduleInstances, table: none, name: "e-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, principalId: ada}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, table: none, name: "p-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, table: none, name: "a-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, policyId: "/subscriptions/{subscription}/resourceGroups/rg-base/providers/Microsoft.Authorization/roleManagementPolicies/p-{sub}"}}
+  - {type: Microsoft.Authorization/roleAssignmentScheduleRequests, at: managementGroup/prod, name: request, properties: {requestType: SelfActivate, status: Provisioned}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, at: managementGroup/prod, name: p-prod, properties: {rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, at: managementGroup/prod, name: a-prod, properties: {policyId: p-prod}}
+`
 
 // estateOrganisation is the organisation, parsed anew: a simulator owns its own.
 func estateOrganisation(tb testing.TB, text []byte) *azuresim.Organisation {

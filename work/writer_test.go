@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/collecttest"
+	"github.com/tickmark/tickmark/collect/graph"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -347,5 +349,50 @@ func TestWritesUnasked(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 		client.CloseIdleConnections()
+	}
+}
+
+// TestWritesGraph: a permission of Microsoft Graph reads if all words of its
+// name are known to; any other one is named as writing.
+func TestWritesGraph(t *testing.T) {
+	reads := strings.Split("AuditLog.Read.All,Member.Read.Hidden,RoleManagement.Read.Directory,PrivilegedAccess.Read.AzureResources,User.ReadBasic.All,Chat.ReadBasic.WhereInstalled,"+
+		"TeamsAppInstallation.ReadForTeam.All,Calendars.Read,Policy.Read.PermissionGrant,AuditLogsQuery-Entra.Read.All", ",")
+	// Names of the reference, and two that a reader by prefix would take for readers.
+	writes := strings.Split("Application.ReadUpdate.All,User.ReadWrite.All,Directory.Write.Restricted,TeamMember.ReadWriteNonOwnerRole.All,EduAssignments.ReadWriteBasic.All,"+
+		"Group.Create,Sites.FullControl.All,Sites.Selected,Channel.Delete.All,InformationProtectionContent.Sign.All,Directory.AccessAsUser.All,"+
+		"Application.ReadApprove.All,Application.Read.OwnedAndChange,Application,User.Read.All.More", ",")
+	var ours []string
+	for _, g := range graph.Permissions() {
+		ours = append(ours, g.Name)
+	}
+	if got := newRigWith(t, "reader", func(org *azuresim.Organisation) { org.Identities[0].Roles = ours }).access(t, "graph"); got.Writes || len(ours) < 10 {
+		t.Errorf("what we ask for: %+v", got)
+	}
+	for _, p := range append(slices.Clone(reads), writes...) {
+		r := newRigWith(t, "reader", func(org *azuresim.Organisation) { org.Identities[0].Roles = []string{"Directory.Read.All", p} })
+		got := r.access(t, "graph")
+		if want := slices.Contains(writes, p); got.Writes != want || want && got.Why != p {
+			t.Errorf("%s: %+v", p, got)
+		}
+	}
+}
+
+// TestWritesData: who may only read resources, and write what is in them, is a
+// writer, whether by a role or by the permissions of the identity.
+func TestWritesData(t *testing.T) {
+	const writes, reads = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+	for action, want := range map[string]bool{writes: true, reads: false} {
+		for name, change := range map[string]func(*azuresim.Organisation){
+			"permissions": func(org *azuresim.Organisation) { org.Identities[0].DataActions = []string{action} },
+			"role": func(org *azuresim.Organisation) {
+				org.RoleDefinitions = append(org.RoleDefinitions, azuresim.RoleDefinition{Name: "Blobs", Actions: []string{"*/read"}, DataActions: []string{action}})
+				org.Identities[0].Access = []azuresim.Access{{Role: "Blobs", Scope: "managementGroup/root"}}
+			},
+		} {
+			got := newRigWith(t, "reader", change).access(t, "arm")
+			if got.Writes != want || want && !strings.Contains(got.Why, "blobs/write") {
+				t.Errorf("%s %s: %+v", name, action, got)
+			}
+		}
 	}
 }

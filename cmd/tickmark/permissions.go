@@ -75,6 +75,13 @@ type grantScript struct {
 	// graphURL is this environment's Graph; azKnows says that az ad asks it, too.
 	graphURL string
 	azKnows  bool
+	steps    int
+}
+
+// step begins the next numbered part of the script, whichever parts it has.
+func (p *grantScript) step(format string, args ...any) {
+	p.steps++
+	p.say("\n# %d. "+format, append([]any{p.steps}, args...)...)
 }
 
 func (p *grantScript) say(format string, args ...any) {
@@ -126,7 +133,7 @@ func (p *grantScript) shell() {
 }
 
 func (p *grantScript) app() {
-	p.say("\n# 1. An application with a certificate of its own; there is no client secret.")
+	p.step("An application with a certificate of its own; there is no client secret.")
 	if p.azKnows {
 		p.say("APP_ID=$(az ad app create --display-name tickmark-reader --sign-in-audience AzureADMyOrg --query appId -o tsv)")
 		p.say("az ad sp create --id \"$APP_ID\" --only-show-errors >/dev/null || true   # it may be there already")
@@ -144,14 +151,14 @@ ask "applications(appId='$APP_ID')" --method patch --body "{\"keyCredentials\":[
 
 // roles are the Azure roles, from the data of the source.
 func (p *grantScript) roles() {
-	p.say("\n# 2. Azure: reading roles.")
+	p.step("Azure: reading roles.")
 	if len(p.command.Subscriptions) > 0 {
 		p.say("# In single subscriptions: what stands above them (management groups, inherited roles and policies) stays unknown.")
 	}
 	for _, r := range arm.Roles() {
 		p.say("\n# %s: %s.", r.Name, strings.TrimSuffix(r.Why, "."))
 		prefix := ""
-		if !r.Required {
+		if r.Instead || r.Spare {
 			p.say("# Only if you need that; take the # away:")
 			prefix = "# "
 		}
@@ -205,7 +212,7 @@ func (p *grantScript) graph(s *collect.Source) {
 	for _, a := range p.asks(s) {
 		names = append(names, a.Name)
 	}
-	p.say("\n# 3. Microsoft Graph: application permissions, each of which only reads.")
+	p.step("Microsoft Graph: application permissions, each of which only reads.")
 	if len(names) == 0 {
 		p.say("# None: nothing of what was chosen is offered in %s / %s.", p.ends.Cloud, p.ends.Microsoft365)
 		return
@@ -235,10 +242,10 @@ func (p *grantScript) notes() {
 		}
 		asks := p.asks(s)
 		if len(asks) == 0 {
-			p.say("\n# %s: not offered to tenants of %s / %s.", s.Title, p.ends.Cloud, p.ends.Microsoft365)
+			p.step("%s: not offered to tenants of %s / %s.", s.Title, p.ends.Cloud, p.ends.Microsoft365)
 			continue
 		}
-		p.say("\n# %s: by hand.", s.Title)
+		p.step("%s: by hand.", s.Title)
 		switch s.Name {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
@@ -295,7 +302,7 @@ func (p *grantScript) bicep() {
 	p.say("// To undo: delete the assignments. Microsoft Graph is not in Bicep: tickmark permissions --only graph%s", p.command.flags())
 	p.say("targetScope = 'managementGroup'\n\n@description('Object id of the service principal that reads.')\nparam objectId string")
 	for _, r := range arm.Roles() {
-		if r.ID == "" || !r.Required || r.Scope != "root" {
+		if r.ID == "" || r.Instead || r.Spare || r.Scope != arm.ScopeRoot {
 			continue
 		}
 		name := strings.ToLower(strings.ReplaceAll(r.Name, " ", ""))
