@@ -24,6 +24,7 @@ type armRequest struct {
 	// path has no slash at its end; lower is path in lower case.
 	path, lower string
 	sub         int // -1 when the path names no subscription
+	filter      armFilter
 }
 
 var versionPattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-[a-z]+)?$`)
@@ -54,6 +55,9 @@ func (s *Sim) armHandler() http.Handler {
 			}
 		}
 		if s.throttledARM(q) {
+			return
+		}
+		if !s.versioned(q, parameter(r, "api-version")) || !s.optioned(q) {
 			return
 		}
 		if !s.armSpecial(q) {
@@ -118,6 +122,9 @@ func (s *Sim) armGeneric(q *armRequest) {
 		s.missing(q)
 		return
 	}
+	if !s.filters(q, strings.ToLower(kind)) {
+		return
+	}
 	rows, ok := s.shown(q, scope, kind)
 	if !ok {
 		return
@@ -162,6 +169,17 @@ func splitCollection(path string) (scope, kind string, ok bool) {
 		return path[:i], kind, true
 	}
 	return path[:len(path)-len(seg[len(seg)-1])-1], kind, true
+}
+
+// filters reads the $filter of a list of a type. It answers itself and reports
+// false where the list does not take it.
+func (s *Sim) filters(q *armRequest, kind string) bool {
+	var err error
+	if q.filter, err = readFilter(kind, parameter(q.r, "$filter")); err != nil {
+		s.fail(q.w, q.r, http.StatusBadRequest, "InvalidFilterInQueryString", "Invalid $filter '"+parameter(q.r, "$filter")+"' specified in the query string: "+err.Error()+".")
+		return false
+	}
+	return true
 }
 
 // scopeExists reports whether something can be listed at a scope.
@@ -222,19 +240,17 @@ var gathered = map[string]string{
 	"microsoft.recoveryservices/vaults/replicationprotecteditems": "microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems",
 }
 
-var atScope = regexp.MustCompile(`(?i)^\s*at(exact)?scope\(\)`)
-
 // collection returns the entries of a type at a scope, after $filter.
 func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
-	low, kind := strings.ToLower(scope), strings.ToLower(kind)
-	kind = first(shortcuts[kind], kind)
-	filter := parameter(q.r, "$filter")
+	low, asked := strings.ToLower(scope), strings.ToLower(kind)
+	kind = first(shortcuts[asked], asked)
+	filter := q.filter
 	own, below, above := true, !slices.Contains(exactOnly, kind), slices.Contains(inherited, kind)
-	if m := atScope.FindStringSubmatch(filter); m != nil {
-		below, above = false, m[1] == ""
+	if filter.at || filter.exact {
+		below, above = false, filter.at
 	}
 	if kind == "microsoft.authorization/roledefinitions" {
-		return s.filtered(s.roleDefinitions(low), filter)
+		return s.filtered(s.roleDefinitions(low), kind, filter)
 	}
 	var out []int32
 	if above {
@@ -265,7 +281,7 @@ func (s *Sim) collection(scope, kind string, q *armRequest) []int32 {
 			out = append(out, i)
 		}
 	}
-	return s.filtered(out, filter)
+	return s.filtered(out, asked, filter)
 }
 
 // isPlain reports whether a type lives in resource groups, or below a resource:
@@ -358,34 +374,14 @@ func (s *Sim) roleDefinitions(scope string) []int32 {
 	return out
 }
 
-var comparison = regexp.MustCompile(`(?i)([\w/.]+)\s+eq\s+'?([^']*?)'?(?:\s+and\b|\s*\)?$)`)
-
-var assignedTo = regexp.MustCompile(`(?i)assignedTo\('([^']+)'\)`)
-
-// filtered applies the comparisons of $filter that collectors send.
-func (s *Sim) filtered(entries []int32, filter string) []int32 {
-	conditions := map[string]string{}
-	for _, m := range comparison.FindAllStringSubmatch(filter, -1) {
-		conditions[strings.ToLower(m[1])] = m[2]
-	}
-	if m := assignedTo.FindStringSubmatch(filter); m != nil {
-		conditions["principalid"] = m[1]
-	}
-	if len(conditions) == 0 {
+// filtered applies the comparisons of a $filter to a list of a type.
+func (s *Sim) filtered(entries []int32, kind string, filter armFilter) []int32 {
+	if len(filter.conditions) == 0 {
 		return entries
 	}
 	return slices.DeleteFunc(entries, func(i int32) bool {
 		body := s.provider(nil, i)
-		for name, want := range conditions {
-			path := strings.Split(name, "/")
-			if path[0] != "properties" {
-				path = append([]string{"properties"}, path...)
-			}
-			if !strings.EqualFold(textOf(jsonPath(body, path...)), want) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(filter.conditions, func(c armCondition) bool { return !c.holds(kind, body) })
 	})
 }
 
@@ -438,6 +434,9 @@ func (s *Sim) armSpecial(q *armRequest) bool {
 	case get && len(seg) == 2 && q.sub >= 0:
 		s.write(q.w, q.r, http.StatusOK, s.subscriptionBody(q.sub))
 	case get && len(seg) == 3 && q.sub >= 0 && last == "resourcegroups":
+		if !s.filters(q, "microsoft.resources/resourcegroups") {
+			return true
+		}
 		rows := s.readableOf(q.r, s.collection("/subscriptions/"+s.subs[q.sub].ID, groupType, q), "")
 		s.list(q, len(rows), 1000, func(b []byte, i int) []byte { return s.provider(b, rows[i]) })
 	case get && q.sub >= 0 && last == "resources" && (len(seg) == 3 || len(seg) == 5):
@@ -500,8 +499,6 @@ func (s *Sim) listSubscriptions(q *armRequest) {
 	s.list(q, len(rows), 1000, func(b []byte, i int) []byte { return append(b, s.subscriptionBody(rows[i])...) })
 }
 
-var resourceTypeFilter = regexp.MustCompile(`(?i)resourceType eq '([^']+)'`)
-
 // listResources is the list of all resources of a subscription or group: without
 // properties, as the service has it.
 func (s *Sim) listResources(q *armRequest) {
@@ -510,15 +507,23 @@ func (s *Sim) listResources(q *armRequest) {
 		s.missing(q)
 		return
 	}
-	want := ""
-	if m := resourceTypeFilter.FindStringSubmatch(parameter(q.r, "$filter")); m != nil {
-		want = strings.ToLower(m[1])
+	if !s.filters(q, "microsoft.resources/resources") {
+		return
+	}
+	conditions := q.filter.conditions
+	fits := func(i int32, t *template) bool {
+		if len(conditions) == 0 {
+			return true
+		}
+		v := s.varsOf(i)
+		row := marshal(map[string]string{"resourceType": t.full, "name": v.name, "location": v.location})
+		return !slices.ContainsFunc(conditions, func(c armCondition) bool { return !c.holds("microsoft.resources/resources", row) })
 	}
 	var rows []int32
 	r := s.ranges[q.sub]
 	for i := r[0]; i < r[1]; i++ {
 		t := s.templates[s.entries[i].tmpl]
-		if t.table != "resources" || want != "" && t.lower != want || !s.exists(i) || !s.reads(q.r, i) {
+		if t.table != "resources" || !fits(i, t) || !s.exists(i) || !s.reads(q.r, i) {
 			continue
 		}
 		if v := s.varsOf(i); !ok || inScope(strings.ToLower(v.id), strings.ToLower(group)) {

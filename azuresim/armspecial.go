@@ -165,7 +165,7 @@ func (s *Sim) providers(q *armRequest, last string) {
 		sort.Strings(kinds)
 		list := []any{}
 		for _, k := range kinds {
-			entry := map[string]any{"resourceType": k, "locations": []string{"West Europe", "North Europe"}, "apiVersions": []string{"2024-11-01"}, "capabilities": "None"}
+			entry := map[string]any{"resourceType": k, "locations": []string{"West Europe", "North Europe"}, "apiVersions": versionsOf(ns + "/" + k), "capabilities": "None"}
 			if withAliases {
 				entry["aliases"] = aliasList(types[ns][k], ns+"/"+k)
 			}
@@ -184,6 +184,19 @@ func (s *Sim) providers(q *armRequest, last string) {
 		}
 	}
 	s.fail(q.w, q.r, http.StatusNotFound, "InvalidResourceNamespace", fmt.Sprintf("The resource namespace '%s' is invalid.", last))
+}
+
+// versionsOf are the api-versions that a list of providers shows for a type.
+func versionsOf(full string) []string {
+	ns, _, _ := strings.Cut(strings.ToLower(full), "/")
+	v := armTypes().types[strings.ToLower(full)]
+	if v == nil {
+		v = armTypes().namespaces[ns]
+	}
+	if v == nil {
+		return []string{"2024-01-01"}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(v)))
 }
 
 func aliasesOf(prefix string, v any) []string {
@@ -300,12 +313,12 @@ func (s *Sim) policyID(kind, name string) string {
 	return "/providers/" + kind + "/" + strings.ToLower(name)
 }
 
-var timeBound = regexp.MustCompile(`(?i)(eventTimestamp|resourceGroupName|resourceUri)\s+(ge|le|gt|lt|eq)\s+'([^']*)'`)
+var timeBound = regexp.MustCompile(`^(?i)(eventTimestamp|resourceGroupName|resourceUri)\s+(ge|le|gt|lt|eq)\s+'([^']*)'$`)
 
 // activityLog serves the records of a subscription, a management group or the
 // tenant in a window, newest first. The tenant's is below no management group.
-// That a window which begins before the 90 days is answered with what there is
-// and not refused is unverified.
+// A window that begins before the 90 days is refused, in words that are unverified
+// (github.com/Azure/azure-cli issue 4885).
 // https://learn.microsoft.com/rest/api/monitor/activity-logs/list
 // https://learn.microsoft.com/azure/azure-monitor/platform/activity-log
 // https://learn.microsoft.com/azure/role-based-access-control/elevate-access-global-admin
@@ -326,7 +339,12 @@ func (s *Sim) activityLog(q *armRequest) {
 	now := s.Now()
 	kept := now.Add(-s.keeps(s.org.Logs.Activity, activityKept))
 	from, to, group, uri := kept, now, "", ""
-	for _, m := range timeBound.FindAllStringSubmatch(parameter(q.r, "$filter"), -1) {
+	for _, term := range armAnd.Split(strings.TrimSpace(parameter(q.r, "$filter")), -1) {
+		m := timeBound.FindStringSubmatch(term)
+		if m == nil {
+			s.fail(q.w, q.r, http.StatusBadRequest, "BadRequest", "The $filter clause '"+term+"' is not supported.")
+			return
+		}
 		switch strings.ToLower(m[1]) {
 		case "resourcegroupname":
 			group = strings.ToLower(m[3])
@@ -353,7 +371,11 @@ func (s *Sim) activityLog(q *armRequest) {
 		s.fail(q.w, q.r, http.StatusBadRequest, "BadRequest", "The $filter has no eventTimestamp.")
 		return
 	}
-	if from.Before(kept) {
+	if from.Before(now.Add(-activityKept)) {
+		s.fail(q.w, q.r, http.StatusBadRequest, "BadRequest", "The start time cannot be more than 90 days in the past.")
+		return
+	}
+	if from.Before(kept) { // the organisation's own log is shorter, or a fault made it so
 		from = kept
 	}
 	rows := s.activitiesAt(scope, from, to)

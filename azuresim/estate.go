@@ -294,7 +294,39 @@ func (s *Sim) compileResource(path string, r *Resource, parent *template) (*temp
 		}
 		t.kids = append(t.kids, k)
 	}
-	return t, nil
+	return t, s.compileServices(path, r, t)
+}
+
+// accountServices are the services that a storage account has by itself, with
+// what they say when nobody has set anything.
+// https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties
+var accountServices = []struct{ name, properties string }{
+	{"blobServices", `{"cors":{"corsRules":[]},"deleteRetentionPolicy":{"enabled":false,"allowPermanentDelete":false}}`},
+	{"fileServices", `{"protocolSettings":{"smb":{}},"cors":{"corsRules":[]},"shareDeleteRetentionPolicy":{"enabled":false}}`},
+	{"queueServices", `{"cors":{"corsRules":[]}}`},
+	{"tableServices", `{"cors":{"corsRules":[]}}`},
+}
+
+// compileServices adds the services of a storage account that the organisation
+// does not describe. Accounts for blobs or files alone have that service alone.
+func (s *Sim) compileServices(path string, r *Resource, t *template) error {
+	if t.lower != "microsoft.storage/storageaccounts" {
+		return nil
+	}
+	for _, a := range accountServices {
+		lone := map[string]string{"blockblobstorage": "blobServices", "filestorage": "fileServices"}[strings.ToLower(r.Kind)]
+		described := slices.ContainsFunc(t.kids, func(k *template) bool { return strings.EqualFold(k.Type, a.name) })
+		if described || lone != "" && lone != a.name {
+			continue
+		}
+		p := newRecord([]byte(a.properties))
+		k, err := s.compileResource(path, &Resource{Type: a.name, Name: "default", Properties: &p}, t)
+		if err != nil {
+			return err
+		}
+		t.kids = append(t.kids, k)
+	}
+	return nil
 }
 
 func firstWord(words []string) string {

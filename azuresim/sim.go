@@ -91,6 +91,9 @@ type Sim struct {
 	estate
 	directory
 
+	ownTypes   sync.Once
+	ownTypeSet map[string]bool // of the templates, once that is asked
+
 	mu       sync.Mutex // guards what follows
 	tokens   map[string]*bearer
 	serial   int
