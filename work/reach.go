@@ -48,6 +48,10 @@ type AskReach struct {
 	Detail     string          `json:"detail,omitempty"`
 	Permission string          `json:"permission,omitempty"`
 	Role       string          `json:"role,omitempty"`
+	// Scope is where the role is given (collect.Need.Scope), Subject what the
+	// question was put to.
+	Scope   string `json:"scope,omitempty"`
+	Subject string `json:"subject,omitempty"`
 	Licence    []string        `json:"licence,omitempty"`
 	Host       collect.Host    `json:"host"`
 	Types      []string        `json:"types,omitempty"`
@@ -91,7 +95,7 @@ func Reach(sources []collect.Source, found []collect.Reach, licences []string, c
 		}
 		r := AskReach{
 			Source: f.Source, Ask: f.Ask, State: stateOf(f), Reason: f.Reason, Detail: strings.TrimSpace(f.Code + " " + f.Detail),
-			Permission: a.Needs.Permission, Role: a.Needs.Role, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
+			Permission: a.Needs.Permission, Role: a.Needs.Role, Scope: a.Needs.Scope, Subject: f.Subject, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
 		}
 		if has := func(p string) bool {
 			return slices.ContainsFunc(licences, func(l string) bool { return strings.EqualFold(l, p) })
@@ -225,6 +229,8 @@ var exports = map[string]struct {
 	"graph/sign-ins-managed-identity":  {"sign-ins-managed-identity", []string{"log-sign-ins-managed-days", "archive-sign-ins-managed-hours"}},
 	"graph/directory-audits":           {"directory-audits", []string{"log-audit-logs-days", "archive-audit-logs-hours"}},
 	"arm/activity-log":                 {"activity-log", []string{"log-azure-activity-days", "archive-azure-activity-hours"}},
+	// Of the copies nobody knows which management group's they are.
+	"arm/group-activity-log": {},
 }
 
 // RetentionClock reads, for each log that its source does not keep for ever,
@@ -296,7 +302,7 @@ func exported(ctx context.Context, arm []collect.Source, o collect.Options, only
 	}
 	cover := logs.Of(run.Snapshot, inv)
 	for i := range out {
-		if e, ok := exports[out[i].Source+"/"+out[i].Ask]; ok {
+		if e, ok := exports[out[i].Source+"/"+out[i].Ask]; ok && e.log != "" {
 			out[i].since(cover, e.log)
 			out[i].Unknown = unread(run.Snapshot, e.asks)
 		}
@@ -309,8 +315,8 @@ func (r *Retention) since(cover *logs.Coverage, name string) {
 	var all []time.Time
 	for i := range cover.Logs {
 		l := &cover.Logs[i]
-		if l.Name != name {
-			continue
+		if l.Name != name || r.Ask == "activity-log" && l.Subscription == "" {
+			continue // what is above subscriptions has questions of its own
 		}
 		first := time.Time{}
 		for k := range l.Copies {
