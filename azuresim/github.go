@@ -112,8 +112,9 @@ func (s *Sim) githubHandler() http.Handler {
 			s.mu.Lock()
 			s.journal.Misdirected++
 			s.mu.Unlock()
-			s.fail(w, r, http.StatusForbidden, "403", "Resource not accessible by integration")
-			return
+			if !c.foreign(seg) {
+				return
+			}
 		}
 		for k := range routes {
 			if t := &routes[k]; t.repo == (c.repo != nil) {
@@ -126,6 +127,33 @@ func (s *Sim) githubHandler() http.Handler {
 		}
 		c.given()
 	})
+}
+
+// foreign answers the token of another organisation, which sees what everybody
+// sees: public repositories, and of members those who say that they are. It
+// reports whether the route answers.
+func (c *hubCall) foreign(below []string) bool {
+	switch rest := strings.Join(below, "/"); {
+	case c.repo != nil && c.repo.Visibility == "public":
+		return true
+	case c.repo != nil:
+		c.missing("Not Found")
+	case rest == "":
+		c.one(obj{"login": c.org.Name, "id": c.org.id, "type": "Organization"})
+	case rest == "repos":
+		out := []any{}
+		for _, r := range c.org.repos {
+			if !r.Hidden && r.Visibility == "public" {
+				out = append(out, c.repository(r))
+			}
+		}
+		c.rows(out)
+	case rest == "members":
+		c.rows(nil)
+	default:
+		c.s.fail(c.w, c.r, http.StatusForbidden, "403", "Resource not accessible by integration")
+	}
+	return false
 }
 
 // serialOf makes a number as GitHub has them.
@@ -326,7 +354,8 @@ func (c *hubCall) organisation() {
 	}
 	c.one(obj{
 		"login": c.org.Name, "id": c.org.id, "type": "Organization", "two_factor_requirement_enabled": c.org.TwoFactorRequired, "default_repository_permission": "read",
-		"members_can_create_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
+		"members_can_create_repositories": false, "members_can_create_public_repositories": false, "members_can_create_private_repositories": false,
+		"members_can_create_internal_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
 	})
 }
 

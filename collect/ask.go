@@ -115,6 +115,8 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// ShowsOf is Shows where the answer must be about the subject, too.
+	ShowsOf func(of *Subject, answer jsontape.Value) bool
 	// Sees are the permissions that the identity must have for all of the subject,
 	// so that the list has all rows: Proof must be an ask with Grants, and is asked
 	// for each subject of a batch.

@@ -342,6 +342,8 @@ func (o *surroundings) treat(low string) treatment {
 	switch {
 	case o.group && (low == "login" || low == "principalname"):
 		return asIs // the questions about its repositories are asked by it
+	case low == "caller" && o.beside["operations"] && o.beside["level"]:
+		return asIs // whom a rule of PIM is for: EndUser, Admin
 	case personalNames[low], o.someone && namedPeople[low], o.principal && low == "principaldisplayname":
 		return asName
 	case low == "user" && o.beside["_document_id"], o.slot == "tags" && ownerTag.MatchString(low): // GitHub's audit log; tags of resources

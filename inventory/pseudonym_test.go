@@ -282,6 +282,7 @@ func TestPseudonymsKeepEvidence(t *testing.T) {
 			[]string{"Ada", "203.0"},
 			[]string{`"appDisplayName":"Portal"`, "Sign-in activity", "2026-06-01"},
 		},
+		{"rule of PIM", `{"target":{"caller":"EndUser","operations":["All"],"level":"Assignment"}}`, nil, []string{`"EndUser"`}},
 		{"claims", `{"claims":{"name":"Ada Ray","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname":"Ray","appid":"7"},"name":"op"}`, []string{"Ada", "Ray"}, []string{`"appid":"7"`, `"name":"op"`}},
 		{"tags", `{"name":"vm1","tags":{"Owner":"Ada Ray","env":"prod"}}`, []string{"Ada"}, []string{`"env":"prod"`, `"name":"vm1"`}},
 		{"an environment", `{"properties":{"displayName":"Ada Ray's Environment"}}`, []string{"Ada"}, []string{"'s Environment"}},

@@ -67,7 +67,7 @@ func lowerSet(types ...string) map[string]bool {
 // place of an id that is none.
 func (w *worker) nameRecord(r *Resource, k *kind) bool {
 	id, ok := w.recordID(r)
-	if !ok {
+	if !ok || k.shape != nil && !k.shape.identifies(r.Root, w.page.Identity) {
 		return false
 	}
 	parent := ""

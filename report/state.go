@@ -338,6 +338,8 @@ func nextStep(r tickmark.Reason) string {
 		return "give the management groups above the scope"
 	case tickmark.ReasonUnfamiliar:
 		return "have a person read the object; use a newer release"
+	case tickmark.ReasonSchema:
+		return "export the object whole; else use a newer release"
 	case tickmark.ReasonUnmatched:
 		return "compare the keys of the two lists (check's joins)"
 	case tickmark.ReasonNotOffered:

@@ -342,6 +342,7 @@ func graphWriter(ctx context.Context, o collect.Options) string {
 // claims are what a token says of the identity and its rights.
 type claims struct {
 	Kind   string   `json:"idtyp"`
+	Tenant string   `json:"tid"`
 	Object string   `json:"oid"`
 	Roles  []string `json:"roles"`
 	Scope  string   `json:"scp"`

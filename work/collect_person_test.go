@@ -53,19 +53,8 @@ func peopledEstate(t *testing.T) []byte {
 	}
 	workers := "\n  - {name: \"Worker {n}\", upn: \"w{n}@contoso.example\", count: 5}"
 	text = text[:start] + peopled + workers + text[end:]
-	text = strings.Replace(text, "\nresources:\n", archived, 1)
 	return []byte(strings.NewReplacer("{name: api, ", "{name: api, defaultBranch: blue, ", "- name: site\n", "- name: site\n        defaultBranch: blue\n", "Ada Ray", "Ottilie Quandt", "Bo Li", "Wenzel Zuckmayer", "Careless", "Jördis Öhlund").Replace(text))
 }
-
-// archived are logs in a storage account: a file of lines for each hour.
-const archived = `
-archives:
-  - {account: starchive, logs: [AzureActivity, AuditLogs, SigninLogs], exports: [AuditLogs], workspace: log-base, since: -30d}
-resources:
-  - {type: Microsoft.Storage/storageAccounts, name: starchive, group: rg-logs, subscriptions: [two], kind: StorageV2, properties: {supportsHttpsTrafficOnly: true}, children: [{type: blobServices, name: default, properties: {isVersioningEnabled: true}}]}
-  - {type: microsoft.aadiam/diagnosticSettings, name: archive, at: tenant, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-logs/providers/Microsoft.Storage/storageAccounts/starchive", logs: [{category: AuditLogs, enabled: true}, {category: SignInLogs, enabled: true}]}}
-  - {type: Microsoft.Insights/diagnosticSettings, name: archive-activity, at: subscription, subscriptions: [one], properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-logs/providers/Microsoft.Storage/storageAccounts/starchive", logs: [{category: Administrative, enabled: true}]}}
-`
 
 // encodings are the forms in which a word is looked for.
 func encodings(words []string) map[string]string {

@@ -124,6 +124,11 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tenant == "" && kind == "azureCLI" && !f.gitHubAlone() {
+		if tenant, err = work.TenantOf(rc.Context, *o); err != nil {
+			return nil, err
+		}
+	}
 	if o.Root, err = json.Marshal(f.root(tenant)); err != nil {
 		return nil, err
 	}

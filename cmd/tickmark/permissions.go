@@ -83,6 +83,13 @@ type grantScript struct {
 	// graphURL is this environment's Graph; azKnows says that az ad asks it, too.
 	graphURL string
 	azKnows  bool
+	steps    int
+}
+
+// step begins the next numbered part of the script, whichever parts it has.
+func (p *grantScript) step(format string, args ...any) {
+	p.steps++
+	p.say("\n# %d. "+format, append([]any{p.steps}, args...)...)
 }
 
 func (p *grantScript) say(format string, args ...any) {
@@ -145,7 +152,7 @@ made() { { sed 1q "$UNDO"; printf '%%s\n' "$1"; sed 1d "$UNDO"; } >"$UNDO.new"; 
 }
 
 func (p *grantScript) app() {
-	p.say("\n# 1. An application with a certificate of its own; there is no client secret.")
+	p.step("An application with a certificate of its own; there is no client secret.")
 	const there = `[ -z "$APP_ID" ] || { echo "there is an application tickmark-reader already ($APP_ID): print the script without --app and set APP_ID" >&2; exit 1; }`
 	if p.azKnows {
 		p.say("APP_ID=$(az ad app list --filter \"displayName eq 'tickmark-reader'\" --query '[0].appId' -o tsv)\n%s", there)
@@ -169,7 +176,7 @@ ask "applications(appId='$APP_ID')" --method patch --body "{\"keyCredentials\":[
 // roles are the Azure roles, from the data of the source: those that the chosen
 // questions need.
 func (p *grantScript) roles(s *collect.Source) {
-	p.say("\n# 2. Azure: reading roles.")
+	p.step("Azure: reading roles.")
 	if len(p.command.Subscriptions) > 0 {
 		p.say("# In single subscriptions: what stands above them (management groups, inherited roles and policies, the tenant's logs) stays unknown.")
 	}
@@ -324,7 +331,7 @@ func (p *grantScript) graph(s *collect.Source) {
 	for _, a := range p.asks(s) {
 		names = append(names, a.Name)
 	}
-	p.say("\n# 3. Microsoft Graph: application permissions, each of which only reads.")
+	p.step("Microsoft Graph: application permissions, each of which only reads.")
 	if len(names) == 0 {
 		p.say("# None: nothing of what was chosen is offered in %s / %s.", p.ends.Cloud, p.ends.Microsoft365)
 		return
@@ -358,10 +365,10 @@ func (p *grantScript) notes() {
 		}
 		asks := p.asks(s)
 		if len(asks) == 0 {
-			p.say("\n# %s: not offered to tenants of %s / %s.", s.Title, p.ends.Cloud, p.ends.Microsoft365)
+			p.step("%s: not offered to tenants of %s / %s.", s.Title, p.ends.Cloud, p.ends.Microsoft365)
 			continue
 		}
-		p.say("\n# %s: by hand.", s.Title)
+		p.step("%s: by hand.", s.Title)
 		switch s.Name {
 		case "devops":
 			p.say("# Organisation settings > Users: add the service principal with Basic access, then give it:")
