@@ -50,11 +50,11 @@ type AskReach struct {
 	Role       string          `json:"role,omitempty"`
 	// Scope is where the role is given (collect.Need.Scope), Subject what the
 	// question was put to.
-	Scope   string `json:"scope,omitempty"`
-	Subject string `json:"subject,omitempty"`
-	Licence    []string        `json:"licence,omitempty"`
-	Host       collect.Host    `json:"host"`
-	Types      []string        `json:"types,omitempty"`
+	Scope   string       `json:"scope,omitempty"`
+	Subject string       `json:"subject,omitempty"`
+	Licence []string     `json:"licence,omitempty"`
+	Host    collect.Host `json:"host"`
+	Types   []string     `json:"types,omitempty"`
 }
 
 // Unlocked are the checks and criteria that depend on questions in one state.

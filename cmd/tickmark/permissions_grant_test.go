@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -164,7 +165,6 @@ func TestPermissionsGrant(t *testing.T) {
 // asks the test. It reads the simulator as an administrator, and keeps what is
 // assigned.
 type tenantAz struct {
-	t     *testing.T
 	dir   string
 	url   string
 	sim   *collecttest.Tenant
@@ -183,7 +183,7 @@ func newTenantAz(t *testing.T, dir string, there ...assignment) *tenantAz {
 	if err != nil {
 		t.Skipf("there can be no az here: %v", err)
 	}
-	az := &tenantAz{t: t, dir: dir, sim: tenant(t, nil), has: there}
+	az := &tenantAz{dir: dir, sim: tenant(t, nil), has: there}
 	az.admin = signedIn(t, az.sim, "admin")
 	server := httptest.NewServer(az)
 	t.Cleanup(server.Close)
@@ -197,12 +197,17 @@ func askTenantAz() {
 	if err != nil {
 		panic(err)
 	}
-	resp, err := http.Post(os.Getenv("FAKE_AZ"), "application/json", bytes.NewReader(args)) //nolint:gosec,noctx // the test's own server
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, os.Getenv("FAKE_AZ"), bytes.NewReader(args))
+	if err != nil {
+		panic(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
 	_, _ = io.Copy(os.Stdout, resp.Body)
+	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		os.Exit(1)
 	}
@@ -239,7 +244,7 @@ func (az *tenantAz) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case what == "account show --query":
 		fmt.Fprintln(w, az.sim.Endpoints.TenantID)
 	case what == "account list --query":
-		az.print(w, "/subscriptions?api-version=2022-12-01", "subscriptionId")
+		az.print(r.Context(), w, "/subscriptions?api-version=2022-12-01", "subscriptionId")
 	case what == "role definition list":
 		if slices.Contains(az.roles, flag("--name")) {
 			fmt.Fprintln(w, "a-role")
@@ -275,18 +280,18 @@ func (az *tenantAz) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, flag("--url"), http.StatusBadRequest)
 			return
 		}
-		az.print(w, path, strings.TrimPrefix(flag("--query"), "value[]."))
+		az.print(r.Context(), w, path, strings.TrimPrefix(flag("--query"), "value[]."))
 	default:
 		http.Error(w, "what is "+what+"?", http.StatusBadRequest)
 	}
 }
 
 // print writes a member of each row of a list, as a query of az does.
-func (az *tenantAz) print(w http.ResponseWriter, path, member string) {
+func (az *tenantAz) print(ctx context.Context, w http.ResponseWriter, path, member string) {
 	var list struct{ Value []map[string]any }
-	token, _, err := az.admin.Token(az.t.Context(), collect.HostARM, az.sim.Endpoints.Audience[collect.HostARM])
+	token, _, err := az.admin.Token(ctx, collect.HostARM, az.sim.Endpoints.Audience[collect.HostARM])
 	if err == nil {
-		err = az.get(path, token, &list)
+		err = az.get(ctx, path, token, &list)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
@@ -304,8 +309,8 @@ func (az *tenantAz) print(w http.ResponseWriter, path, member string) {
 	}
 }
 
-func (az *tenantAz) get(path, token string, into any) error {
-	req, err := http.NewRequestWithContext(az.t.Context(), http.MethodGet, az.sim.Endpoints.URL[collect.HostARM]+path, nil)
+func (az *tenantAz) get(ctx context.Context, path, token string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, az.sim.Endpoints.URL[collect.HostARM]+path, nil)
 	if err != nil {
 		return err
 	}
@@ -338,10 +343,10 @@ func TestDoctorScopes(t *testing.T) {
 		has  []assignment
 		want map[string]string // question: the end of its command, or what is in it
 	}{
-		{nil, map[string]string{"management-group-descendants": "--scope " + root + "the-tenant"}},
+		{[]assignment{{Role: "tickmark policy state reader", Scope: "subscription/one"}}, map[string]string{"management-group-descendants": "--scope " + root + "the-tenant"}},
 		{[]assignment{{Role: reader, Scope: "managementGroup/root"}}, map[string]string{
 			"entra-log-export": "--role 'Reader' --scope /providers/Microsoft.aadiam", "tenant-activity-log": "--role 'Reader' --scope /providers/Microsoft.Insights",
-			"log-archive-containers": "--role 'Storage Blob Data Reader' --scope /subscriptions/00000000-0000-0000-0000-00000000000",
+			"log-archive-scopes": "--role 'Storage Blob Data Reader' --scope /subscriptions/00000000-0000-0000-0000-00000000000",
 		}},
 	} {
 		s := tenant(t, c.has)

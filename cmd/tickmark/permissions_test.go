@@ -192,7 +192,7 @@ func TestPermissionsThere(t *testing.T) {
 			all = append(all, cmp.Or(g.ID, ids))
 		}
 		for name, text := range map[string]string{"az": fake, "ids": strings.Join(all, "\n")} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil { //nolint:gosec // az is run
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
