@@ -201,6 +201,7 @@ func (m *merger) questions() {
 		}
 		m.unexplained(si, index, pages)
 	}
+	m.astray(index)
 	for _, q := range m.inv.questions {
 		q.deep = slices.Sorted(maps.Keys(q.open))
 	}
@@ -293,6 +294,30 @@ func (m *merger) unexplained(si int, index map[[2]string]*question, pages map[st
 		open := slices.ContainsFunc(seg.Coverage.Asks, func(a tickmark.AskCoverage) bool { return !wholly(&a) })
 		if !open {
 			all(r)
+		}
+	}
+}
+
+// astray opens what was asked about records that cannot be told: an item that is
+// none was asked about under a name that is nobody's, and nobody answered.
+func (m *merger) astray(index map[[2]string]*question) {
+	of := map[string]bool{}
+	for k := range m.damaged {
+		if p := &m.snapshot.Segments[k[0]].Pages[k[1]]; p.Entity != "" {
+			of[TypeKey(p.Entity)] = true
+		}
+	}
+	if len(of) == 0 {
+		return
+	}
+	for si := range m.snapshot.Segments {
+		seg := &m.snapshot.Segments[si]
+		for pi := range seg.Pages {
+			source, rest, _ := strings.Cut(seg.Pages[pi].Subject, "/")
+			kind, _, _ := strings.Cut(rest, "/")
+			if q := index[[2]string{seg.Source, seg.Pages[pi].Ask}]; q != nil && of[TypeKey(source+"/"+kind)] {
+				q.hole(tickmark.ReasonUnparsable, scopeKey(seg.Source, seg.Scope))
+			}
 		}
 	}
 }

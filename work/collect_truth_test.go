@@ -349,7 +349,7 @@ func (want *outcome) violations(got *outcome, x *experiment) (bad []string, unse
 			if drift && subset(a, b) {
 				continue // it was asked of more, because it was not known which
 			}
-			if fact || x.blind(want, typ) && subset(b, a) {
+			if fact || drift && x.lost(typ) != "" || x.blind(want, typ) && subset(b, a) {
 				unseen++
 				continue
 			}

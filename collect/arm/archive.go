@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
 const (
@@ -73,7 +74,8 @@ func archiveAsks() []collect.Ask {
 		By:   []string{"activity-log-export", "entra-log-export"},
 		Path: "{properties.storageAccountId}", APIVersion: "2023-05-01", Form: "armObject", Entity: typeArchive, Types: []string{typeArchive},
 		Where: func(s *collect.Subject) bool {
-			return isAccount(s.Item.Get("properties").Get("storageAccountId").Str())
+			p := s.Item.Get("properties")
+			return p.Kind() != jsontape.Object || isAccount(p.Get("storageAccountId").Str()) // without properties it is not known
 		},
 		Needs:   collect.Need{Permission: "Microsoft.Storage/storageAccounts/read"},
 		Answers: []collect.Answer{lost},
