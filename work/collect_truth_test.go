@@ -159,6 +159,7 @@ type outcome struct {
 	scopes     []string        // that were named
 	declared   map[string]bool // asks of which the source stated how many rows there are
 	hits       int
+	problems   []tickmark.Problem
 }
 
 // asked is a request that an ask came to.
@@ -214,7 +215,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 func outcomeOf(c *work.Collected, src *collect.Source) *outcome {
 	out := &outcome{
 		verdicts: map[[2]string]tickmark.Verdict{}, states: map[string]check.State{}, ids: map[string][]string{}, complete: map[string]bool{}, declared: map[string]bool{},
-		incomplete: c.Incomplete(), named: len(c.Problems) > 0,
+		incomplete: c.Incomplete(), named: len(c.Problems) > 0, problems: slices.Clone(c.Problems),
 	}
 	for r := range c.Results.Bare() {
 		out.verdicts[[2]string{strings.Clone(r.Check), judgedOf(r.Resource)}] = r.Verdict
