@@ -337,7 +337,7 @@ func (want *outcome) violations(got *outcome, x *experiment) (bad []string, unse
 		}
 	}
 	for id, s := range got.states {
-		if w := want.states[id]; !fact && w == check.StatePass && s == check.StateFail || !(fact && x.told()) && w == check.StateFail && s == check.StatePass {
+		if w := want.states[id]; !fact && w == check.StatePass && s == check.StateFail || (!fact || !x.told()) && w == check.StateFail && s == check.StatePass {
 			bad = append(bad, fmt.Sprintf("%s as a whole: %s became %s", id, w, s))
 		}
 	}
