@@ -80,11 +80,15 @@ func (s *Sim) githubHandler() http.Handler {
 			return
 		}
 		callOf(r).client = t
+		c.states(t)
 		if !c.limited() {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 		switch {
+		case r.URL.Path == "/rate_limit":
+			c.one(obj{"rate": obj{"limit": 5000}})
+			return
 		case r.URL.Path == "/installation/repositories":
 			c.installation(orgs, t.organisation)
 			return
@@ -108,8 +112,9 @@ func (s *Sim) githubHandler() http.Handler {
 			s.mu.Lock()
 			s.journal.Misdirected++
 			s.mu.Unlock()
-			s.fail(w, r, http.StatusForbidden, "403", "Resource not accessible by integration")
-			return
+			if !c.foreign(seg) {
+				return
+			}
 		}
 		for k := range routes {
 			if t := &routes[k]; t.repo == (c.repo != nil) {
@@ -122,6 +127,33 @@ func (s *Sim) githubHandler() http.Handler {
 		}
 		c.given()
 	})
+}
+
+// foreign answers the token of another organisation, which sees what everybody
+// sees: public repositories, and of members those who say that they are. It
+// reports whether the route answers.
+func (c *hubCall) foreign(below []string) bool {
+	switch rest := strings.Join(below, "/"); {
+	case c.repo != nil && c.repo.Visibility == "public":
+		return true
+	case c.repo != nil:
+		c.missing("Not Found")
+	case rest == "":
+		c.one(obj{"login": c.org.Name, "id": c.org.id, "type": "Organization"})
+	case rest == "repos":
+		out := []any{}
+		for _, r := range c.org.repos {
+			if !r.Hidden && r.Visibility == "public" {
+				out = append(out, c.repository(r))
+			}
+		}
+		c.rows(out)
+	case rest == "members":
+		c.rows(nil)
+	default:
+		c.s.fail(c.w, c.r, http.StatusForbidden, "403", "Resource not accessible by integration")
+	}
+	return false
 }
 
 // serialOf makes a number as GitHub has them.
@@ -281,7 +313,7 @@ func githubOrganisationRoutes() []hubRoute {
 		{"installations", false, func(c *hubCall) {
 			c.page([]any{obj{
 				"id": c.installationID(c.org), "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
-				"permissions": obj{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"},
+				"permissions": c.org.permissions(),
 			}}, "installations")
 		}},
 		{"repos", false, func(c *hubCall) {

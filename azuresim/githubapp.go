@@ -92,7 +92,7 @@ func (c *hubCall) installed(o *hub) obj {
 	c.org = o
 	out := obj{
 		"id": c.installationID(o), "app_id": 42, "app_slug": "collector", "target_type": "Organization", "account": obj{"login": o.Name, "id": o.id, "type": "Organization"},
-		"repository_selection": c.selection(), "suspended_at": nil, "permissions": obj{"metadata": "read", "contents": "read", "members": "read"},
+		"repository_selection": c.selection(), "suspended_at": nil, "permissions": o.permissions(),
 	}
 	c.org = was
 	if o.Suspended {
@@ -111,5 +111,25 @@ func (c *hubCall) access(o *hub) {
 	c.s.mu.Lock()
 	c.s.tokens[value].organisation = strings.ToLower(o.Name)
 	c.s.mu.Unlock()
-	c.s.writeJSON(c.w, c.r, http.StatusCreated, obj{"token": value, "expires_at": iso(expires), "permissions": obj{"metadata": "read"}, "repository_selection": "all"})
+	c.s.writeJSON(c.w, c.r, http.StatusCreated, obj{"token": value, "expires_at": iso(expires), "permissions": o.permissions(), "repository_selection": "all"})
+}
+
+// permissions are those of the App that is installed on the organisation.
+func (h *hub) permissions() map[string]string {
+	if len(h.AppPermissions) > 0 {
+		return h.AppPermissions
+	}
+	return map[string]string{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"}
+}
+
+// states lists the scopes of a classic token in the answer; answers to an
+// installation's and to a fine-grained one have none.
+// https://docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+func (c *hubCall) states(t *bearer) {
+	for i := range c.s.org.GitHub {
+		if o := &c.s.org.GitHub[i]; o.TokenScopes != nil && t.organisation == "" {
+			c.w.Header().Set("X-OAuth-Scopes", strings.Join(o.TokenScopes, ", "))
+			return
+		}
+	}
 }

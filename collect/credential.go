@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ func (s Static) Token(context.Context, Host, string) (header string, expires tim
 type identityCredentials struct {
 	make   func() (azcore.TokenCredential, error)
 	tenant string
+	ends   Endpoints
 	github *gitHubApp
 
 	mu   sync.Mutex
@@ -69,7 +71,9 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	tune := defaults()
 	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
-	c := &identityCredentials{tenant: s.TenantID, github: newGitHubApp(s.GitHub, e.URL[HostGitHub], client, clock)}
+	atAuthority := *client
+	atAuthority.Transport = &authorityOnly{authority: e.Authority, next: client.Transport}
+	c := &identityCredentials{tenant: s.TenantID, ends: e, github: newGitHubApp(s.GitHub, e.URL[HostGitHub], client, clock)}
 	if err := c.github.check(); err != nil {
 		return nil, err
 	}
@@ -79,9 +83,17 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	if s.Kind == "simulator" && e.Live {
 		return nil, usage("sign-in", "the simulator's sign-in is not for Microsoft's endpoints", "use certificate, managedIdentity or workloadIdentity")
 	}
+	if s.Kind != "" {
+		if e.Authority == "" { // azidentity would take Microsoft's
+			return nil, usage("authority", "the addresses name no place of sign-in", "write the file with tickmark sim")
+		}
+		if err := e.pinned(); err != nil {
+			return nil, err
+		}
+	}
 	options := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.Authority, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
-		Transport: client,
+		Transport: &atAuthority,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "tickmark"},
 	}
 	var err error
@@ -141,7 +153,8 @@ func maker(s SignIn, tenant string, o azcore.ClientOptions, simulated bool) (fun
 		}, nil
 	case "azureCLI":
 		return func() (azcore.TokenCredential, error) {
-			return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: tenant})
+			az, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: tenant})
+			return &azureCLI{TokenCredential: az, authority: o.Cloud.ActiveDirectoryAuthorityHost}, err
 		}, nil
 	case "simulator":
 		return func() (azcore.TokenCredential, error) {
@@ -151,6 +164,28 @@ func maker(s SignIn, tenant string, o azcore.ClientOptions, simulated bool) (fun
 		}, nil
 	}
 	return nil, usage("sign-in", fmt.Sprintf("there is no sign-in %q", s.Kind), "use managedIdentity, workloadIdentity, certificate, deviceCode or azureCLI")
+}
+
+// azureCLI is az login, if az is set to the cloud whose authority is wanted: it
+// asks the authority of its own cloud, whatever the resource.
+type azureCLI struct {
+	azcore.TokenCredential
+	authority string
+}
+
+// GetToken implements azcore.TokenCredential.
+func (a *azureCLI) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	out, err := exec.CommandContext(ctx, "az", "cloud", "show", "--query", "endpoints.activeDirectory", "--output", "tsv").Output()
+	at := strings.TrimSpace(string(out))
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		// The credential says so in its own words.
+	case err != nil:
+		return azcore.AccessToken{}, fmt.Errorf("az does not say which cloud it is set to (az cloud show): %w", err)
+	case strings.TrimRight(at, "/") != strings.TrimRight(a.authority, "/"):
+		return azcore.AccessToken{}, usage("sign-in", fmt.Sprintf("az is set to the cloud of %s, and these hosts take tokens of %s", hostOf(at), hostOf(a.authority)), elsewhere(a.authority))
+	}
+	return a.TokenCredential.GetToken(ctx, o)
 }
 
 // simulatedAssertion has the form of a federated token and no value.
@@ -212,15 +247,27 @@ func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOpti
 	if err != nil {
 		return "", time.Time{}, err
 	}
+	if a, _ := authorityOf(audience); c.ends.Live && a != "" && a != c.ends.Authority {
+		return "", time.Time{}, fmt.Errorf("a token for %s is of %s, and the sign-in is at %s", hostOf(audience), hostOf(a), hostOf(c.ends.Authority))
+	}
 	t, err := cred.GetToken(ctx, o)
 	if err != nil {
 		return "", time.Time{}, signInError(err)
 	}
+	if err := c.ends.foreign(t.Token, c.tenant); err != nil {
+		return "", time.Time{}, err
+	}
 	return "Bearer " + t.Token, t.ExpiresOn, nil
 }
 
-// signInError keeps the service's code and text, and nothing of the request.
+// signInError keeps the service's code and text, and nothing of the request or
+// of an answer that could not be read: there may be a token in it.
 func signInError(err error) error {
+	for _, mark := range []string{"raw message was:", "json message bytes were:"} {
+		if text, _, found := strings.Cut(err.Error(), mark); found {
+			err = fmt.Errorf("the place of sign-in answered what cannot be read: %s", clip(strings.TrimSpace(text)))
+		}
+	}
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || failed.RawResponse == nil || failed.RawResponse.Body == nil {
 		return err

@@ -73,6 +73,81 @@ func GitHubSignIns(ctx context.Context, o Options) []OrganisationSignIn {
 	return out
 }
 
+// Rights are what a token for GitHub may do, as GitHub said.
+type Rights struct {
+	// Of is whose they are: "the GitHub App 42 in contoso".
+	Of string
+	// Granted are the levels by permission, such as contents: read; empty where
+	// GitHub stated none.
+	Granted map[string]string
+	// Scopes are those of a classic personal access token; nil where GitHub
+	// stated none. With none the token reads what is public.
+	Scopes []string
+}
+
+// RightsTeller is what OrganisationCredentials may be, too: GitHub states what a
+// token may do when it gives it out, or meets it.
+type RightsTeller interface {
+	// OrganisationRights returns what the token for an organisation may do; an
+	// error says why that is not known. Only what gets a token, and reads, is
+	// sent.
+	OrganisationRights(ctx context.Context, organisation string) (Rights, error)
+}
+
+// OrganisationRights implements RightsTeller. The answer with the token of an
+// installation lists its permissions
+// (docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app).
+func (c *identityCredentials) OrganisationRights(ctx context.Context, organisation string) (Rights, error) {
+	g := c.github
+	if g.SignIn.Token != "" {
+		scopes, err := g.scopes(ctx)
+		return Rights{Of: "the personal access token", Scopes: scopes}, err
+	}
+	if _, _, err := g.token(ctx, organisation, false); err != nil {
+		return Rights{}, err
+	}
+	in := g.of(organisation)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return Rights{Of: "the GitHub App " + g.SignIn.AppID + " in " + organisation, Granted: in.granted}, nil
+}
+
+// scopes reads the header X-OAuth-Scopes, which answers to a classic token have
+// and answers to a fine-grained one lack. Asked is the rate limit, which does
+// not count against itself (docs.github.com/rest/rate-limit/rate-limit,
+// docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps).
+func (g *gitHubApp) scopes(ctx context.Context) ([]string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.base+"/rate_limit", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+g.SignIn.Token)
+	req.Header.Set("Accept", "application/vnd.github+json")
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, answered(resp.StatusCode, "for the rate limit", clip(readError(b).message))
+	}
+	stated := resp.Header.Values("X-Oauth-Scopes")
+	if len(stated) == 0 {
+		return nil, errors.New("GitHub does not tell what a fine-grained personal access token may do; of a GitHub App it does")
+	}
+	out := []string{}
+	for s := range strings.SplitSeq(strings.Join(stated, ","), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
 // refusal is a sign-in that the service decided about: asking again does not
 // help.
 type refusal struct{ what string }
@@ -98,6 +173,7 @@ type installation struct {
 	id      string
 	header  string
 	expires time.Time
+	granted map[string]string // what the token may do, as GitHub said with it
 }
 
 // newGitHubApp keeps to one address: a redirect is not followed, for the
@@ -170,8 +246,9 @@ func (g *gitHubApp) token(ctx context.Context, organisation string, anew bool) (
 		}
 	}
 	var t struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
+		Token       string          `json:"token"`
+		ExpiresAt   time.Time       `json:"expires_at"`
+		Permissions json.RawMessage `json:"permissions"`
 	}
 	status, message, err := g.ask(ctx, http.MethodPost, "/app/installations/"+url.PathEscape(in.id)+"/access_tokens", &t)
 	switch {
@@ -183,7 +260,10 @@ func (g *gitHubApp) token(ctx context.Context, organisation string, anew bool) (
 	case t.Token == "" || !t.ExpiresAt.After(now):
 		return "", time.Time{}, errors.New("GitHub answered without a token that is good")
 	}
-	in.header, in.expires = "Bearer "+t.Token, t.ExpiresAt
+	in.header, in.expires, in.granted = "Bearer "+t.Token, t.ExpiresAt, nil
+	if json.Unmarshal(t.Permissions, &in.granted) != nil {
+		in.granted = nil // the token is good, but what it may do is not known
+	}
 	return in.header, in.expires, nil
 }
 

@@ -245,6 +245,10 @@ type Reach struct {
 	Status int
 	Code   string
 	Detail string
+	// Dated says that the service dated its answer; Skew is how far its clock is
+	// from this host's then.
+	Dated bool
+	Skew  time.Duration
 }
 
 // Probe puts one request of each ask, about the first subject that there is, to
@@ -289,6 +293,11 @@ func Probe(ctx context.Context, sources []Source, o Options) (reach []Reach, err
 			default:
 				u := a.units[0]
 				out.Put, out.Subject = u.requests > 0, u.id
+				for _, p := range u.pages {
+					if !p.At.IsZero() && (!out.Dated || p.Skew.Abs() > out.Skew.Abs()) {
+						out.Dated, out.Skew = true, p.Skew
+					}
+				}
 				if e := u.end; e != nil {
 					out.Reason, out.Status, out.Code, out.Detail = e.Reason, e.Status, e.Code, e.Detail
 				}

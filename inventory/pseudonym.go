@@ -342,13 +342,15 @@ func (o *surroundings) treat(low string) treatment {
 	switch {
 	case o.group && (low == "login" || low == "principalname"):
 		return asIs // the questions about its repositories are asked by it
+	case low == "caller" && o.beside["operations"] && o.beside["level"]:
+		return asIs // whom a rule of PIM is for: EndUser, Admin
 	case personalNames[low], o.someone && namedPeople[low], o.principal && low == "principaldisplayname":
 		return asName
 	case low == "user" && o.beside["_document_id"], o.slot == "tags" && ownerTag.MatchString(low): // GitHub's audit log; tags of resources
 		return asName
 	case o.slot == "claims" && claimNames[low[strings.LastIndexByte(low, '/')+1:]]:
 		return asName
-	case low == "identity" && (o.beside["userprincipalname"] || o.beside["initiatedby"]): // tables of Log Analytics
+	case low == "identity" && (o.beside["userprincipalname"] || o.beside["initiatedby"] || o.beside["operationname"]): // tables and archives of logs
 		return asName
 	case free && (marks == nil || slices.ContainsFunc(marks, func(m string) bool { return o.beside[m] })):
 		return asText
@@ -407,8 +409,8 @@ func (w *personWalk) instead(old, slot string, how treatment) string {
 	if len(w.logins) > 0 && (strings.HasPrefix(old, "https://") || strings.HasPrefix(old, "http://")) {
 		old = w.address(old)
 	}
-	if slot == "id" && strings.HasPrefix(old, "/") {
-		return old // of a resource: the questions about what is below it are asked by it
+	if strings.HasPrefix(old, "/subscriptions/") || strings.HasPrefix(old, "/providers/") {
+		return old // the id of a resource: the questions about what is below it are asked by it
 	}
 	return w.p.addresses(old)
 }

@@ -277,6 +277,12 @@ func TestPseudonymsKeepEvidence(t *testing.T) {
 			[]string{"refs/heads/users/branch-", "refs/heads/release/2026.1", `"ref":"trunk2"`, `"contoso:branch-`, "refs/pull/7/merge", "refs/heads/feature/*"},
 		},
 		{"next page", `{"@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=YWRhQGNvbnRvc28uZXhhbXBsZQ","value":[{"mail":"ada@contoso.example"}]}`, []string{"YWRhQGNvbnRvc28", "ada@"}, []string{"https://graph.microsoft.com/v1.0/users?"}},
+		{
+			"archived log", `{"time":"2026-06-01T00:00:00Z","operationName":"Sign-in activity","category":"SignInLogs","identity":"Ada Ray","callerIpAddress":"203.0.113.7","properties":{"userDisplayName":"Ada Ray","appDisplayName":"Portal"}}`,
+			[]string{"Ada", "203.0"},
+			[]string{`"appDisplayName":"Portal"`, "Sign-in activity", "2026-06-01"},
+		},
+		{"rule of PIM", `{"target":{"caller":"EndUser","operations":["All"],"level":"Assignment"}}`, nil, []string{`"EndUser"`}},
 		{"claims", `{"claims":{"name":"Ada Ray","http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname":"Ray","appid":"7"},"name":"op"}`, []string{"Ada", "Ray"}, []string{`"appid":"7"`, `"name":"op"`}},
 		{"tags", `{"name":"vm1","tags":{"Owner":"Ada Ray","env":"prod"}}`, []string{"Ada"}, []string{`"env":"prod"`, `"name":"vm1"`}},
 		{"an environment", `{"properties":{"displayName":"Ada Ray's Environment"}}`, []string{"Ada"}, []string{"'s Environment"}},

@@ -65,8 +65,11 @@ type Log struct {
 	// Distinct is how many different records the copies have together; -1 where
 	// they are not read.
 	Distinct int `json:"distinct"`
-	// Open are the days of the period on which no copy has a record.
-	Open []Days `json:"open"`
+	// Open are the days of the period on which no copy has a record although one
+	// that was wholly read could have: they were quiet, or are lost. Unread are
+	// those of which no copy has a record, and none that could was wholly read.
+	Open   []Days `json:"open"`
+	Unread []Days `json:"unread"`
 }
 
 // Coverage is what a snapshot's copies of logs cover.
@@ -255,7 +258,7 @@ func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, s
 
 // log compares the copies.
 func (l *known) log(sub string, copies []*Copy, period Days) Log {
-	out := Log{Name: l.name, Title: l.title, Subscription: sub, Copies: []Copy{}, Distinct: -1, Open: []Days{}}
+	out := Log{Name: l.name, Title: l.title, Subscription: sub, Copies: []Copy{}, Distinct: -1, Open: []Days{}, Unread: []Days{}}
 	some, read := map[int64]bool{}, 0
 	all := map[string]time.Time{}
 	for _, c := range copies {
@@ -285,7 +288,14 @@ func (l *known) log(sub string, copies []*Copy, period Days) Log {
 	for i := range out.Copies {
 		out.Copies[i].has, out.Copies[i].keys = nil, nil // keys may be the snapshot's own bytes
 	}
-	out.Open = without(period, func(d int64) bool { return some[d] })
+	reached := func(d int64) bool {
+		at := time.Unix(d*int64(day/time.Second), 0)
+		return slices.ContainsFunc(copies, func(c *Copy) bool {
+			return c.Unknown == tickmark.ReasonNone && at.Add(day).After(c.Asked.From) && at.Before(c.Asked.To)
+		})
+	}
+	out.Open = without(period, func(d int64) bool { return some[d] || !reached(d) })
+	out.Unread = without(period, func(d int64) bool { return some[d] || reached(d) })
 	return out
 }
 

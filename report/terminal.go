@@ -180,7 +180,7 @@ func (p *printer) head(a *check.Assessment, t totals) {
 	if a.Population.Items > 0 {
 		objects = plural(a.Population.Items, "object", "objects") + " → "
 	}
-	spans := []span{plain("%s: %s%s of %s", plural(len(a.Inputs), "input", "inputs"), objects,
+	spans := []span{plain("%s: %s%s of %s", inputsOf(a), objects,
 		plural(t.resources, "resource", "resources"), plural(len(a.Types), "type", "types"))}
 	lowers := t.lowers(a)
 	switch {

@@ -76,7 +76,7 @@ var glossary = []termGroup{
 		{"implied", "A resource that was not collected itself; other resources only name it."},
 		{"snapshot", "Everything that one collection read, with its coverage."},
 		{"coverage", "What was asked, what answered and what refused. Absence may be stated only where coverage is complete."},
-		{"input", "One file as it was read, named with its SHA-256 digest."},
+		{"input", "One file, or one page of what a source answered, as it was read, named with its SHA-256 digest."},
 		{"problem", "Something wrong with the input that did not stop the run: what, where, and what to do. A problem always lowers coverage."},
 		{"origin", "Where a snapshot comes from: live endpoints, files exported by hand, a trial, or a sample that is never evidence."},
 		{"evidence", "Bytes with their provenance: where they came from, when, and how they were asked for."},

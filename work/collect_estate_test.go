@@ -38,8 +38,8 @@ subscriptions:
   - {name: two, id: 00000000-0000-0000-0000-000000000002, managementGroup: dev}
 roleAssignments:
   - {principal: Ada Ray, role: Owner, scope: /}
-  - {principal: Ada Ray, role: User Access Administrator, scope: /}
-  - {principal: Bo Li, role: Reader, scope: managementGroup/prod}
+  - {principal: Ada Ray, role: User Access Administrator, scope: /, created: -2d, by: Ada Ray}
+  - {principal: Bo Li, role: Reader, scope: managementGroup/prod, created: -1d, by: Ada Ray}
   - {principal: Bo Li, role: Contributor, scope: subscription/one}
   - {principal: Ops, role: Contributor, scope: subscription/two}
 workspaces:
@@ -129,6 +129,9 @@ var upon = []string{
 	"Microsoft.Authorization/roleEligibilityScheduleInstances/00000000-0000-0000-0000-00000000a0f9",
 	"Microsoft.Security/assessments/00000000-0000-0000-0000-00000000a0fa", "Microsoft.Security/secureScores/ascScore",
 }
+
+// archiveAccount is where logs are exported to.
+const archiveAccount = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
 
 // place returns the node of a resource id, making it and those above it.
 func (s *shaped) place(id string) *shaped {
@@ -254,7 +257,7 @@ func (s *shaped) yaml(tb testing.TB, w *bytes.Buffer, parent *shaped, indent str
 	}
 	text := s.text
 	if text == nil {
-		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom"}`)}
+		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom","destination":{"resourceId":` + archiveAccount + `}}`)}
 	}
 	for _, m := range []string{"kind", "sku", "identity", "properties"} {
 		if v := text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
@@ -294,16 +297,27 @@ func estateText(tb testing.TB) []byte {
 		s.yaml(tb, &b, nil, "  ")
 	}
 	// Logs are exported to an account of subscription one.
-	const account = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
-	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + account + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
-		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + account + ", logs: [{category: Administrative, enabled: true}]}}\n")
+	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + archiveAccount + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
+		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + archiveAccount + ", logs: [{category: Administrative, enabled: true}]}}\n")
 	// Enough of one type that Resource Graph and lists have several pages.
 	b.WriteString("  - {type: Microsoft.Storage/storageAccounts, name: \"st{n:03}{hex:6}\", group: rg-many, count: 7, kind: StorageV2, sku: {name: Standard_LRS}," +
 		" properties: {supportsHttpsTrafficOnly: true, minimumTlsVersion: TLS1_2, allowBlobPublicAccess: false}," +
 		" children: [{type: blobServices, name: default, properties: {isVersioningEnabled: true}}]," +
 		" variants: [{every: 3, merge: {properties: {supportsHttpsTrafficOnly: false}}}]}\n")
+	b.WriteString(privileged)
 	return b.Bytes()
 }
+
+// privileged are roles that somebody can activate at a resource group, and what
+// that demands there and at a management group.
+const privileged = `
+  - {type: Microsoft.Authorization/roleEligibilityScheduleInstances, table: none, name: "e-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, principalId: ada}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, table: none, name: "p-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, table: none, name: "a-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, policyId: "/subscriptions/{subscription}/resourceGroups/rg-base/providers/Microsoft.Authorization/roleManagementPolicies/p-{sub}"}}
+  - {type: Microsoft.Authorization/roleAssignmentScheduleRequests, at: managementGroup/prod, name: request, properties: {requestType: SelfActivate, status: Provisioned}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, at: managementGroup/prod, name: p-prod, properties: {rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, at: managementGroup/prod, name: a-prod, properties: {policyId: p-prod}}
+`
 
 // estateOrganisation is the organisation, parsed anew: a simulator owns its own.
 func estateOrganisation(tb testing.TB, text []byte) *azuresim.Organisation {

@@ -160,6 +160,11 @@ func (p *introducer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "skiptoken="+opaque+".", "skiptoken=")
 	resp, err := p.next.RoundTrip(r)
+	if err == nil && strings.Contains(r.URL.Path, "/insights-logs-") && strings.HasSuffix(r.URL.Path, ".json") {
+		p.lock <- struct{}{}
+		p.into["archive"]++
+		<-p.lock
+	}
 	if err != nil || !strings.Contains(resp.Header.Get("Content-Type"), "json") {
 		return resp, err
 	}
@@ -333,6 +338,9 @@ func TestPeople(t *testing.T) {
 		if in.into[x.name] == 0 {
 			t.Errorf("nobody was put into a %s", x.name)
 		}
+	}
+	if in.into["archive"] < 3 {
+		t.Errorf("%d files of archives were read", in.into["archive"])
 	}
 	control, _ := persons(t, open, peopledWords)
 	for _, w := range peopledWords {

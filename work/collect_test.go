@@ -17,6 +17,7 @@ import (
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/collecttest"
+	"github.com/tickmark/tickmark/history"
 	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
@@ -301,6 +302,26 @@ func TestWriters(t *testing.T) {
 	}
 	if all, _ := work.Writers(t.Context(), only(t, "devops"), r.opts, nil); len(all) != 1 {
 		t.Errorf("what cannot be found out counts as reading: %v", all)
+	}
+	// Both are kept with the evidence.
+	found, err := work.Accesses(t.Context(), only(t, "graph", "arm"), newRig(t, "reader").opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = newRig(t, "reader")
+	r.opts.Only = []string{"arm/subscriptions"}
+	c, err := work.Collect(t.Context(), work.CollectOptions{
+		Sources: only(t, "arm/subscriptions"), Collect: r.opts, Assess: work.AssessOptions{Now: r.clock.Now(), Engine: "test"}, Access: found,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Run.Close() }()
+	rec, err := c.Recording()
+	if err != nil || !slices.ContainsFunc(rec.Pins, func(p history.Pin) bool {
+		return p.Name == work.PinCollection && bytes.Contains(p.Bytes, []byte(`"access":[{"source":"graph","writes":false,"why":"the permissions`))
+	}) {
+		t.Errorf("what was found is not in the pin: %v", err)
 	}
 }
 

@@ -218,7 +218,7 @@ func TestRetentionClock(t *testing.T) {
 		{"archive since before the period", 60, nil, "sign-ins", "05-01", false, "log stlogs"},
 		{"export began in the period", 120, nil, "sign-ins", "04-01", true, "log stlogs"},
 		{"not exported", 60, nil, "sign-ins-managed-identity", "", true, ""},
-		{"workspace only", 30, withoutArchives, "activity-log", "05-31", false, "log"},
+		{"workspace only, which keeps 90 days", 30, withoutArchives, "activity-log", "05-31", true, "log"},
 		{"workspace only, since late", 60, withoutArchives, "activity-log", "05-21", true, "log"},
 		{"one subscription without", 30, func(o *azuresim.Organisation) { withoutArchives(o); o.Workspaces = nil }, "activity-log", "", true, ""},
 	} {
@@ -231,16 +231,38 @@ func TestRetentionClock(t *testing.T) {
 			if !r.Exported.IsZero() {
 				since = r.Exported.Format("01-02")
 			}
-			if since != c.since || r.Lost.IsZero() == c.lost || strings.Join(r.Places, " ") != c.places || r.Unknown != tickmark.ReasonNone {
+			if since != c.since || r.Lost.IsZero() == c.lost || named(r.Places) != c.places || r.Unknown != tickmark.ReasonNone {
 				t.Errorf("since %q, lost %v, in %v, unknown %q; want %+v", since, r.Lost, r.Places, r.Unknown, c)
 			}
 		})
 	}
+	// A workspace that keeps 45 days loses the first of 40 in five, and one that
+	// got nothing since ten days has stopped.
+	short := clockOf(t, 35, func(o *azuresim.Organisation) {
+		stopped, err := azuresim.Parse("stopped.yaml", []byte(strings.Replace(logged, "to: 2026-06-22T00:00:00Z", "to: 2026-07-01T00:00:00Z", 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		withoutArchives(o)
+		o.Workspaces = stopped.Workspaces
+		o.Workspaces[0].Keeps = azuresim.Span(45 * 24 * time.Hour)
+	})["directory-audits"]
+	if want := time.Date(2026, 7, 10, 12, 0, 0, 0, time.UTC); !short.Lost.Equal(want) || len(short.Places) != 1 || !short.Places[0].Stopped || short.Places[0].Keeps != 45*24*time.Hour {
+		t.Errorf("a short and stopped export: %+v, want lost on %v", short, want)
+	}
 	// Without the right to what is in the account its archive is not known.
 	r := clockOf(t, 60, func(o *azuresim.Organisation) { o.Identities[0].Access = o.Identities[0].Access[:1] })["sign-ins"]
-	if r.Unknown != tickmark.ReasonNotPermitted || slices.Contains(r.Places, "stlogs") || r.Lost.IsZero() {
+	if r.Unknown != tickmark.ReasonNotPermitted || strings.Contains(named(r.Places), "stlogs") || r.Lost.IsZero() {
 		t.Errorf("an account that refuses: %+v", r)
 	}
+}
+
+func named(places []work.Place) string {
+	var out []string
+	for _, p := range places {
+		out = append(out, p.Name)
+	}
+	return strings.Join(out, " ")
 }
 
 func withoutArchives(o *azuresim.Organisation) {

@@ -204,27 +204,43 @@ type Retention struct {
 	Exported time.Time `json:"exported,omitzero"`
 	// Places are the workspaces and accounts that have some of it, Without the
 	// subscriptions whose log none has.
-	Places  []string `json:"places"`
+	Places  []Place  `json:"places"`
 	Without []string `json:"without,omitempty"`
+	// Looked says that exports of the log are known and were looked for.
+	Looked bool `json:"looked"`
 	// Unknown says why it is not known whether it is exported.
 	Unknown tickmark.Reason `json:"unknown,omitempty"`
-	// Lost is the day on which the source loses the first day of the period;
-	// zero if it keeps it, or an export has it.
+	// Lost is the day on which the last place that has the first day of the
+	// period, the source or an export, loses it; zero if one has it that is not
+	// known to lose it.
 	Lost time.Time `json:"lost,omitzero"`
 }
 
-// exports name, for a log, its name in package logs and the questions that find
-// its days in workspaces and its hours in archives.
+// Place is a workspace or storage account that has some of a log.
+type Place struct {
+	Kind logs.Kind `json:"kind"`
+	Name string    `json:"name"`
+	// First and Last are the times of its first and last record in the period.
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// Keeps is how long it keeps records, 0 where that is not known.
+	Keeps time.Duration `json:"keeps"`
+	// Stopped says that it has no record of the last two days.
+	Stopped bool `json:"stopped"`
+}
+
+// exports name, for a log, its name in package logs, its table in workspaces and
+// the questions that find its days there and its hours in archives.
 var exports = map[string]struct {
-	log  string
-	asks []string
+	log, table string
+	asks       []string
 }{
-	"graph/sign-ins":                   {"sign-ins", []string{"log-sign-ins-days", "archive-sign-ins-hours"}},
-	"graph/sign-ins-non-interactive":   {"sign-ins-non-interactive", []string{"log-sign-ins-background-days", "archive-sign-ins-background-hours"}},
-	"graph/sign-ins-service-principal": {"sign-ins-service-principal", []string{"log-sign-ins-services-days", "archive-sign-ins-services-hours"}},
-	"graph/sign-ins-managed-identity":  {"sign-ins-managed-identity", []string{"log-sign-ins-managed-days", "archive-sign-ins-managed-hours"}},
-	"graph/directory-audits":           {"directory-audits", []string{"log-audit-logs-days", "archive-audit-logs-hours"}},
-	"arm/activity-log":                 {"activity-log", []string{"log-azure-activity-days", "archive-azure-activity-hours"}},
+	"graph/sign-ins":                   {"sign-ins", "SigninLogs", []string{"log-sign-ins-days", "archive-sign-ins-hours"}},
+	"graph/sign-ins-non-interactive":   {"sign-ins-non-interactive", "AADNonInteractiveUserSignInLogs", []string{"log-sign-ins-background-days", "archive-sign-ins-background-hours"}},
+	"graph/sign-ins-service-principal": {"sign-ins-service-principal", "AADServicePrincipalSignInLogs", []string{"log-sign-ins-services-days", "archive-sign-ins-services-hours"}},
+	"graph/sign-ins-managed-identity":  {"sign-ins-managed-identity", "AADManagedIdentitySignInLogs", []string{"log-sign-ins-managed-days", "archive-sign-ins-managed-hours"}},
+	"graph/directory-audits":           {"directory-audits", "AuditLogs", []string{"log-audit-logs-days", "archive-audit-logs-hours"}},
+	"arm/activity-log":                 {"activity-log", "AzureActivity", []string{"log-azure-activity-days", "archive-azure-activity-hours"}},
 }
 
 // RetentionClock reads, for each log that its source does not keep for ever,
@@ -239,7 +255,7 @@ func RetentionClock(ctx context.Context, sources []collect.Source, o collect.Opt
 			if a.Window == nil || a.Window.Keeps == 0 {
 				continue
 			}
-			r := Retention{Source: sources[i].Name, Ask: a.Name, About: a.About, Keeps: a.Window.Keeps, Places: []string{}}
+			r := Retention{Source: sources[i].Name, Ask: a.Name, About: a.About, Keeps: a.Window.Keeps, Places: []Place{}}
 			for plan, keeps := range a.Window.Extended {
 				if slices.ContainsFunc(licensed, func(l string) bool { return strings.EqualFold(l, plan) }) {
 					r.Keeps = max(r.Keeps, keeps)
@@ -249,20 +265,15 @@ func RetentionClock(ctx context.Context, sources []collect.Source, o collect.Opt
 				for _, a := range e.asks {
 					only = append(only, "arm/"+a)
 				}
-				r.Unknown = tickmark.ReasonNotCollected
+				r.Unknown, r.Looked = tickmark.ReasonNotCollected, true
 			}
+			r.Lost = from.Add(r.Keeps)
 			out = append(out, r)
 		}
 	}
 	if arm := slices.IndexFunc(sources, func(s collect.Source) bool { return s.Name == "arm" }); arm >= 0 && len(only) > 0 {
 		if err := exported(ctx, sources[arm:arm+1], o, only, from, out); err != nil {
 			return nil, err
-		}
-	}
-	for i := range out {
-		r := &out[i]
-		if lost := from.Add(r.Keeps); r.Exported.IsZero() || r.Exported.After(from.Add(24*time.Hour)) {
-			r.Lost = lost
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Retention) int { return cmp.Or(a.Lost.Compare(b.Lost), strings.Compare(a.Source, b.Source)) })
@@ -297,33 +308,47 @@ func exported(ctx context.Context, arm []collect.Source, o collect.Options, only
 	cover := logs.Of(run.Snapshot, inv)
 	for i := range out {
 		if e, ok := exports[out[i].Source+"/"+out[i].Ask]; ok {
-			out[i].since(cover, e.log)
+			out[i].since(cover, e.log, from, run.Snapshot.ObservedAt, func(workspace string) time.Duration { return tableKeeps(inv, workspace, e.table) })
 			out[i].Unknown = unread(run.Snapshot, e.asks)
 		}
 	}
 	return nil
 }
 
-// since finds since when the copies have the whole of a log.
-func (r *Retention) since(cover *logs.Coverage, name string) {
-	var all []time.Time
+// since finds since when the copies have the whole of a log, and when the first
+// day of the period is lost everywhere.
+func (r *Retention) since(cover *logs.Coverage, name string, from, now time.Time, keeps func(workspace string) time.Duration) {
+	const day = 24 * time.Hour
+	var all, lost []time.Time
 	for i := range cover.Logs {
 		l := &cover.Logs[i]
 		if l.Name != name {
 			continue
 		}
-		first := time.Time{}
+		first, last := time.Time{}, from.Add(r.Keeps)
 		for k := range l.Copies {
 			c := &l.Copies[k]
 			if c.Kind == logs.Service || c.First.IsZero() {
 				continue
 			}
-			if !slices.Contains(r.Places, c.Place) {
-				r.Places = append(r.Places, c.Place)
+			p := Place{Kind: c.Kind, Name: c.Place, First: c.First, Last: c.Last, Stopped: c.Last.Before(now.Add(-2 * day))}
+			if c.Kind == logs.Workspace {
+				p.Keeps = keeps(c.Place)
 			}
+			r.place(p)
 			if first.IsZero() || c.First.Before(first) {
 				first = c.First
 			}
+			switch {
+			case last.IsZero(), c.First.After(from.Truncate(day).Add(day)): // it never had the first day
+			case p.Keeps == 0:
+				last = time.Time{}
+			case from.Add(p.Keeps).After(last):
+				last = from.Add(p.Keeps)
+			}
+		}
+		if !last.IsZero() {
+			lost = append(lost, last)
 		}
 		if first.IsZero() {
 			if l.Subscription != "" {
@@ -333,10 +358,48 @@ func (r *Retention) since(cover *logs.Coverage, name string) {
 		}
 		all = append(all, first)
 	}
-	slices.Sort(r.Places)
+	slices.SortFunc(r.Places, func(a, b Place) int {
+		return cmp.Or(strings.Compare(string(b.Kind), string(a.Kind)), strings.Compare(a.Name, b.Name))
+	})
 	if len(all) > 0 && len(r.Without) == 0 {
 		r.Exported = slices.MaxFunc(all, time.Time.Compare)
 	}
+	r.Lost = time.Time{}
+	if len(lost) > 0 {
+		r.Lost = slices.MinFunc(lost, time.Time.Compare)
+	}
+}
+
+// place adds what a place has of another subscription's log.
+func (r *Retention) place(p Place) {
+	i := slices.IndexFunc(r.Places, func(o Place) bool { return o.Kind == p.Kind && o.Name == p.Name })
+	if i < 0 {
+		r.Places = append(r.Places, p)
+		return
+	}
+	o := &r.Places[i]
+	if p.First.After(o.First) { // since when it has that of each
+		o.First = p.First
+	}
+	if p.Last.Before(o.Last) {
+		o.Last = p.Last
+	}
+	o.Stopped = o.Stopped || p.Stopped
+}
+
+// tableKeeps is how long a workspace keeps a table; 0 where that is not known.
+func tableKeeps(inv *inventory.Inventory, workspace, table string) time.Duration {
+	for _, r := range inv.OfType("Microsoft.OperationalInsights/workspaces/tables") {
+		if !strings.HasSuffix(r.Key, strings.ToLower("/workspaces/"+workspace+"/tables/"+table)) {
+			continue
+		}
+		for _, name := range []string{"totalRetentionInDays", "retentionInDays"} {
+			if n, ok := r.Root.Get("properties").Get(name).Int(); ok && n > 0 {
+				return time.Duration(n) * 24 * time.Hour
+			}
+		}
+	}
+	return 0
 }
 
 // unread is why the questions named were not wholly answered.

@@ -43,6 +43,20 @@ func SignIn(ctx context.Context, sources []collect.Source, o collect.Options) er
 	return nil
 }
 
+// TenantOf is the tenant that the identity signed in to, as its token for Azure
+// Resource Manager names it.
+func TenantOf(ctx context.Context, o collect.Options) (string, error) {
+	header, _, err := o.Credentials.Token(ctx, collect.HostARM, o.Endpoints.Audience[collect.HostARM])
+	if err != nil {
+		return "", &tickmark.Error{Code: tickmark.CodeUsage, Where: "arm", What: "cannot sign in, so nothing was read", Hint: "sign in with az login, or choose another way with --auth", Err: err}
+	}
+	c, ok := claimsOf(header)
+	if !ok || c.Tenant == "" {
+		return "", &tickmark.Error{Code: tickmark.CodeUsage, Where: "--tenant", What: "which tenant? The token does not name it", Hint: "give the tenant's id: az account show --query tenantId"}
+	}
+	return strings.Clone(c.Tenant), nil
+}
+
 // signIn signs in for a host. GitHub has a token for each organisation: those
 // that give none are not permitted in the coverage, and only when none gives
 // one there is nothing to read.

@@ -124,7 +124,7 @@ func assessOptions(rc *runContext, d dataFlags, now time.Time) (work.AssessOptio
 		return err
 	})
 	if err == nil && len(o.Overrides) > 0 {
-		fmt.Fprintf(rc.Err, "tickmark: %d checks as the organisation of %s has them: tickmark catalogue list check/\n", len(o.Overrides), printable(d.Dir))
+		fmt.Fprintf(rc.Err, "tickmark: %s as the organisation of %s has them: tickmark catalogue list check/\n", count(len(o.Overrides), "check", "checks"), printable(d.Dir))
 	}
 	return o, err
 }
@@ -249,7 +249,7 @@ func (c *assessCommand) record(rc *runContext, a *work.Assessed) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", rec.Entry.ID, rec.Entry.Items, rec.Entry.Results, rec.NewBytes, rec.StoredBytes)
+		fmt.Fprintf(rc.Err, "recorded snapshot %s: %s, %s, %d new bytes kept in %d\n", rec.Entry.ID, count(rec.Entry.Items, "item", "items"), count(rec.Entry.Results, "result", "results"), rec.NewBytes, rec.StoredBytes)
 		return nil
 	})
 }
@@ -327,7 +327,7 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 	case a.Undecided():
 		why = "not one result could be decided (--show unknown says why)"
 	case len(open) > 0:
-		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
+		why = fmt.Sprintf("%s not wholly answered: %s (--show coverage says why)", count(len(open), "question was", "questions were"), strings.Join(open[:min(3, len(open))], ", "))
 	case partly:
 		why = "questions were left out without a reason (--show coverage says which)"
 	case len(left) == 0:

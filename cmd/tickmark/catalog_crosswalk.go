@@ -146,7 +146,7 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 		"controls, pass, fail, unknown: controls of the library and checks that answer these criteria directly; empty where no check does, or no objects were given. They are counts of the criteria, so they repeat where two codes rest on the same ones, and a pass answers no code.",
 	}
 	if missing, all := l.Unlinked(fw.Framework, fw.version); all > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Of %d codes %d have no link here: %s.", all, len(missing), cmp.Or(strings.Join(missing, ", "), "none")))
+		t.Notes = append(t.Notes, fmt.Sprintf("Of %d codes %s no link here: %s.", all, count(len(missing), "has", "have"), cmp.Or(strings.Join(missing, ", "), "none")))
 	}
 	t.Notes = append(t.Notes, crosswalkNote)
 	if fw.Note != "" {

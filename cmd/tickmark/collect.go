@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -81,12 +83,23 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if s.options.To, err = day("--to", c.To); err != nil {
 		return err
 	}
+	if c.ResumeWithin <= 0 {
+		return usageError("--resume-within "+c.ResumeWithin.String(), "a time is needed that is longer than none", "--anew throws away what an interrupted collection has read")
+	}
+	if now := rc.Now(); s.options.From.After(now) {
+		return usageError("--from "+c.From, "the day is in the future", "give the first day of the period")
+	}
 	if !s.options.To.IsZero() && !s.options.From.Before(s.options.To) {
 		return usageError("--from "+c.From+" --to "+c.To, "the days are in the wrong order", "--to is the day after the last one of the logs")
 	}
 	if err := c.admit(rc); err != nil {
 		return err
 	}
+	if err := writable(c.HTML); err != nil {
+		return err
+	}
+	// A reader of the output that goes away must not end what is being read.
+	signal.Ignore(syscall.SIGPIPE)
 	if c.Plan {
 		return c.plan(rc, s)
 	}
@@ -105,10 +118,29 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if err == nil {
 		err = c.collect(rc, s, beside.Snapshot.Segments)
 	}
+	if err != nil && c.Spool == "" && s.options.Dir != "" {
+		_ = os.Remove(s.options.Dir) // if nothing is in it: what was read stays, to go on with
+	}
 	if cerr := beside.Close(); err == nil && cerr != nil {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "a table changed while it was in use", Err: cerr, Hint: "run again when nothing writes to it"}
 	}
 	return err
+}
+
+// writable tells early that a file cannot be written.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written: its folder is not there", Err: err}
+	}
+	f, err := os.CreateTemp(dir, ".tickmark-*")
+	if err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written", Err: err}
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // beside opens the tables of --with before anything is asked.
@@ -134,10 +166,11 @@ func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
 	if err := work.SignIn(rc.Context, s.sources, s.options); err != nil {
 		return err
 	}
-	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
-	if err != nil {
+	var err error
+	if s.access, err = work.Accesses(rc.Context, s.sources, s.options, s.accepted); err != nil {
 		return err
 	}
+	all := work.WritersOf(s.access)
 	for _, w := range all {
 		if w.Accepted != "" {
 			fmt.Fprintf(rc.Err, "%s: the identity can write, or may (%s); accepted: %s\n", w.Source, printable(w.Why), printable(w.Accepted))
@@ -164,7 +197,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Access: s.access, Beside: beside,
 		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
@@ -180,10 +213,10 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 		}
 	}()
 	if d := got.Run.Resumed.Dropped; d.Pages > 0 {
-		fmt.Fprintf(rc.Err, "threw away %d pages that an interrupted collection had read since %s\n", d.Pages, d.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "threw away %s that an interrupted collection had read since %s\n", count(d.Pages, "page", "pages"), d.Started.UTC().Format(time.RFC3339))
 	}
 	if got.Run.Resumed.Pages > 0 {
-		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "went on with %s read since %s\n", count(got.Run.Resumed.Pages, "page that was", "pages that were"), got.Run.Resumed.Started.UTC().Format(time.RFC3339))
 	}
 	if !c.Try {
 		if err := c.with(rc, func(st *store.Store) error { got.Sample = st.Sample(); return nil }); err != nil {
@@ -191,19 +224,27 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 		}
 	}
 	view := assessCommand{scopeFlags: c.scopeFlags, JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	shown := c.show(rc, &view, got)
+	if err := c.keep(rc, s, got); err != nil {
+		return errors.Join(err, shown)
+	}
+	if shown != nil {
+		return shown
+	}
+	return view.status(rc, got.Assessed)
+}
+
+// show prints the coverage and the assessment. What cannot be shown, because
+// the reader of the output is gone or a file cannot be written, is recorded all
+// the same.
+func (c *collectCommand) show(rc *runContext, view *assessCommand, got *work.Collected) error {
 	if !c.JSON && c.Show == "" {
 		if err := report.Coverage(rc.Out, got.Coverage, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Limit: c.Limit}); err != nil {
 			return err
 		}
 		fmt.Fprintln(rc.Out)
 	}
-	if err := view.deliver(rc, got.Assessed, locator(got.Assessed)); err != nil {
-		return err
-	}
-	if err := c.keep(rc, s, got); err != nil {
-		return err
-	}
-	return view.status(rc, got.Assessed)
+	return view.deliver(rc, got.Assessed, locator(got.Assessed))
 }
 
 // collectGC is how much the heap may grow, in per cent of what is in use,
@@ -269,7 +310,7 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 		err = c.with(rc, func(st *store.Store) error {
 			out, err := work.Record(rc.Context, st, rec, rc.Now(), rc.progress())
 			if err == nil {
-				fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", out.Entry.ID, out.Entry.Items, out.Entry.Results, out.NewBytes, out.StoredBytes)
+				fmt.Fprintf(rc.Err, "recorded snapshot %s: %s, %s, %d new bytes kept in %d\n", out.Entry.ID, count(out.Entry.Items, "item", "items"), count(out.Entry.Results, "result", "results"), out.NewBytes, out.StoredBytes)
 			}
 			return err
 		})
@@ -330,10 +371,10 @@ func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 		return // Run says it
 	}
 	_, about := estimate(p.More, p.Fewer)
-	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
+	fmt.Fprintf(rc.Err, "plan: %s%s, %s%s at the services' real limits\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
 	for _, name := range planSources(p) {
 		calls, takes := sumOf(p, name)
-		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(takes))
+		fmt.Fprintf(rc.Err, "  %s: %s, %s\n", name, count(calls, "call", "calls"), roughly(takes))
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
@@ -428,7 +469,7 @@ func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
 		return err
 	}
 	_, about := estimate(p.More, p.Fewer)
-	fmt.Fprintf(rc.Out, "\n%s%d calls, %s%s at the services' real limits; quotas draw side by side\n", about, p.Calls, about, roughly(p.Time))
+	fmt.Fprintf(rc.Out, "\n%s%s, %s%s at the services' real limits; quotas draw side by side\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
 	return c.basis(rc, p, since)
 }
 

@@ -18,10 +18,27 @@ import (
 	"github.com/tickmark/tickmark/work"
 )
 
+// placeFlags say in which of Microsoft's clouds a tenant is.
+type placeFlags struct {
+	Cloud string `help:"The Azure cloud: public, usGovernment or china." enum:"public,usGovernment,china" default:"public" env:"TICKMARK_CLOUD"`
+	M365  string `name:"m365" help:"The Microsoft 365 environment of the same tenant: commercial or gcc with public, gccHigh or dod with usGovernment, china with china. Default: the first of these." enum:",commercial,gcc,gccHigh,dod,china" default:"" placeholder:"NAME" env:"TICKMARK_M365"`
+}
+
+// flags repeats what is not the default, as it is typed.
+func (f *placeFlags) flags() string {
+	out := ""
+	if f.Cloud != "" && f.Cloud != "public" {
+		out += " --cloud " + f.Cloud
+	}
+	if f.M365 != "" {
+		out += " --m365 " + f.M365
+	}
+	return out
+}
+
 // cloudFlags say which tenant to read, and as whom.
 type cloudFlags struct {
-	Cloud     string `help:"The Azure cloud: public, usGovernment or china." enum:"public,usGovernment,china" default:"public" env:"TICKMARK_CLOUD"`
-	M365      string `name:"m365" help:"The Microsoft 365 environment: commercial, gcc, gccHigh or dod." enum:"commercial,gcc,gccHigh,dod" default:"commercial" env:"TICKMARK_M365"`
+	placeFlags
 	Endpoints string `placeholder:"FILE" help:"Addresses of another cloud, such as those that tickmark sim writes. What is read there is a sample, never evidence." type:"path"`
 
 	Auth        string `help:"How to sign in: managed, workload, certificate, device, cli or sim." enum:",managed,workload,certificate,device,cli,sim" default:"" env:"TICKMARK_AUTH" placeholder:"HOW"`
@@ -51,7 +68,8 @@ type cloudSetup struct {
 	sources  []collect.Source
 	options  collect.Options
 	accepted map[string]string
-	left     []string // sources that are not read
+	access   []work.Access // what was found out about the identity
+	left     []string      // sources that are not read
 	// why says for each of them why that is.
 	why map[string]inventory.LeftOut
 }
@@ -83,6 +101,10 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(f.DevOps) > 0 && o.Endpoints.Live && o.Endpoints.URL[collect.HostDevOps] == "" {
+		return nil, usageError("--devops", "Azure DevOps Services is not offered to tenants of "+o.Endpoints.Cloud+": its organisations are in tenants of the public cloud",
+			"collect them by themselves: --cloud public --only devops, with the --tenant that they are connected to")
+	}
 	tenant := f.Tenant
 	if tenant == "" {
 		tenant = o.Endpoints.TenantID
@@ -101,6 +123,11 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	}, nil)
 	if err != nil {
 		return nil, err
+	}
+	if tenant == "" && kind == "azureCLI" && !f.gitHubAlone() {
+		if tenant, err = work.TenantOf(rc.Context, *o); err != nil {
+			return nil, err
+		}
 	}
 	if o.Root, err = json.Marshal(f.root(tenant)); err != nil {
 		return nil, err
@@ -121,6 +148,9 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 		name, reason, err := nameReason("--accept-writer", a)
 		if err != nil {
 			return nil, err
+		}
+		if !knownSource(name) {
+			return nil, usageError("--accept-writer "+name, "there is no such source", "it is one of "+sourceNames())
 		}
 		s.accepted[name] = reason
 	}
@@ -258,6 +288,9 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 		out = append(out, collect.Exclusion{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: reason, Actor: actor})
 	}
 	if len(f.Decline) == 0 {
+		if f.Until != "" {
+			return nil, usageError("--until "+f.Until, "nothing is declined until then", "it goes with --decline 'NAME=why'")
+		}
 		return out, nil
 	}
 	until, err := time.Parse(time.DateOnly, f.Until)
@@ -293,6 +326,18 @@ func knownScope(flag, scope string) error {
 		return nil
 	}
 	return usageError(flag+" "+scope, "Azure is read by subscription, and this is none", "write it as /subscriptions/ID")
+}
+
+func knownSource(name string) bool {
+	return slices.ContainsFunc(work.Sources(), func(s collect.Source) bool { return s.Name == name })
+}
+
+func sourceNames() string {
+	var out []string
+	for _, s := range work.Sources() {
+		out = append(out, s.Name)
+	}
+	return strings.Join(out, ", ")
 }
 
 // nameReason reads NAME=REASON; the reason may not be missing.

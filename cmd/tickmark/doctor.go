@@ -47,6 +47,7 @@ type finding struct {
 type diagnosis struct {
 	Findings  []finding        `json:"findings"`
 	Writers   []work.Writer    `json:"writers"`
+	Access    []work.Access    `json:"access"`
 	Reach     *work.ReachTable `json:"reach"`
 	Sight     []work.SightGap  `json:"sight"`
 	Licences  []string         `json:"licences"`
@@ -91,6 +92,8 @@ func (c *doctorCommand) Run(rc *runContext) error {
 		if err := c.remote(rc, s, d); err != nil {
 			return err
 		}
+	} else {
+		c.clock(d, work.ClockSkew{})
 	}
 	if c.JSON {
 		err = printJSON(rc, d)
@@ -173,12 +176,17 @@ func (c *doctorCommand) signInGitHub(rc *runContext, s *cloudSetup, d *diagnosis
 // remote asks the sources.
 func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) error {
 	var err error
-	if d.Writers, err = work.Writers(rc.Context, s.sources, s.options, s.accepted); err != nil {
+	if d.Access, err = work.Accesses(rc.Context, s.sources, s.options, s.accepted); err != nil {
 		return err
 	}
-	for _, w := range d.Writers {
-		do := fmt.Sprintf("use an identity that only reads, or --accept-writer '%s=why'", w.Source)
-		d.note(w.Accepted != "", "writing", fmt.Sprintf("%s: the identity can write, or may: %s", w.Source, w.Why), do)
+	d.Writers = work.WritersOf(d.Access)
+	for _, a := range d.Access {
+		if !a.Writes {
+			d.note(true, "writing", fmt.Sprintf("%s: the identity cannot write: %s", a.Source, a.Why), "")
+			continue
+		}
+		do := fmt.Sprintf("use an identity that only reads, or --accept-writer '%s=why'", a.Source)
+		d.note(a.Accepted != "", "writing", fmt.Sprintf("%s: the identity can write, or may: %s", a.Source, a.Why), do)
 	}
 	if d.Sight, err = work.Sight(rc.Context, s.sources, s.options); err != nil {
 		return err
@@ -189,6 +197,7 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	if err != nil {
 		return err
 	}
+	c.clock(d, work.ClockOf(found))
 	cat, err := catalog.Default()
 	if err != nil {
 		return err
@@ -199,6 +208,20 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	d.Reach = work.Reach(s.sources, found, d.Licences, cat)
 	d.Retention, err = work.RetentionClock(rc.Context, s.sources, s.options, d.Licences, d.From)
 	return err
+}
+
+// clock says how far this host's clock is from those of the services: evidence
+// is dated by both, and services refuse tokens that are not yet, or no longer,
+// good by their own.
+func (c *doctorCommand) clock(d *diagnosis, k work.ClockSkew) {
+	switch {
+	case len(k.Sources) == 0:
+		d.note(true, "clock", "not known: no service answered with a date", "")
+	case k.Wrong():
+		d.note(false, "clock", k.String(), "set it by NTP; if it is right, find out who answers in the service's place")
+	default:
+		d.note(true, "clock", k.String(), "")
+	}
 }
 
 // sight says what of Azure is seen in part only, and what that costs.
@@ -228,7 +251,15 @@ func (c *doctorCommand) sight(d *diagnosis) {
 
 // grant is the command that gives a role at a scope.
 func (c *doctorCommand) grant(role, scope string) string {
-	return fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
+	return c.inCloud() + fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
+}
+
+// inCloud sets az to the cloud, where that is not the usual one.
+func (c *doctorCommand) inCloud() string {
+	if az, _ := collect.AzureCLI(c.Cloud); c.Cloud != "public" && az != "" {
+		return "az cloud set --name " + az + " && "
+	}
+	return ""
 }
 
 // command gives the exact role that is missing; not ok where no command does it.
@@ -238,12 +269,15 @@ func (c *doctorCommand) command(a work.AskReach) (text string, ok bool) {
 	case "arm":
 		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant), true
 	case "graph":
+		if !azKnowsGraph(c.Cloud, c.M365) {
+			return "tickmark permissions --only graph/" + a.Ask + c.flags(), true
+		}
 		var out []string
 		for _, g := range graph.Permissions(a.Ask) {
-			out = append(out, fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
+			out = append(out, c.inCloud()+fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
 				cmp.Or(c.Client, "APP_ID"), cmp.Or(g.ID, "'<id of "+g.Name+">'"), cmp.Or(c.Client, "APP_ID")))
 		}
 		return strings.Join(out, "\n"), len(out) > 0
 	}
-	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + ")", false
+	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + c.flags() + ")", false
 }

@@ -152,12 +152,19 @@ func (p *doctorText) retention(d *diagnosis) {
 	p.gap()
 	p.say("", "Retention: the period begins on %s", d.From.Format(time.DateOnly))
 	var rows [][]string
-	var ahead, unknown []string
+	var ahead, unknown, stopped []string
 	lost := map[string][]string{} // by the first day that is still to be had
 	for _, r := range d.Retention {
 		name := r.Source + "/" + r.Ask
 		since, first := "not found", "in the export"
+		for _, k := range r.Places {
+			if k.Stopped {
+				stopped = append(stopped, fmt.Sprintf("%s in %s, last record %s", name, k.Name, k.Last.Format(time.DateOnly)))
+			}
+		}
 		switch {
+		case !r.Looked:
+			since = "not looked for"
 		case !r.Exported.IsZero():
 			since = r.Exported.Format(time.DateOnly)
 		case r.Unknown != tickmark.ReasonNone:
@@ -177,11 +184,14 @@ func (p *doctorText) retention(d *diagnosis) {
 			}
 			lost[still.Format(time.DateOnly)] = append(lost[still.Format(time.DateOnly)], name)
 		}
-		rows = append(rows, []string{name, fmt.Sprintf("%d days", int(r.Keeps.Hours()/24)), since, first})
+		rows = append(rows, []string{name, count(int(r.Keeps.Hours()/24), "day", "days"), since, first})
 	}
 	p.table([]string{"log", "kept", "exported since", "first day of period"}, rows)
 	if len(unknown) > 0 {
 		p.say("unknown: ", "whether there is an export could not be read: %s.", strings.Join(unknown, ", "))
+	}
+	if len(stopped) > 0 {
+		p.say("stopped: ", "an export has had no record for two days: %s.", strings.Join(stopped, "; "))
 	}
 	if len(ahead) > 0 {
 		p.say("until: ", "nothing is lost yet. Collect before that day, and set an export today.")
@@ -192,11 +202,11 @@ func (p *doctorText) retention(d *diagnosis) {
 			p.say("      ", "Still to be had from %s on, if collected today: %s.", day, strings.Join(lost[day], ", "))
 		}
 	}
-	p.say("export: ", "a diagnostic setting that sends the log to a Log Analytics workspace. From the day on which it is set nothing more is lost; it brings nothing back.")
+	p.say("export: ", "a diagnostic setting that sends the log to a Log Analytics workspace or to a storage account (what each has: tickmark logs). From the day on which it is set nothing more is lost; it brings nothing back.")
 }
 
 // count writes a number with its noun, or verb, in the right form.
-func count(n int, one, many string) string {
+func count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -140,14 +140,17 @@ func narrowLog(l *logs.Log) *report.Listing {
 		}
 	}
 	if len(l.Open) > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("No copy has a record of %d days: %s. They were quiet, or are lost.", countDays(l.Open), runsOf(l.Open)))
+		out.Notes = append(out.Notes, fmt.Sprintf("No copy has a record of %s: %s. Quiet, or lost: records cannot tell.", count(countDays(l.Open), "day", "days"), runsOf(l.Open)))
+	}
+	if len(l.Unread) > 0 {
+		out.Notes = append(out.Notes, fmt.Sprintf("Not known of %s: %s. No copy that reaches so far back was wholly read.", count(countDays(l.Unread), "day", "days"), runsOf(l.Unread)))
 	}
 	return out
 }
 
 // wideLogs has a row for each copy of each log.
 func wideLogs(cover *logs.Coverage) *report.Listing {
-	out := &report.Listing{Columns: []string{"log", "subscription", "copy", "place", "asked from", "asked to", "first", "last", "days with records", "records", "days without", "days that another copy has", "records that another copy has", "days of the period that no copy has", "not known"}}
+	out := &report.Listing{Columns: []string{"log", "subscription", "copy", "place", "asked from", "asked to", "first", "last", "days with records", "records", "days without", "days that another copy has", "records that another copy has", "days of the period that no copy has", "days not known", "not read whole"}}
 	for i := range cover.Logs {
 		l := &cover.Logs[i]
 		for n := range l.Copies {
@@ -158,7 +161,7 @@ func wideLogs(cover *logs.Coverage) *report.Listing {
 			}
 			out.Rows = append(out.Rows, []string{
 				l.Name, l.Subscription, string(k.Kind), k.Place, date(k.Asked.From), date(k.Asked.To), stamp(k.First), stamp(k.Last), fmt.Sprint(k.Days), records(k),
-				runsOf(k.EmptyDays), runsOf(k.LackingDays), other, runsOf(l.Open), string(k.Unknown),
+				runsOf(k.EmptyDays), runsOf(k.LackingDays), other, runsOf(l.Open), runsOf(l.Unread), string(k.Unknown),
 			})
 		}
 	}

@@ -87,7 +87,7 @@ func (t logTable) ask(name, about, query string) collect.Ask {
 			"Prefer":       "wait=600", // seconds; the service stops a query at ten minutes
 		},
 		Form: "logAnalytics", Pace: collect.PaceLogAnalytics,
-		Needs: collect.Need{Permission: "Microsoft.OperationalInsights/workspaces/query/" + t.table + "/read", Role: roleLogReader},
+		Needs: collect.Need{Permission: "Microsoft.OperationalInsights/workspaces/query/" + t.table + "/read", Role: roleLogReader, Scope: ScopeWorkspace},
 		Doc:   docs + "azure-monitor/logs/api/request-format",
 	}
 }

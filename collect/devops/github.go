@@ -4,6 +4,7 @@ package devops
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark/collect"
@@ -20,10 +21,13 @@ func permission(p string) collect.Need {
 	return collect.Need{Permission: p + ": read", Role: "a GitHub App installed on the organisation, on all its repositories"}
 }
 
-// wholeOrganisation reports whether the app is installed on all repositories:
-// only then does a list of repositories hold them all.
-func wholeOrganisation(answer jsontape.Value) bool {
-	return answer.Get("repository_selection").Str() == "all"
+// wholeOrganisation reports whether the app is installed on all repositories of
+// the organisation: only then does a list of repositories hold them all. The
+// path names none, and with the token of another organisation the answer is
+// about that one, and the list holds what is public.
+func wholeOrganisation(of *collect.Subject, answer jsontape.Value) bool {
+	some, _ := answer.Get("repositories").First()
+	return answer.Get("repository_selection").Str() == "all" && strings.EqualFold(some.Get("owner").Get("login").Str(), of.Name)
 }
 
 // hubList makes an ask whose answer is a list in pages.
@@ -50,7 +54,7 @@ func githubOrganisationAsks() []collect.Ask {
 
 	access := hubOne("installation-access", "on which repositories the app is installed", org, "apps/installations#list-repositories-accessible-to-the-app-installation",
 		"/installation/repositories", metadata)
-	access.Query, access.Types, access.Shows = "per_page=1", nil, wholeOrganisation
+	access.Query, access.Types, access.ShowsOf = "per_page=1", nil, wholeOrganisation
 	organisation := hubOne("organizations", "settings of the organisation: second factor, default permission", org, "orgs/orgs#get-an-organization",
 		"/orgs/{name}", administration)
 	organisation.Identity = "login"

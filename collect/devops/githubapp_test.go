@@ -23,6 +23,7 @@ import (
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/collecttest"
 	"github.com/tickmark/tickmark/collect/devops"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
 // fourOrganisations are two with the App, one without and one where it is
@@ -33,7 +34,7 @@ tenant: {domains: [contoso.example]}
 people: [{name: Ada Ray}, {name: Ben Ode}, {name: Cleo Park}]
 github:
   - {name: contoso-oss, owners: [Ada Ray], repositories: [{name: sdk, protection: {reviewers: 1}, pullRequests: {count: 20, from: -6d, to: -1h}}]}
-  - {name: contoso-labs, owners: [Ben Ode], repositories: [{name: probe, pullRequests: {count: 20, from: -6d, to: -1h}}, {name: bench}]}
+  - {name: contoso-labs, owners: [Ben Ode], repositories: [{name: probe, pullRequests: {count: 20, from: -6d, to: -1h}}, {name: bench, visibility: public}]}
   - {name: contoso-legacy, noApp: true, owners: [Cleo Park], repositories: [{name: old}]}
   - {name: contoso-frozen, suspended: true, owners: [Cleo Park], repositories: [{name: ice}]}
 `
@@ -95,7 +96,7 @@ func (o oneForAll) Token(ctx context.Context, _ collect.Host, _ string) (string,
 // suspended, nothing is read and that is said; the others are read whole.
 func TestGitHubApp(t *testing.T) {
 	key := appKey(t)
-	run := func(jump time.Duration, wrap func(collect.Credentials) collect.Credentials) (*collect.Collected, *azuresim.Sim, *watcher, string) {
+	run := func(jump time.Duration, wrap func(collect.Credentials) collect.Credentials, source collect.Source) (*collect.Collected, *azuresim.Sim, *watcher, string) {
 		t.Helper()
 		s := collecttest.Serve(t, "four.yaml", fourOrganisations, azuresim.Options{Seed: 1})
 		creds, err := collect.NewCredentials(s.Endpoints, collect.SignIn{GitHub: collect.GitHubSignIn{AppID: "42", Key: key}}, s.Clock)
@@ -110,14 +111,14 @@ func TestGitHubApp(t *testing.T) {
 			Dir: t.TempDir(), Endpoints: s.Endpoints, Clock: s.Clock, Credentials: creds, Transport: &http.Client{Transport: w}, Limit: 24 * time.Hour,
 			Root: []byte(`{"tenantId":"t","githubOrganizations":["contoso-oss","Contoso-Labs","contoso-legacy","contoso-frozen"]}`), From: s.Clock.Now().AddDate(0, 0, -7), To: s.Clock.Now(),
 		}
-		c, err := collect.Run(t.Context(), []collect.Source{devops.GitHub()}, o)
+		c, err := collect.Run(t.Context(), []collect.Source{source}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		return c, s.Sim, w, o.Dir
 	}
-	c, sim, w, dir := run(58*time.Minute+30*time.Second, nil)
+	c, sim, w, dir := run(58*time.Minute+30*time.Second, nil, devops.GitHub())
 	for org, repositories := range map[string]int{"contoso-oss": 1, "Contoso-Labs": 2} {
 		for _, typ := range []string{"github/repositories", "github/members", "github/pullRequests", "github/environments"} {
 			if !collecttest.Complete(c, org, typ) {
@@ -155,16 +156,31 @@ func TestGitHubApp(t *testing.T) {
 	noTokens(t, c, dir)
 	t.Logf("%d requests", c.Requests)
 
-	// The control: one token for all.
-	c, sim, w, _ = run(0, func(k collect.Credentials) collect.Credentials {
+	// The controls: with one token for all the second organisation shows what is
+	// public, and that it is not all is known by whose repositories the token
+	// sees. Who looks at the selection alone takes it for all.
+	one := func(k collect.Credentials) collect.Credentials {
 		each, ok := k.(collect.OrganisationCredentials)
 		if !ok {
 			t.Fatal("the credentials have no token for each organisation")
 		}
 		return oneForAll{each}
-	})
-	if sim.Log().Misdirected == 0 || collecttest.Complete(c, "Contoso-Labs", "github/repositories") || len(w.tokens["contoso-labs"]) != 1 {
-		t.Error("with the token of another organisation everything is read: the test shows nothing")
+	}
+	c, sim, w, _ = run(0, one, devops.GitHub())
+	if n := rowsIn(c, "Contoso-Labs", "repositories"); sim.Log().Misdirected == 0 || n != 1 || len(w.tokens["contoso-labs"]) != 1 {
+		t.Errorf("with the token of another organisation %d repositories are seen: the test shows nothing", n)
+	}
+	if collecttest.Complete(c, "Contoso-Labs", "github/repositories") {
+		t.Error("public repositories count as all")
+	}
+	trusting := devops.GitHub()
+	for i := range trusting.Asks {
+		if a := &trusting.Asks[i]; a.ShowsOf != nil {
+			a.Shows, a.ShowsOf = func(v jsontape.Value) bool { return v.Get("repository_selection").Str() == "all" }, nil
+		}
+	}
+	if c, _, _, _ = run(0, one, trusting); !collecttest.Complete(c, "Contoso-Labs", "github/repositories") {
+		t.Error("the look at the owner is not what tells")
 	}
 }
 
