@@ -106,7 +106,7 @@ func (f *finder) push(array bool) {
 var (
 	nameValue, nameData, nameDefault = nameHash("value"), nameHash("data"), nameHash("defaultValue")
 	nameTags, nameProperties         = nameHash("tags"), nameHash("properties")
-	nameType                         = nameHash("type")
+	nameType, nameToken              = nameHash("type"), nameHash("token")
 )
 
 func (f *finder) pop() {
@@ -183,7 +183,13 @@ func (f *finder) name(i, end, next int) int {
 	key := f.src[i+1 : end-1]
 	t.key = nameHash(key)
 	t.kind, t.pair, t.secret = kinds[t.key], pairs[pairHash(t.own, t.key)], ""
-	t.kind |= endsLikeName(key)
+	switch like := namedLike(key); {
+	case t.kind&(isFree|isKey|isWritten) != 0:
+	case t.kind&(isRead|isOpaque) != 0:
+		t.kind |= like &^ isStrict
+	default:
+		t.kind |= like
+	}
 	if h := endingHash(key); nameFilter[h>>6]&(1<<(h&63)) == 0 || next >= f.end {
 		return next
 	}
@@ -215,14 +221,18 @@ func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
 	if harmless(v) {
 		return "", false
 	}
-	free := t.free || kind&isFree != 0
+	free := t.free || kind&(isFree|isStrict) != 0
 	switch {
 	case parent == nameTags && !t.free:
 		free, kind = false, isWritten // whatever a tag is called
+	case own == nameToken && bytes.IndexByte(v, '/') < 0:
+		kind &^= isRead // of an access control list it is a path
 	case !t.free && parent == nameProperties && (own == nameValue || own == nameDefault):
 		free = false // the value of a server's parameter is one word
 	}
 	switch {
+	case own == nameToken && kind&isRead == 0 && !strictForm(v):
+		return unlisted, f.sentence(v)
 	case kind&isAddressy != 0 && !strictForm(v):
 		return address, false
 	case pair&isKey != 0, !free && kind&isKey != 0, strictForm(v):

@@ -473,7 +473,7 @@ func strictForm(v []byte) bool {
 	case v[0] == '[' || v[0] == '@':
 		return reference(v)
 	case c&(isLower|isUpper) != 0:
-		return isURL(v, true) || isVaultURL(v) || isServiceURL(v) || isHost(v, 3) && (inAzure(v) || made(v))
+		return isURL(v, true) || isVaultURL(v) || isServiceURL(v) || isPublicKey(v) || isHost(v, 3) && (inAzure(v) || made(v))
 	}
 	return v[0] == '*' && len(v) == 1
 }
@@ -494,7 +494,7 @@ var switches = func() map[string]bool {
 // narrowForm knows, beyond the strict forms, what settings are set to: a word,
 // a name of few parts, a list of these, a link, a path, an address of mail.
 func narrowForm(v []byte) bool {
-	if strictForm(v) || isPublicKey(v) {
+	if strictForm(v) {
 		return true
 	}
 	if len(v) > 2000 {
@@ -568,6 +568,14 @@ func isName(v []byte) bool {
 	return dashes <= 2 && lines <= 3 && steps <= 8 && made(v) && runs(v, func(run []byte) bool { return len(run) <= 40 })
 }
 
+// betweenWords are the bytes that end a word of a sentence.
+var betweenWords = func() (cut [128]bool) {
+	for b := range cut {
+		cut[b] = b <= ' ' || strings.IndexByte("\"'<>(),;|[]{}", byte(b)) >= 0
+	}
+	return cut
+}()
+
 // textForm knows what people write: sentences in which no word looks random, no
 // link carries more than an address, and nothing is set to a value under a name
 // that says secret.
@@ -575,10 +583,7 @@ func textForm(v []byte) bool {
 	if len(v) > 1<<16 {
 		return false
 	}
-	cut := func(r rune) bool {
-		return r <= ' ' || strings.ContainsRune(`"'<>(),;|[]{}`, r)
-	}
-	for w := range bytes.FieldsFuncSeq(v, cut) {
+	for w := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r < 0x80 && betweenWords[r] }) {
 		w = bytes.TrimRight(w, ".:!?")
 		if len(w) == 0 || isGUID(w) || isTime(w) || isNumber(w) {
 			continue

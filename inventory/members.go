@@ -25,6 +25,7 @@ const (
 	isFree                            // people put anything there, and so in all that is below
 	isOutline                         // the structure of what is free: kept if it could be a sentence
 	isAddressy                        // an address that lets in whoever knows it
+	isStrict                          // as what is free, but not what is below
 )
 
 // namesOf are the members whose names say by themselves what they hold; what
@@ -40,7 +41,7 @@ var namesOf = map[memberKind]string{
 		templateparameters runparameters connectionparameters connectionparametersset nonsecretparametervalues configurationparameter
 		settings publicsettings configurationsettings configurationprotectedsettings additionalsettings
 		inputs input outputs output body content contents payload customwebhookpayload webhookpayload requestbody
-		defaultvalue defaultvalues value metadata customproperties additionalproperties extendedproperties
+		secret defaultvalue defaultvalues value metadata customproperties additionalproperties extendedproperties
 		typeproperties definition credential credentials clusterkeys apikeys
 		querystring customquerystring sparkconf spark_conf sparkenvvars spark_env_vars hadoopproperties
 		consumerinputs publisherinputs templatecontent data stringdata binarydata encodedtaskcontent encodedvaluescontent`,
@@ -55,7 +56,7 @@ var namesOf = map[memberKind]string{
 		fullname owner owners author branch branchname sourcebranch targetbranch refname sourcerefname targetrefname path filepath
 		folder folderpath filename issuer subjectname commonname dn principalname rolename rolenames groupname resourcegroup resourcename
 		conditionexpression condition filter rulename resultdescription activity activitydisplayname operationname operationnamevalue
-		roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
+		rows roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
 		vulnerable_version_range`,
 	isOpaque: `
 		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag @odata.nextlink nextlink @odata.deltalink $skiptoken skiptoken continuationtoken continuation_token @odata.context
@@ -117,11 +118,18 @@ func nameHash[T string | []byte](name T) uint64 {
 
 func pairHash(parent, name uint64) uint64 { return parent*0x9E3779B97F4A7C15 ^ name }
 
-// endsLikeName tells by how a member's name ends what it holds: ids, names,
-// hosts and fingerprints, or what people write.
-func endsLikeName(name []byte) memberKind {
+// namedLike tells by how a member's name ends what it holds: ids, names,
+// hosts and fingerprints, what people write, or secrets; and whether a person
+// gave the name.
+func namedLike(name []byte) memberKind {
+	if ownKey(name) {
+		return isStrict
+	}
 	if n := len(name); n > 0 && name[n-1] == 's' {
 		name = name[:n-1]
+	}
+	if len(name) < 2 || !endingBytes[name[len(name)-1]] {
+		return 0
 	}
 	for _, end := range nameEndings {
 		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
@@ -133,12 +141,48 @@ func endsLikeName(name []byte) memberKind {
 			return isWritten
 		}
 	}
+	for _, end := range secretEndings {
+		if n := len(name) - len(end); n > 0 && strings.EqualFold(string(name[n:]), end) {
+			return isStrict
+		}
+	}
 	return 0
+}
+
+// ownKey reports whether a member is named as people name what they put into a
+// dictionary of their own, and not as services name members: API_KEY, x-api-key,
+// a/b.
+func ownKey(name []byte) bool {
+	lower, line := false, false
+	for _, b := range name {
+		switch {
+		case b == '-' || b == '/' || b == ' ' || b == ':':
+			return true
+		case b == '_':
+			line = true
+		case b >= 'a' && b <= 'z':
+			lower = true
+		}
+	}
+	return line && !lower
 }
 
 var nameEndings = [...]string{"Id", "ID", "_id", "Name", "_name", "Thumbprint", "Fqdn", "FQDN", "Host", "_sha", "Sha"}
 
+var secretEndings = [...]string{"password", "passwd", "passphrase", "pwd", "secret", "token", "key", "credential", "credentials", "signature"}
+
 var writtenEndings = [...]string{"Comment", "Description", "Message", "Title", "Reason", "Summary"}
+
+// endingBytes are the last bytes of the endings: a quick no for most names.
+var endingBytes = func() (last [256]bool) {
+	for _, list := range [][]string{nameEndings[:], writtenEndings[:], secretEndings[:]} {
+		for _, end := range list {
+			last[end[len(end)-1]] = true
+			last[end[len(end)-1]&^0x20] = true
+		}
+	}
+	return last
+}()
 
 // compactForm knows what ids and digests consist of: no space, no quote.
 func compactForm(v []byte) bool {
