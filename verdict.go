@@ -80,6 +80,7 @@ const (
 	ReasonNotNamed        Reason = "notNamed"        // the collection was told by name what to read, and this is not in it
 	ReasonNotRead         Reason = "notRead"         // nobody asked: the source or question was left out without a reason, or nothing of it was exported
 	ReasonUnfamiliar      Reason = "unfamiliar"      // the object has a member that may change its meaning and that we do not know
+	ReasonSchema          Reason = "schema"          // a member that every such object has is missing, of another kind, or has a value that nobody documents
 	ReasonUnmatched       Reason = "unmatched"       // a record that belongs to it must be in the other list, and none that was read does
 )
 
@@ -106,6 +107,7 @@ var reasonText = map[Reason]string{
 	ReasonNotNamed:        "the scope is not among those that were named as the population",
 	ReasonNotRead:         "nobody asked for it: its source was not read, or not exported",
 	ReasonUnfamiliar:      "the object has a condition that this version does not know and that may narrow it",
+	ReasonSchema:          "the object has not the form that its documentation gives it: this member is missing, of another kind, or has a value that there is not",
 	ReasonUnmatched:       "no record of the other list could be matched with it, though one must be there",
 }
 

@@ -150,13 +150,16 @@ func (s *Sim) reads(r *http.Request, i int32) bool { return s.readsAs(accessOf(r
 // subscription has what is readable in it, with status 200, even where nothing
 // may be read at the subscription itself: of the ways in which services behave
 // (some refuse) it is the one that a reader can mistake for all. A list below a
-// resource or at a management group is refused. It answers itself and reports
-// false if so.
+// resource or at a management group is refused, and the tenant's list of what
+// has a scope of its own there. It answers itself and reports false if so.
 func (s *Sim) shown(q *armRequest, scope, kind string) ([]int32, bool) {
 	low := strings.ToLower(scope)
-	deep := strings.Count(low, "/") > 4 || strings.HasPrefix(low, groupPrefix)
-	if action := kind + "/read"; deep && !s.may(q.r, action, low) {
-		s.forbid(q, action, scope)
+	deep, at := strings.Count(low, "/") > 4 || strings.HasPrefix(low, groupPrefix), low
+	if namespace, _, _ := strings.Cut(strings.ToLower(kind), "/"); low == "" && namespace == "microsoft.aadiam" {
+		deep, at = true, "/providers/"+namespace
+	}
+	if action := kind + "/read"; deep && !s.may(q.r, action, at) {
+		s.forbid(q, action, first(scope, at))
 		return nil, false
 	}
 	return s.readableOf(q.r, s.collection(scope, kind, q), low), true

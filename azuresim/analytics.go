@@ -292,7 +292,7 @@ var auditColumns = strings.Fields("TenantId TimeGenerated OperationName Operatio
 // https://learn.microsoft.com/azure/azure-monitor/reference/tables/auditlogs
 func auditRow(a *audit, tenant string) fields {
 	return fields{
-		"OperationName": a.Activity, "OperationVersion": "1.0", "Category": a.Category, "ResultType": "", "ResultDescription": "", "Id": "Directory_" + a.ID, "CorrelationId": a.ID,
+		"OperationName": a.Activity, "OperationVersion": "1.0", "Category": a.Category, "ResultType": "", "ResultDescription": "", "Id": a.record(), "CorrelationId": a.ID,
 		"ActivityDisplayName": a.Activity, "ActivityDateTime": a.Time, "LoggedByService": "Core Directory", "Result": "success", "AADTenantId": tenant,
 		"InitiatedBy":     map[string]any{"user": map[string]any{"id": a.InitiatorID, "userPrincipalName": a.Initiator}},
 		"TargetResources": []any{map[string]any{"id": a.TargetID, "displayName": a.Target, "type": a.TargetType, "userPrincipalName": a.Target}},

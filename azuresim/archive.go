@@ -252,8 +252,36 @@ type archivedBlob struct {
 }
 
 // archived returns the blobs of a container whose names begin with prefix, in
-// the order of names. A prefix that ends with a month or more makes only that.
+// the order of names. A prefix that goes to a month or further makes only that.
 func (s *Sim) archived(a *Archive, container, prefix string) []archivedBlob {
+	month := time.Time{}
+	if _, in, ok := strings.Cut(prefix, "/y="); ok && len(in) >= len("2026/m=05") {
+		month, _ = time.Parse("2006/m=01", in[:len("2026/m=05")]) // else all months
+	}
+	// Blobs are read one after another: those of a month are made once in a while.
+	key := fmt.Sprint(a.Account, "/", container, " ", month.Unix(), " ", s.Now().Truncate(time.Minute).Unix())
+	s.mu.Lock()
+	blobs, made := s.blobs[key]
+	s.mu.Unlock()
+	if !made {
+		blobs = s.blobsOf(a, container, month)
+		s.mu.Lock()
+		if len(s.blobs) >= 32 {
+			clear(s.blobs)
+		}
+		s.blobs[key] = blobs
+		s.mu.Unlock()
+	}
+	from, _ := slices.BinarySearchFunc(blobs, prefix, func(b archivedBlob, p string) int { return strings.Compare(b.name, p) })
+	to := from
+	for to < len(blobs) && strings.HasPrefix(blobs[to].name, prefix) {
+		to++
+	}
+	return blobs[from:to]
+}
+
+// blobsOf makes the blobs of a month; the zero month is all time.
+func (s *Sim) blobsOf(a *Archive, container string, month time.Time) []archivedBlob {
 	table, exported := a.table(container)
 	if table == "" {
 		return nil
@@ -262,15 +290,16 @@ func (s *Sim) archived(a *Archive, container, prefix string) []archivedBlob {
 	if keep := s.Now().Add(-time.Duration(a.Keeps)); a.Keeps > 0 && from.Before(keep) {
 		from = keep
 	}
-	if _, in, ok := strings.Cut(prefix, "/y="); ok && len(in) >= len("2026/m=05") {
-		if month, err := time.Parse("2006/m=01", in[:len("2026/m=05")]); err == nil {
-			if month.After(from) {
-				from = month
-			}
-			if end := month.AddDate(0, 1, 0); end.Before(to) {
-				to = end
-			}
+	if !month.IsZero() {
+		if month.After(from) {
+			from = month
 		}
+		if end := month.AddDate(0, 1, 0); end.Before(to) {
+			to = end
+		}
+	}
+	if !from.Before(to) {
+		return nil
 	}
 	hours := map[string]*archivedBlob{}
 	add := func(scope string, e *event, record any) {
@@ -286,16 +315,10 @@ func (s *Sim) archived(a *Archive, container, prefix string) []archivedBlob {
 		}
 		at := e.Time.UTC().Truncate(step)
 		name := scope + at.Format("/y=2006/m=01/d=02/h=15/m=04/") + file
-		if !strings.HasPrefix(name, prefix) {
-			return
-		}
 		if hours[name] == nil {
 			hours[name] = &archivedBlob{name: name, at: at}
 		}
 		hours[name].text = append(append(hours[name].text, marshal(record)...), "\r\n"...)
-	}
-	if !from.Before(to) {
-		return nil
 	}
 	if exported {
 		ws := &Workspace{CustomerID: s.guid("workspace", a.Workspace), Since: a.Since}
@@ -354,7 +377,7 @@ func (s *Sim) records(table string, from, to time.Time, add func(scope string, e
 				"time": a.Time.Format(stamp), "resourceId": of, "operationName": a.Activity, "operationVersion": "1.0", "category": "AuditLogs", "tenantId": s.org.Tenant.ID,
 				"resultSignature": "None", "durationMs": 0, "correlationId": a.ID, "identity": a.Initiator, "Level": 4,
 				"properties": map[string]any{
-					"id": "Directory_" + a.ID, "category": a.Category, "correlationId": a.ID, "result": "success", "activityDisplayName": a.Activity, "activityDateTime": a.Time.Format(stamp), "loggedByService": "Core Directory",
+					"id": a.record(), "category": a.Category, "correlationId": a.ID, "result": "success", "activityDisplayName": a.Activity, "activityDateTime": a.Time.Format(stamp), "loggedByService": "Core Directory",
 					"initiatedBy":     map[string]any{"user": map[string]any{"id": a.InitiatorID, "userPrincipalName": a.Initiator}},
 					"targetResources": []any{map[string]any{"id": a.TargetID, "displayName": a.Target, "type": a.TargetType, "userPrincipalName": a.Target}},
 				},

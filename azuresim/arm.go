@@ -448,7 +448,7 @@ func (s *Sim) armSpecial(q *armRequest) bool {
 		s.providers(q, last)
 	case post && strings.Contains(q.lower, "/providers/microsoft.policyinsights/policystates/latest/"):
 		s.policyStates(q, last)
-	case get && strings.HasSuffix(q.lower, "/providers/microsoft.insights/eventtypes/management/values") && q.sub >= 0:
+	case get && strings.HasSuffix(q.lower, activityPath):
 		s.activityLog(q)
 	case get && len(seg) == 9 && last == "tables" && strings.Contains(q.lower, "/providers/microsoft.operationalinsights/workspaces/"):
 		return s.workspaceTables(q)
@@ -539,5 +539,9 @@ func (s *Sim) managementGroup(name string) *ManagementGroup {
 	return &s.mgroups[i]
 }
 
-// after is how old records of a log may be for the management API.
-const activityKept = 90 * 24 * time.Hour
+const (
+	// activityKept is how old records of a log may be for the management API.
+	activityKept = 90 * 24 * time.Hour
+	// activityPath ends the path of an activity log.
+	activityPath = "/providers/microsoft.insights/eventtypes/management/values"
+)

@@ -58,7 +58,8 @@ func (s *Sim) managementGroups(q *armRequest, seg []string) {
 		s.fail(q.w, q.r, http.StatusNotFound, "NotFound", fmt.Sprintf("'%s' does not exist.", seg[3]))
 		return
 	}
-	if !s.may(q.r, groupRead, managementGroupID(g.Name)) {
+	below := len(seg) == 5 && s.may(q.r, "Microsoft.Management/managementGroups/descendants/read", managementGroupID(g.Name))
+	if !below && !s.may(q.r, groupRead, managementGroupID(g.Name)) {
 		s.forbid(q, groupRead, managementGroupID(g.Name))
 		return
 	}
@@ -301,11 +302,27 @@ func (s *Sim) policyID(kind, name string) string {
 
 var timeBound = regexp.MustCompile(`(?i)(eventTimestamp|resourceGroupName|resourceUri)\s+(ge|le|gt|lt|eq)\s+'([^']*)'`)
 
-// activityLog serves the records of a subscription in a window, newest first.
+// activityLog serves the records of a subscription, a management group or the
+// tenant in a window, newest first. The tenant's is below no management group.
 // That a window which begins before the 90 days is answered with what there is
 // and not refused is unverified.
 // https://learn.microsoft.com/rest/api/monitor/activity-logs/list
+// https://learn.microsoft.com/azure/azure-monitor/platform/activity-log
+// https://learn.microsoft.com/azure/role-based-access-control/elevate-access-global-admin
 func (s *Sim) activityLog(q *armRequest) {
+	const action = "Microsoft.Insights/eventtypes/values/read"
+	scope := strings.TrimSuffix(q.lower, activityPath)
+	if q.sub < 0 {
+		at := first(scope, "/providers/microsoft.insights")
+		if !s.scopeExists(scope) {
+			s.missing(q)
+			return
+		}
+		if !s.may(q.r, action, at) {
+			s.forbid(q, action, at)
+			return
+		}
+	}
 	now := s.Now()
 	kept := now.Add(-s.keeps(s.org.Logs.Activity, activityKept))
 	from, to, group, uri := kept, now, "", ""
@@ -339,9 +356,9 @@ func (s *Sim) activityLog(q *armRequest) {
 	if from.Before(kept) {
 		from = kept
 	}
-	rows := s.activities(q.sub, from, to)
+	rows := s.activitiesAt(scope, from, to)
 	rows = slices.DeleteFunc(rows, func(a activity) bool {
-		return !s.may(q.r, "Microsoft.Insights/eventtypes/values/read", a.Resource) || group != "" && !strings.Contains(strings.ToLower(a.Resource), "/resourcegroups/"+group+"/") || uri != "" && strings.ToLower(a.Resource) != uri
+		return q.sub >= 0 && !s.may(q.r, action, a.Resource) || group != "" && !strings.Contains(strings.ToLower(a.Resource), "/resourcegroups/"+group+"/") || uri != "" && strings.ToLower(a.Resource) != uri
 	})
 	slices.Reverse(rows)
 	s.list(q, len(rows), 200, func(b []byte, i int) []byte { return append(b, marshal(s.activityRecord(&rows[i]))...) })
@@ -353,11 +370,14 @@ func (s *Sim) permissions(q *armRequest) {
 		s.writeJSON(q.w, q.r, http.StatusOK, map[string]any{"value": s.permissionsAt(access, strings.TrimSuffix(q.lower, "/providers/microsoft.authorization/permissions"))})
 		return
 	}
-	actions, not := []string{"*/read"}, []string{}
-	if id := callOf(q.r).client.identity; id != nil && len(id.Actions) > 0 {
-		actions, not = id.Actions, list(id.NotActions)
+	actions, not, data := []string{"*/read"}, []string{}, []string{}
+	if id := callOf(q.r).client.identity; id != nil {
+		if len(id.Actions) > 0 {
+			actions, not = id.Actions, list(id.NotActions)
+		}
+		data = list(id.DataActions)
 	}
-	s.writeJSON(q.w, q.r, http.StatusOK, map[string]any{"value": []any{map[string]any{"actions": actions, "notActions": not, "dataActions": []string{}, "notDataActions": []string{}}}})
+	s.writeJSON(q.w, q.r, http.StatusOK, map[string]any{"value": []any{map[string]any{"actions": actions, "notActions": not, "dataActions": data, "notDataActions": []string{}}}})
 }
 
 // withoutDiagnostics are types that have no diagnostic settings. The list of

@@ -122,10 +122,10 @@ func (s *Sim) signedIn(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("X-TFS-ProcessId", s.guid("process"))
 	switch {
 	case strings.Contains(r.Header.Get("Accept"), "text/html"):
-		w.Header().Set("Location", s.Endpoint("login")+"/common/oauth2/authorize")
+		w.Header().Set("Location", s.login()+"/common/oauth2/authorize")
 		s.write(w, r, http.StatusFound, page)
 	case problem == "expired":
-		w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+s.Endpoint("login")+"/"+s.org.Tenant.ID+`", error="invalid_token"`)
+		w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+s.login()+"/"+s.org.Tenant.ID+`", error="invalid_token"`)
 		s.write(w, r, http.StatusUnauthorized, page)
 	default:
 		s.write(w, r, http.StatusNonAuthoritativeInfo, page)
@@ -317,7 +317,8 @@ func (c *adoCall) evaluate() {
 	for _, e := range ask.Evaluations {
 		ns, _ := e["securityNamespaceId"].(string)
 		token, _ := e["token"].(string)
-		e["value"] = c.allowed(strings.ToLower(ns), token)
+		bits, _ := e["permissions"].(float64)
+		e["value"] = c.evaluated(strings.ToLower(ns), token, int64(bits))
 	}
 	c.one(obj{"alwaysAllowAdministrators": false, "evaluations": ask.Evaluations})
 }
@@ -389,39 +390,6 @@ func (c *adoCall) properties() {
 		obj{"name": "System.SourceControlGitEnabled", "value": "True"},
 		obj{"name": "System.Process Template", "value": "Agile"},
 	}, "")
-}
-
-func (c *adoCall) namespaces() {
-	action := func(bit int, name string) obj {
-		return obj{"bit": bit, "name": name, "displayName": name, "namespaceId": "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87"}
-	}
-	c.list([]any{
-		obj{"namespaceId": "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", "name": "Git Repositories", "readPermission": 2, "writePermission": 8192, "actions": []any{
-			action(1, "Administer"), action(2, "GenericRead"), action(4, "GenericContribute"), action(8, "ForcePush"), action(128, "PolicyExempt"), action(32768, "PullRequestBypassPolicy"),
-		}},
-		obj{"namespaceId": "52d39943-cb85-4d7f-8fa8-c6baac873819", "name": "Project", "readPermission": 1, "writePermission": 2, "actions": []any{}},
-	}, "")
-}
-
-// accessControl lists who may do what in repositories: who is allowed to bypass
-// has the bits 128 and 32768.
-func (c *adoCall) accessControl() {
-	var out []any
-	for _, p := range c.org.projects {
-		for _, r := range p.repos {
-			aces := obj{}
-			grant := func(name string, allow int) {
-				d := "Microsoft.TeamFoundation.Identity;S-1-9-" + c.s.sha("sid", p.Name, name)[:20]
-				aces[d] = obj{"descriptor": d, "allow": allow, "deny": 0, "extendedInfo": obj{"effectiveAllow": allow}}
-			}
-			grant("Contributors", 2|4|16384)
-			for _, who := range r.Protection.BypassAllowed {
-				grant(who, 2|4|128|32768)
-			}
-			out = append(out, obj{"inheritPermissions": true, "token": "repoV2/" + p.id + "/" + r.id, "includeExtendedInfo": true, "acesDictionary": aces})
-		}
-	}
-	c.list(out, "")
 }
 
 func (c *adoCall) users() {

@@ -5,6 +5,7 @@ package azuresim
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,4 +224,185 @@ func within[T any](rows []T, at func(T) time.Time, from, to string) []T {
 func instant(text string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, text)
 	return t, err == nil
+}
+
+// adoNamespace is a security namespace. The bits follow the order of the actions
+// in the reference; those that collectors use are known, the others unverified.
+// https://learn.microsoft.com/azure/devops/organizations/security/namespace-reference
+type adoNamespace struct {
+	id, name, root, project string
+	actions                 []string
+	reads                   int64 // what everybody has who is shown the object
+}
+
+var adoNamespaces = []adoNamespace{
+	{
+		"2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", "Git Repositories", "repoV2/", "repoV2/{id}",
+		[]string{
+			"Administer", "GenericRead", "GenericContribute", "ForcePush", "CreateBranch", "CreateTag", "ManageNote", "PolicyExempt", "CreateRepository", "DeleteRepository",
+			"RenameRepository", "EditPolicies", "RemoveOthersLocks", "ManagePermissions", "PullRequestContribute", "PullRequestBypassPolicy",
+		},
+		2,
+	},
+	{
+		"52d39943-cb85-4d7f-8fa8-c6baac873819", "Project", "$PROJECT", "$PROJECT:vstfs:///Classification/TeamProject/{id}",
+		[]string{
+			"GENERIC_READ", "GENERIC_WRITE", "DELETE", "PUBLISH_TEST_RESULTS", "ADMINISTER_BUILD", "START_BUILD", "EDIT_BUILD_STATUS", "UPDATE_BUILD", "DELETE_TEST_RESULTS", "VIEW_TEST_RESULTS",
+		},
+		1 | 512,
+	},
+	{
+		"3e65f728-f8bc-4ecd-8764-7e378b19bfa7", "Collection", "NAMESPACE:", "",
+		[]string{"GENERIC_READ", "GENERIC_WRITE", "CREATE_PROJECTS", "TRIGGER_EVENT", "MANAGE_TEMPLATE", "DIAGNOSTIC_TRACE", "SYNCHRONIZE_READ"},
+		1,
+	},
+	{"a6cc6381-a1ca-4b36-b3c1-4e65211e82b6", "AuditLog", "/AllPermissions", "", []string{"Read", "Write", "Manage_Streams", "Delete_Streams"}, 1},
+	{"5a27515b-ccd7-42c9-84f1-54c998f03866", "Identity", "$", "{id}", []string{"Read", "Write", "Delete", "ManageMembership", "CreateScope", "RestoreScope"}, 1},
+	{
+		"33344d9c-fc72-4d6f-aba5-fa317101a7e9", "Build", "$", "{id}",
+		[]string{
+			"ViewBuilds", "EditBuildQuality", "RetainIndefinitely", "DeleteBuilds", "ManageBuildQualities", "DestroyBuilds", "UpdateBuildInformation", "QueueBuilds", "ManageBuildQueue",
+			"StopBuilds", "ViewBuildDefinition", "EditBuildDefinition", "DeleteBuildDefinition", "OverrideBuildCheckInValidation", "AdministerBuildPermissions",
+		},
+		1 | 1024,
+	},
+	{
+		"c788c23e-1b46-4162-8f5e-d7585343b5de", "ReleaseManagement", "$", "{id}",
+		[]string{
+			"ViewReleaseDefinition", "EditReleaseDefinition", "DeleteReleaseDefinition", "ManageReleaseApprovers", "ManageReleases", "ViewReleases", "CreateReleases",
+			"EditReleaseEnvironment", "DeleteReleaseEnvironment", "AdministerReleasePermissions", "DeleteReleases", "ManageDeployments", "ManageReleaseSettings",
+		},
+		1 | 32,
+	},
+	{"83d4c2e6-e57d-4d6e-892b-b87222b7ad20", "Environment", "Environments", "Environments/{id}", []string{"View", "Manage", "ManageHistory", "Administer", "Use", "Create"}, 1},
+	{"49b48001-ca20-4adc-8111-5b60c903a50c", "ServiceEndpoints", "endpoints", "endpoints/{id}", []string{"Use", "Administer", "Create", "ViewAuthorization", "ViewEndpoint"}, 16},
+	{"b7e84409-6553-448a-bbb2-af228e07cbeb", "Library", "Library", "Library/{id}", []string{"View", "Administer", "Create", "ViewSecrets", "Use", "Owner"}, 1},
+	{"101eae8c-1709-47f9-b228-0e476c35b3ba", "DistributedTask", "AgentPools", "", []string{"View", "Manage", "Listen", "AdministerPermissions", "Use", "Create"}, 1},
+}
+
+func namespaceOf(id string) *adoNamespace {
+	for i := range adoNamespaces {
+		if n := &adoNamespaces[i]; strings.EqualFold(n.id, id) {
+			return n
+		}
+	}
+	return nil
+}
+
+// bit is that of an action; 0 if there is none of the name.
+func (n *adoNamespace) bit(action string) int64 {
+	for i, a := range n.actions {
+		if strings.EqualFold(a, action) {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+func (c *adoCall) namespaces() {
+	var out []any
+	for _, n := range adoNamespaces {
+		actions := []any{}
+		for i, a := range n.actions {
+			actions = append(actions, obj{"bit": 1 << i, "name": a, "displayName": a, "namespaceId": n.id})
+		}
+		write := int64(1) << (len(n.actions) - 1)
+		if n.name == "Git Repositories" {
+			write = n.bit("ManagePermissions")
+		}
+		out = append(out, obj{"namespaceId": n.id, "name": n.name, "readPermission": n.reads & -n.reads, "writePermission": write, "actions": actions})
+	}
+	c.list(out, "")
+}
+
+// grants are what the caller may do in a namespace beyond reading, by token.
+func (c *adoCall) grants(n *adoNamespace) map[string]int64 {
+	id := (*Identity)(nil)
+	if t := callOf(c.r).client; t != nil {
+		id = t.identity
+	}
+	if id == nil {
+		return nil
+	}
+	out := map[string]int64{}
+	for _, g := range id.DevOps {
+		if !strings.EqualFold(g.Namespace, n.name) {
+			continue
+		}
+		token := first(g.At, n.root)
+		name, repo, _ := strings.Cut(g.At, "/")
+		if p := c.org.find(name); p != nil && n.project != "" {
+			token = strings.ReplaceAll(n.project, "{id}", p.id)
+			for _, r := range p.repos {
+				if strings.EqualFold(r.Name, repo) {
+					token += "/" + r.id
+				}
+			}
+		}
+		for _, a := range g.Allow {
+			out[token] |= n.bit(a)
+		}
+	}
+	return out
+}
+
+// evaluated says whether the caller has all of the bits at a token: to read what
+// it is shown, and else what it was granted there or above.
+func (c *adoCall) evaluated(namespace, token string, bits int64) bool {
+	n := namespaceOf(namespace)
+	if n == nil || bits == 0 {
+		return c.allowed(namespace, token)
+	}
+	if bits&n.reads != 0 && !c.allowed(namespace, token) {
+		return false
+	}
+	for at, allow := range c.grants(n) {
+		if strings.EqualFold(at, n.root) || strings.HasPrefix(strings.ToLower(token), strings.ToLower(at)) {
+			bits &^= allow
+		}
+	}
+	return bits&^n.reads == 0
+}
+
+// accessControl lists who may do what: in repositories, who is allowed to
+// bypass has the bits 128 and 32768.
+func (c *adoCall) accessControl() {
+	n := namespaceOf(c.args[0])
+	if n == nil {
+		c.missing("InvalidSecurityNamespaceException", "The security namespace "+c.args[0]+" does not exist.")
+		return
+	}
+	var out []any
+	entry := func(token, domain string, allow map[string]int64) {
+		aces := obj{}
+		for name, bits := range allow {
+			d := "Microsoft.TeamFoundation.Identity;S-1-9-" + c.s.sha("sid", domain, name)[:20]
+			aces[d] = obj{"descriptor": d, "allow": bits, "deny": 0, "extendedInfo": obj{"effectiveAllow": bits}}
+		}
+		out = append(out, obj{"inheritPermissions": true, "token": token, "includeExtendedInfo": true, "acesDictionary": aces})
+	}
+	git := n.name == "Git Repositories"
+	all := int64(1)<<len(n.actions) - 1
+	if !git {
+		entry(n.root, c.org.Name, map[string]int64{"Project Collection Administrators": all, "Project Collection Valid Users": n.reads})
+	}
+	for _, p := range c.org.projects {
+		for _, r := range p.repos {
+			if git {
+				allow := map[string]int64{"Contributors": 2 | 4 | 16384}
+				for _, who := range r.Protection.BypassAllowed {
+					allow[who] = 2 | 4 | 128 | 32768
+				}
+				entry("repoV2/"+p.id+"/"+r.id, p.Name, allow)
+			}
+		}
+		if !git && n.project != "" {
+			entry(strings.ReplaceAll(n.project, "{id}", p.id), p.Name, map[string]int64{p.Name + " Administrators": all, p.Name + " Readers": n.reads})
+		}
+	}
+	granted := c.grants(n)
+	for _, token := range slices.Sorted(maps.Keys(granted)) {
+		entry(token, c.org.Name, map[string]int64{"the caller": granted[token]})
+	}
+	c.list(out, "")
 }

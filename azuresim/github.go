@@ -71,19 +71,26 @@ func (s *Sim) githubHandler() http.Handler {
 	routes := slices.Concat(githubOrganisationRoutes(), githubRepositoryRoutes(), githubChangeRoutes())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &hubCall{s: s, w: w, r: r}
+		if c.asApp(orgs) {
+			return
+		}
 		t, problem := s.bearerOf(r, "https://api.github.com")
 		if problem != "" {
 			s.fail(w, r, http.StatusUnauthorized, "401", "Bad credentials")
 			return
 		}
 		callOf(r).client = t
+		c.states(t)
 		if !c.limited() {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
 		switch {
+		case r.URL.Path == "/rate_limit":
+			c.one(obj{"rate": obj{"limit": 5000}})
+			return
 		case r.URL.Path == "/installation/repositories":
-			c.installation(orgs)
+			c.installation(orgs, t.organisation)
 			return
 		case len(seg) >= 2 && seg[0] == "orgs":
 			c.org = orgs[strings.ToLower(seg[1])]
@@ -101,6 +108,14 @@ func (s *Sim) githubHandler() http.Handler {
 			c.missing("Not Found")
 			return
 		}
+		if t.organisation != "" && !strings.EqualFold(t.organisation, c.org.Name) {
+			s.mu.Lock()
+			s.journal.Misdirected++
+			s.mu.Unlock()
+			if !c.foreign(seg) {
+				return
+			}
+		}
 		for k := range routes {
 			if t := &routes[k]; t.repo == (c.repo != nil) {
 				if args, ok := fits(t.path, seg); ok || t.path == "" && len(seg) == 0 {
@@ -112,6 +127,33 @@ func (s *Sim) githubHandler() http.Handler {
 		}
 		c.given()
 	})
+}
+
+// foreign answers the token of another organisation, which sees what everybody
+// sees: public repositories, and of members those who say that they are. It
+// reports whether the route answers.
+func (c *hubCall) foreign(below []string) bool {
+	switch rest := strings.Join(below, "/"); {
+	case c.repo != nil && c.repo.Visibility == "public":
+		return true
+	case c.repo != nil:
+		c.missing("Not Found")
+	case rest == "":
+		c.one(obj{"login": c.org.Name, "id": c.org.id, "type": "Organization"})
+	case rest == "repos":
+		out := []any{}
+		for _, r := range c.org.repos {
+			if !r.Hidden && r.Visibility == "public" {
+				out = append(out, c.repository(r))
+			}
+		}
+		c.rows(out)
+	case rest == "members":
+		c.rows(nil)
+	default:
+		c.s.fail(c.w, c.r, http.StatusForbidden, "403", "Resource not accessible by integration")
+	}
+	return false
 }
 
 // serialOf makes a number as GitHub has them.
@@ -270,8 +312,8 @@ func githubOrganisationRoutes() []hubRoute {
 		{"teams/*/members", false, people((*hubCall).everyone)},
 		{"installations", false, func(c *hubCall) {
 			c.page([]any{obj{
-				"id": 4711, "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
-				"permissions": obj{"metadata": "read", "members": "read", "administration": "read", "contents": "read", "pull_requests": "read", "actions": "read"},
+				"id": c.installationID(c.org), "app_slug": "collector", "app_id": 42, "target_type": "Organization", "repository_selection": c.selection(),
+				"permissions": c.org.permissions(),
 			}}, "installations")
 		}},
 		{"repos", false, func(c *hubCall) {
@@ -312,7 +354,8 @@ func (c *hubCall) organisation() {
 	}
 	c.one(obj{
 		"login": c.org.Name, "id": c.org.id, "type": "Organization", "two_factor_requirement_enabled": c.org.TwoFactorRequired, "default_repository_permission": "read",
-		"members_can_create_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
+		"members_can_create_repositories": false, "members_can_create_public_repositories": false, "members_can_create_private_repositories": false,
+		"members_can_create_internal_repositories": false, "total_private_repos": all, "owned_private_repos": all, "public_repos": len(c.org.repos) - all, "created_at": iso(c.s.epoch.AddDate(-3, 0, 0)),
 	})
 }
 
@@ -324,13 +367,13 @@ func (c *hubCall) selection() string {
 	return "all"
 }
 
-// installation is of the first organisation: a token is for one.
-func (c *hubCall) installation(orgs map[string]*hub) {
+// installation is of the organisation that the token is for, else of the first.
+func (c *hubCall) installation(orgs map[string]*hub, of string) {
 	if len(c.s.org.GitHub) == 0 {
 		c.s.fail(c.w, c.r, http.StatusForbidden, "403", "You must authenticate with an installation access token in order to list repositories for an installation.")
 		return
 	}
-	c.org = orgs[strings.ToLower(c.s.org.GitHub[0].Name)]
+	c.org = orgs[first(of, strings.ToLower(c.s.org.GitHub[0].Name))]
 	out, count := []any{}, 0
 	for _, r := range c.org.repos {
 		if !r.Hidden {

@@ -16,7 +16,7 @@ import (
 )
 
 func init() {
-	register("graph", hostDef{handler: (*Sim).graphHandler, audiences: []string{"https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"}})
+	register("graph", hostDef{handler: (*Sim).graphHandler, audiences: []string{"https://graph.microsoft.com", graphAppID}})
 }
 
 // graphService serves Microsoft Graph.

@@ -172,7 +172,7 @@ func (g *graphService) configurationPolicies(*graphRequest) (graphRows, bool) {
 	return g.orDefault("deviceManagement/configurationPolicies", func() [][]member {
 		id := g.guid("configuration-policy", "defender")
 		return [][]member{graphObject("id", id, "name", "Defender baseline", "description", "", "platforms", "windows10", "technologies", "mdm", "settingCount", 12,
-			"isAssigned", true, "createdDateTime", g.epoch.AddDate(0, 0, -200), "lastModifiedDateTime", g.epoch.AddDate(0, 0, -60), "assignments", g.assignedToAll(id))}
+			"templateReference", graphObject("templateId", "", "templateFamily", "none", "templateDisplayName", nil, "templateDisplayVersion", nil), "isAssigned", true, "createdDateTime", g.epoch.AddDate(0, 0, -200), "lastModifiedDateTime", g.epoch.AddDate(0, 0, -60), "assignments", g.assignedToAll(id))}
 	})
 }
 

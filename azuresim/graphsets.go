@@ -4,7 +4,6 @@ package azuresim
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -381,7 +380,7 @@ func (g *graphService) auditRows(q *graphRequest) (graphRows, bool) {
 		} else {
 			target[1].value = quote(x.Target)
 		}
-		return graphObject("id", "Directory_"+strings.ToUpper(x.ID[:8])+"_"+x.ID, "category", x.Category, "correlationId", g.guid("correlation", x.ID), "result", "success",
+		return graphObject("id", x.record(), "category", x.Category, "correlationId", g.guid("correlation", x.ID), "result", "success",
 			"resultReason", "", "activityDisplayName", x.Activity, "activityDateTime", x.Time.UTC().Format("2006-01-02T15:04:05.000Z"), "loggedByService", "Core Directory",
 			"operationType", x.Operation, "initiatedBy", graphObject("app", nil, "user", graphObject("id", x.InitiatorID, "displayName", nil, "userPrincipalName", x.Initiator,
 				"ipAddress", "203.0.113.7")), "targetResources", [][]member{target}, "additionalDetails", [][]member{})

@@ -169,6 +169,9 @@ type audit struct {
 	Target, TargetID, TargetType  string
 }
 
+// record is the record's id, the same wherever the log is kept.
+func (a *audit) record() string { return "Directory_" + strings.ToUpper(a.ID[:8]) + "_" + a.ID }
+
 // audits makes the audit records in [from, to) that have arrived.
 func (s *Sim) audits(from, to time.Time) []audit {
 	kinds := []struct{ activity, category, operation, target string }{
@@ -198,10 +201,10 @@ func (s *Sim) audits(from, to time.Time) []audit {
 	return out
 }
 
-// activity is one record of a subscription's activity log.
+// activity is one record of an activity log.
 type activity struct {
 	event
-	sub                         int
+	sub                         int // -1 above subscriptions
 	Resource, Operation, Caller string
 	Category, Status            string
 }
@@ -225,6 +228,42 @@ func (s *Sim) activities(sub int, from, to time.Time) []activity {
 	}
 	slices.SortStableFunc(out, func(a, b activity) int { return a.Time.Compare(b.Time) })
 	return out
+}
+
+// activitiesAt makes the records of the activity log of a scope, in lower case:
+// of a subscription, a management group or (the empty one) the tenant.
+//
+// The tenant's log can repeat events of others; that it repeats those of the
+// root group is ours to show it (which ones it repeats is unverified).
+func (s *Sim) activitiesAt(scope string, from, to time.Time) []activity {
+	if sub, ok := s.byID[subscriptionOf(scope+"/")]; ok {
+		return s.activities(sub, from, to)
+	}
+	var out []activity
+	root := strings.ToLower(managementGroupID(s.org.Tenant.ID))
+	r := s.ranges[len(s.subs)]
+	for i := r[0]; i < r[1]; i++ {
+		at := strings.Trim(strings.ToLower(s.scopeOfEntry(i)), "/")
+		if at != strings.Trim(scope, "/") && (scope != "" || at != strings.Trim(root, "/")) {
+			continue
+		}
+		n := len(out)
+		out = s.changesOf(out, i, -1, from, to)
+		for k := n; k < len(out) && at == ""; k++ {
+			s.elevated(&out[k], i)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b activity) int { return a.Time.Compare(b.Time) })
+	return out
+}
+
+// elevated makes the record of an assignment at the root that of elevating
+// access, which is how a global administrator gets it.
+func (s *Sim) elevated(a *activity, i int32) {
+	role := textOf(jsonPath(s.provider(nil, i), "properties", "roleDefinitionId"))
+	if s.templates[s.entries[i].tmpl].full == assignmentType && strings.HasSuffix(role, "/18d7d88d-d35e-4fb5-a5c3-7773c20a72d9") && strings.HasSuffix(a.Operation, "/write") {
+		a.Operation, a.Resource = "Microsoft.Authorization/elevateAccess/action", "/providers/Microsoft.Authorization"
+	}
 }
 
 func (s *Sim) anybody(rng *rand.Rand) string {
@@ -295,20 +334,24 @@ func (s *Sim) activityRecord(a *activity) map[string]any {
 	stamp := a.Time.Format("2006-01-02T15:04:05.0000000Z")
 	text := func(v string) map[string]any { return map[string]any{"value": v, "localizedValue": v} }
 	namespace, _, _ := strings.Cut(a.Operation, "/")
+	subscription := ""
+	if a.sub >= 0 {
+		subscription = s.subs[a.sub].ID
+	}
 	return map[string]any{
 		"id":          a.Resource + "/events/" + a.ID + "/ticks/" + fmt.Sprint(a.Time.UnixNano()/100),
 		"eventDataId": a.ID, "correlationId": s.guid("correlation", a.ID), "operationId": s.guid("operation", a.ID),
 		"eventTimestamp": stamp, "submissionTimestamp": a.Arrives.Format("2006-01-02T15:04:05.0000000Z"),
 		"caller": a.Caller, "category": text(a.Category), "operationName": text(a.Operation), "status": text(a.Status), "subStatus": text(""),
 		"eventName": text("EndRequest"), "level": "Informational", "channels": "Operation", "resourceId": a.Resource, "resourceGroupName": group,
-		"resourceProviderName": text(namespace), "resourceType": text(resourceTypeOf(a.Operation)), "subscriptionId": s.subs[a.sub].ID, "tenantId": s.org.Tenant.ID,
+		"resourceProviderName": text(namespace), "resourceType": text(resourceTypeOf(a.Operation)), "subscriptionId": subscription, "tenantId": s.org.Tenant.ID,
 		"claims": map[string]any{"name": a.Caller}, "properties": map[string]any{"statusCode": "OK"}, "description": "",
 	}
 }
 
 // resourceTypeOf drops the last word of an operation: its verb.
 func resourceTypeOf(operation string) string {
-	operation = strings.TrimSuffix(operation, "/listKeys/action")
+	operation = strings.TrimSuffix(strings.TrimSuffix(operation, "/listKeys/action"), "/action")
 	if i := strings.LastIndexByte(operation, '/'); i > 0 && strings.Count(operation, "/") > 1 {
 		return operation[:i]
 	}

@@ -64,14 +64,23 @@ type Organisation struct {
 // Tenant is the directory.
 type Tenant struct {
 	ID           string   `yaml:"id"`
-	Domains      []string `yaml:"domains"` // the first is the default one
-	Cloud        string   `yaml:"cloud"`   // public, usGovernment, china
-	Microsoft365 string   `yaml:"microsoft365"`
+	Domains      []string `yaml:"domains"`      // the first is the default one
+	Cloud        string   `yaml:"cloud"`        // public, usGovernment, china
+	Microsoft365 string   `yaml:"microsoft365"` // commercial, gcc, gccHigh, dod, china
 	Country      string   `yaml:"country"`
 	Created      When     `yaml:"created"`
 	// Epoch is the instant to which relative times refer; the clock's at the
 	// start unless stated.
 	Epoch string `yaml:"epoch"`
+}
+
+// cloud is the Azure cloud; public unless stated.
+func (t *Tenant) cloud() string { return first(t.Cloud, "public") }
+
+// microsoft365 is the environment; the usual one of the cloud unless stated.
+func (t *Tenant) microsoft365() string {
+	usual := map[string]string{"public": "commercial", "usGovernment": "gccHigh", "china": "china"}
+	return first(t.Microsoft365, usual[t.cloud()])
 }
 
 // Identity is an application, or a managed identity, that signs in.
@@ -81,12 +90,19 @@ type Identity struct {
 	ObjectID string `yaml:"objectId"`
 	// Roles are the Graph application permissions in its tokens.
 	Roles []string `yaml:"roles"`
-	// Actions are its effective permissions in Azure Resource Manager.
-	Actions    []string `yaml:"actions"`
-	NotActions []string `yaml:"notActions"`
+	// Actions are its effective permissions in Azure Resource Manager, DataActions
+	// those on what is in resources.
+	Actions     []string `yaml:"actions"`
+	NotActions  []string `yaml:"notActions"`
+	DataActions []string `yaml:"dataActions"`
 	// Access, if there is any, are its role assignments: it then reads only what
 	// they cover. Without, it reads everything.
 	Access []Access `yaml:"access"`
+
+	// DevOps are its permissions in Azure DevOps beyond reading; Power what it is
+	// to Power Platform.
+	DevOps []DevOpsGrant `yaml:"devops"`
+	Power  PowerGrant    `yaml:"power"`
 
 	grants []allowance // of Access
 }
@@ -98,6 +114,30 @@ type Access struct {
 	// Scope is "/", managementGroup/NAME (root is the root group),
 	// subscription/NAME[/…] or an id.
 	Scope string `yaml:"scope"`
+}
+
+// DevOpsGrant allows an identity something in all organisations of Azure DevOps.
+type DevOpsGrant struct {
+	// Namespace is the name of a security namespace, Allow are names of its
+	// actions.
+	Namespace string   `yaml:"namespace"`
+	Allow     []string `yaml:"allow"`
+	// At is the name of a project, PROJECT/REPOSITORY, or a token; empty is the
+	// organisation.
+	At string `yaml:"at"`
+}
+
+// PowerGrant is what an identity is to Power Platform and each Dataverse.
+type PowerGrant struct {
+	// Management says that it is registered as an application for management.
+	Management bool `yaml:"management"`
+	// Role is reader (unless stated), contributor, owner, administrator or none.
+	Role string `yaml:"role"`
+	// Privileges are those in each Dataverse beyond reading.
+	Privileges []string `yaml:"privileges"`
+	// Maker says that it has the role EnvironmentMaker in environments without
+	// Dataverse.
+	Maker bool `yaml:"maker"`
 }
 
 // ManagementGroup is a node above subscriptions. The tenant's root group always
@@ -459,6 +499,15 @@ type GitHubOrganisation struct {
 	Owners            []string            `yaml:"owners"`
 	Repositories      []Repository        `yaml:"repositories"`
 	Records           map[string][]Record `yaml:"records"`
+	// NoApp says that the App is not installed there, Suspended that it may not
+	// read for now.
+	NoApp     bool `yaml:"noApp"`
+	Suspended bool `yaml:"suspended"`
+	// AppPermissions are those of the App there; what it reads unless stated.
+	AppPermissions map[string]string `yaml:"appPermissions"`
+	// TokenScopes, if given, are those of classic personal access tokens: answers
+	// list them.
+	TokenScopes []string `yaml:"tokenScopes"`
 }
 
 // PowerPlatform is what the Power Platform's administration serves.

@@ -52,6 +52,10 @@ func (s *Sim) powerHandler() http.Handler {
 			return
 		}
 		switch {
+		case path == platform+"/adminApplications":
+			s.managementApplications(w, r)
+		case strings.HasPrefix(path, platform+"/scopes/admin/environments/") && strings.HasSuffix(path, "/roleAssignments"):
+			s.environmentRoles(w, r, strings.Split(path, "/")[6])
 		case path == platform+"/scopes/admin/environments":
 			s.powerList(w, r, s.powerEnvironments(), "nextLink")
 		case path == governance+"/v2/policies":
@@ -184,6 +188,10 @@ func (s *Sim) powerAPIHandler() http.Handler {
 			return
 		}
 		seg := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+		if r.URL.Path == "/authorization/roleAssignments" {
+			s.powerRoleAssignments(w, r)
+			return
+		}
 		if len(seg) != 4 || seg[1] != "environments" {
 			s.fail(w, r, http.StatusNotFound, "ResourceNotFound", "The requested resource was not found.")
 			return
@@ -235,7 +243,7 @@ func (s *Sim) dataverseHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, problem := s.bearerOf(r, s.Endpoint("dataverse"))
 		if problem != "" {
-			w.Header().Set("WWW-Authenticate", "Bearer authorization_uri="+s.Endpoint("login")+"/"+s.org.Tenant.ID+"/oauth2/authorize, resource_id="+s.Endpoint("dataverse"))
+			w.Header().Set("WWW-Authenticate", "Bearer authorization_uri="+s.login()+"/"+s.org.Tenant.ID+"/oauth2/authorize, resource_id="+s.Endpoint("dataverse"))
 			s.fail(w, r, http.StatusUnauthorized, "0x80040216", "The token is not accepted.")
 			return
 		}
@@ -297,6 +305,9 @@ func (d *dataverse) privileges() {
 			depth = "Basic"
 		}
 		out = append(out, obj{"Depth": depth, "PrivilegeId": d.s.guid("privilege", p[0]), "PrivilegeName": p[0], "BusinessUnitId": d.s.guid("business unit", d.env.Name)})
+	}
+	for _, name := range powerOf(d.r).Privileges {
+		out = append(out, obj{"Depth": "Basic", "PrivilegeId": d.s.guid("privilege", name), "PrivilegeName": name, "BusinessUnitId": d.s.guid("business unit", d.env.Name)})
 	}
 	d.s.writeJSON(d.w, d.r, http.StatusOK, obj{"@odata.context": d.base + "/$metadata#Microsoft.Dynamics.CRM.RetrieveUserPrivilegesResponse", "RolePrivileges": out})
 }
@@ -424,4 +435,79 @@ func nullable(text string) any {
 		return nil
 	}
 	return text
+}
+
+// powerOf is what the caller is to Power Platform.
+func powerOf(r *http.Request) PowerGrant {
+	if t := callOf(r).client; t != nil && t.identity != nil {
+		return t.identity.Power
+	}
+	return PowerGrant{}
+}
+
+// callerID is the object id and the client id of who asks.
+func (s *Sim) callerID(r *http.Request) (object, client string) {
+	t := callOf(r).client
+	switch {
+	case t == nil:
+		return "", ""
+	case t.identity != nil:
+		return t.identity.ObjectID, t.client
+	}
+	return s.guid("principal", t.client), t.client
+}
+
+// managementApplications are those that an administrator registered.
+// https://learn.microsoft.com/power-platform/admin/powerplatform-api-create-service-principal
+func (s *Sim) managementApplications(w http.ResponseWriter, r *http.Request) {
+	out := []any{obj{"applicationId": s.guid("management application")}}
+	if _, client := s.callerID(r); powerOf(r).Management {
+		out = append(out, obj{"applicationId": client})
+	}
+	s.powerList(w, r, out, "nextLink")
+}
+
+// powerRoleIDs are the built-in roles.
+// https://learn.microsoft.com/power-platform/admin/programmability-tutorial-rbac-role-assignment
+var powerRoleIDs = map[string]string{
+	"owner": "0cb07c69-1631-4725-ab35-e59e001c51ea", "contributor": "ff954d61-a89a-4fbe-ace9-01c367b89f87",
+	"reader": "c886ad2e-27f7-4874-8381-5849b8d8a090", "administrator": "95e94555-018c-447b-8691-bdac8e12211e",
+}
+
+func (s *Sim) powerRoleAssignments(w http.ResponseWriter, r *http.Request) {
+	role := func(principal, kind, name string) obj {
+		return obj{
+			"roleAssignmentId": s.guid("power role", principal, name), "principalObjectId": principal, "principalType": kind,
+			"roleDefinitionId": powerRoleIDs[name], "scope": "/tenants/" + s.org.Tenant.ID, "createdOn": stamp(s.epoch),
+		}
+	}
+	out := []any{role(s.guid("power owner"), "User", "owner")}
+	if object, _ := s.callerID(r); powerRoleIDs[first(powerOf(r).Role, "reader")] != "" {
+		out = append(out, role(object, "ApplicationUser", first(powerOf(r).Role, "reader")))
+	}
+	s.powerList(w, r, out, "nextLink")
+}
+
+// environmentRoles are those in an environment without Dataverse; with one it is
+// Dataverse that has them.
+func (s *Sim) environmentRoles(w http.ResponseWriter, r *http.Request, name string) {
+	for i := range s.org.Power.Environments {
+		e := &s.org.Power.Environments[i]
+		switch {
+		case !strings.EqualFold(s.environmentName(e), name):
+			continue
+		case e.Dataverse:
+			s.fail(w, r, http.StatusForbidden, "LinkedEnvironmentForbiddenOperation", "The operation is not allowed for an environment that is linked to Dataverse.")
+			return
+		}
+		out := []any{}
+		if object, _ := s.callerID(r); powerOf(r).Maker {
+			out = append(out, obj{"name": s.guid("maker", name), "properties": obj{
+				"principal": obj{"id": object, "type": "ServicePrincipal"}, "roleDefinition": obj{"name": "EnvironmentMaker"},
+			}})
+		}
+		s.powerList(w, r, out, "nextLink")
+		return
+	}
+	s.fail(w, r, http.StatusNotFound, "EnvironmentNotFound", "The environment was not found.")
 }

@@ -379,6 +379,9 @@ func (s *Sim) attachChanges() error {
 // managementGroup/NAME become ids, at the beginning.
 func (s *Sim) resolveScope(scope string) string {
 	if rest, ok := strings.CutPrefix(scope, "managementGroup/"); ok {
+		if strings.EqualFold(rest, "root") {
+			rest = s.org.Tenant.ID
+		}
 		return managementGroupID(rest)
 	}
 	if rest, ok := strings.CutPrefix(scope, "subscription/"); ok {

@@ -159,7 +159,7 @@ func (s *Sim) frame(host string, h http.Handler) http.Handler {
 		}
 		c.body = body
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if len(def.audiences) > 0 && (def.open == nil || !def.open(r)) && !s.authorised(w, r, def) {
+		if len(def.audiences) > 0 && (def.open == nil || !def.open(r)) && !s.authorised(w, r) {
 			return
 		}
 		if d := s.denial(r); d != nil {
@@ -183,7 +183,7 @@ func (d hostDef) emptyList() []byte {
 
 // authorised checks the bearer token: one that was given out, for this host,
 // not expired.
-func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bool {
+func (s *Sim) authorised(w http.ResponseWriter, r *http.Request) bool {
 	c := callOf(r)
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Basic") {
@@ -194,7 +194,7 @@ func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bo
 	t := s.tokens[value]
 	s.mu.Unlock()
 	refuse := func(code, message string) bool {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization_uri="%s/%s", error="invalid_token"`, s.Endpoint("login"), s.org.Tenant.ID))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization_uri="%s/%s", error="invalid_token"`, s.login(), s.org.Tenant.ID))
 		s.fail(w, r, http.StatusUnauthorized, code, message)
 		return false
 	}
@@ -203,7 +203,7 @@ func (s *Sim) authorised(w http.ResponseWriter, r *http.Request, def hostDef) bo
 		return refuse("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 	case t == nil || t.revoked:
 		return refuse("InvalidAuthenticationToken", "The access token is invalid.")
-	case !t.isFor(def.audiences):
+	case !t.isFor(s.audiences(c.host)):
 		s.mu.Lock()
 		s.journal.Misdirected++
 		s.mu.Unlock()
@@ -274,7 +274,7 @@ func (s *Sim) fail(w http.ResponseWriter, r *http.Request, status int, code, mes
 }
 
 // writeJSON writes v, which can be marshalled, as the answer.
-func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) { //nolint:unparam // the other half of write
+func (s *Sim) writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -64,6 +64,7 @@ type Sim struct {
 	buckets  map[string]*bucket
 	results  map[string]*result
 	devices  map[string]int
+	blobs    map[string][]archivedBlob // made for archives
 
 	ca        *authority
 	endpoints map[string]string
@@ -82,7 +83,10 @@ func New(org *Organisation, opts Options) (*Sim, error) {
 	}
 	s := &Sim{
 		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
-		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, endpoints: map[string]string{}, done: make(chan struct{}),
+		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, blobs: map[string][]archivedBlob{}, endpoints: map[string]string{}, done: make(chan struct{}),
+	}
+	if logins[org.Tenant.cloud()] == "" {
+		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no Azure cloud %q", org.Tenant.Cloud), Where: "tenant.cloud", Hint: "use public, usGovernment or china"}
 	}
 	s.journal.init()
 	s.epoch = opts.Now().UTC().Truncate(time.Second)
@@ -242,21 +246,15 @@ type EndpointsDocument struct {
 // EndpointsDocument returns the endpoints, audiences and certificate authority.
 func (s *Sim) EndpointsDocument() EndpointsDocument {
 	d := EndpointsDocument{
-		Cloud: s.org.Tenant.Cloud, Microsoft365: s.org.Tenant.Microsoft365, TenantID: s.org.Tenant.ID,
-		Authority: s.Endpoint("login"), URLs: map[string]string{}, Audiences: map[string]string{}, CAPEM: string(s.ca.pem),
-	}
-	if d.Cloud == "" {
-		d.Cloud = "public"
-	}
-	if d.Microsoft365 == "" {
-		d.Microsoft365 = "commercial"
+		Cloud: s.org.Tenant.cloud(), Microsoft365: s.org.Tenant.microsoft365(), TenantID: s.org.Tenant.ID,
+		Authority: s.login(), URLs: map[string]string{}, Audiences: map[string]string{}, CAPEM: string(s.ca.pem),
 	}
 	for name, url := range s.endpoints {
-		if name == "login" || name == "foreign" {
+		if strings.HasPrefix(name, "login") || name == "foreign" {
 			continue // no token may go to these
 		}
 		d.URLs[name] = s.advertised(name, url)
-		if a := hosts[name].audiences; len(a) > 0 {
+		if a := s.audiences(name); len(a) > 0 {
 			d.Audiences[name] = a[0]
 		}
 	}

@@ -24,9 +24,11 @@ import (
 )
 
 func init() {
-	register("login", hostDef{handler: (*Sim).loginHandler, failure: func(code, message string) []byte {
-		return fmt.Appendf(nil, `{"error":%s,"error_description":%s,"error_codes":[]}`, quote(code), quote(message))
-	}})
+	for cloud, name := range logins {
+		register(name, hostDef{handler: func(s *Sim) http.Handler { return s.loginHandler(cloud) }, failure: func(code, message string) []byte {
+			return fmt.Appendf(nil, `{"error":%s,"error_description":%s,"error_codes":[]}`, quote(code), quote(message))
+		}})
+	}
 	// Nobody may be sent to foreign: what arrives there is counted.
 	register("foreign", hostDef{handler: func(s *Sim) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +43,75 @@ func init() {
 	}})
 }
 
+// logins are the hosts that sign in, by Azure cloud. A tenant is at one of them.
+var logins = map[string]string{"public": "login", "usGovernment": "loginUSGovernment", "china": "loginChina"}
+
+// login is where the tenant signs in.
+func (s *Sim) login() string { return s.Endpoint(logins[s.org.Tenant.cloud()]) }
+
+// abroad are the audiences of hosts that have others than in the public cloud,
+// by Azure cloud and Microsoft 365 environment (learn.microsoft.com/graph/deployments;
+// learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure).
+var abroad = map[string]map[string][]string{
+	"usGovernment": {
+		"arm":          {"https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net"},
+		"logAnalytics": {"https://api.loganalytics.us"},
+	},
+	"china": {
+		"arm":          {"https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn"},
+		"logAnalytics": {"https://api.loganalytics.azure.cn"},
+		"graph":        {"https://microsoftgraph.chinacloudapi.cn", graphAppID},
+		"power":        {"https://service.powerapps.cn/"},
+		"powerApi":     {"https://api.powerplatform.partner.microsoftonline.cn"},
+	},
+	"gcc": {
+		"power":    {"https://gov.service.powerapps.us/"},
+		"powerApi": {"https://api.gov.powerplatform.microsoft.us"},
+	},
+	"gccHigh": {
+		"graph":    {"https://graph.microsoft.us", graphAppID},
+		"power":    {"https://high.service.powerapps.us/"},
+		"powerApi": {"https://api.high.powerplatform.microsoft.us"},
+	},
+	"dod": {
+		"graph":    {"https://dod-graph.microsoft.us", graphAppID},
+		"power":    {"https://service.apps.appsplatform.us/"},
+		"powerApi": {"https://api.appsplatform.us"},
+	},
+}
+
+// audiences are the resources for which a token is good at a host.
+func (s *Sim) audiences(host string) []string {
+	for _, place := range []string{s.org.Tenant.microsoft365(), s.org.Tenant.cloud()} {
+		if a := abroad[place][host]; a != nil {
+			return a
+		}
+	}
+	return hosts[host].audiences
+}
+
+// knows reports whether the tenant has the resource: it has none of the hosts
+// of other clouds. What is nobody's, such as an environment's address, it has.
+func (s *Sim) knows(resource string) bool {
+	t := &bearer{audience: resource}
+	elsewhere := false
+	for host, def := range hosts {
+		if t.isFor(s.audiences(host)) {
+			return true
+		}
+		elsewhere = elsewhere || t.isFor(def.audiences)
+		for _, place := range abroad {
+			elsewhere = elsewhere || t.isFor(place[host])
+		}
+	}
+	return !elsewhere
+}
+
+// unknownResource is what the sign-in says of a resource of another cloud.
+func (s *Sim) unknownResource(resource string) string {
+	return fmt.Sprintf("AADSTS500011: The resource principal named %s was not found in the tenant named %s.", resource, s.org.Tenant.ID)
+}
+
 // Canary is in every token that the simulator gives out: where it is found, a
 // token was kept.
 const Canary = "tickmarkCanary"
@@ -52,6 +123,9 @@ type bearer struct {
 	expires  time.Time
 	revoked  bool
 	identity *Identity
+	// organisation is the one of GitHub that an installation's token is for,
+	// lower-case; empty is a person's token.
+	organisation string
 }
 
 func (t *bearer) isFor(audiences []string) bool {
@@ -68,13 +142,13 @@ func (s *Sim) mint(audience, client string, life time.Duration) (string, time.Ti
 	now := s.Now()
 	id := s.identity(client)
 	claims := map[string]any{
-		"aud": audience, "iss": s.Endpoint("login") + "/" + s.org.Tenant.ID + "/v2.0", "tid": s.org.Tenant.ID,
+		"aud": audience, "iss": s.login() + "/" + s.org.Tenant.ID + "/v2.0", "tid": s.org.Tenant.ID,
 		"appid": client, "azp": client, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(life).Unix(), "idtyp": "app", "ver": "2.0",
 	}
 	claims["oid"] = s.guid("principal", client)
 	if id != nil {
 		claims["oid"] = id.ObjectID
-		if slices.Contains(hosts["graph"].audiences, audience) {
+		if slices.Contains(s.audiences("graph"), audience) {
 			claims["roles"] = id.Roles
 		}
 	}
@@ -99,13 +173,25 @@ func (s *Sim) identity(client string) *Identity {
 	return nil
 }
 
-// loginHandler serves what azidentity and the managed identity protocols ask.
-func (s *Sim) loginHandler() http.Handler {
+// loginHandler serves what azidentity and the managed identity protocols ask,
+// at the sign-in of a cloud. Where that is not the tenant's, it is not known.
+func (s *Sim) loginHandler(cloud string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /common/discovery/instance", s.discovery)
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.openID)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/devicecode", s.deviceCode)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", s.tokenRequest)
+	if home := s.org.Tenant.cloud(); cloud != home {
+		mux = http.NewServeMux()
+		mux.HandleFunc("/{tenant}/", func(w http.ResponseWriter, r *http.Request) {
+			// learn.microsoft.com/entra/identity-platform/reference-error-codes
+			if cloud == "public" && home == "usGovernment" {
+				s.fail(w, r, http.StatusBadRequest, "invalid_request", "AADSTS900439: USGClientNotSupportedOnPublicEndpoint.")
+				return
+			}
+			s.fail(w, r, http.StatusBadRequest, "invalid_tenant", fmt.Sprintf("AADSTS90002: Tenant '%s' not found.", r.PathValue("tenant")))
+		})
+	}
 	mux.HandleFunc("GET /msi/token", s.managedIdentity)
 	mux.HandleFunc("GET /metadata/identity/oauth2/token", s.managedIdentity)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -115,9 +201,9 @@ func (s *Sim) loginHandler() http.Handler {
 }
 
 func (s *Sim) discovery(w http.ResponseWriter, r *http.Request) {
-	host := strings.TrimPrefix(s.Endpoint("login"), "https://")
+	host := strings.TrimPrefix(s.login(), "https://")
 	s.writeJSON(w, r, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": s.Endpoint("login") + "/" + s.org.Tenant.ID + "/v2.0/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": s.login() + "/" + s.org.Tenant.ID + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata":                  []any{map[string]any{"preferred_network": host, "preferred_cache": host, "aliases": []string{host}}},
 	})
@@ -136,7 +222,7 @@ func (s *Sim) openID(w http.ResponseWriter, r *http.Request) {
 	if !s.knownTenant(w, r) {
 		return
 	}
-	base := s.Endpoint("login") + "/" + s.org.Tenant.ID
+	base := s.login() + "/" + s.org.Tenant.ID
 	s.writeJSON(w, r, http.StatusOK, map[string]any{
 		"token_endpoint": base + "/oauth2/v2.0/token", "authorization_endpoint": base + "/oauth2/v2.0/authorize",
 		"device_authorization_endpoint": base + "/oauth2/v2.0/devicecode", "issuer": base + "/v2.0", "jwks_uri": base + "/discovery/v2.0/keys",
@@ -149,7 +235,7 @@ func (s *Sim) deviceCode(w http.ResponseWriter, r *http.Request) {
 	}
 	code := "device-" + s.guid("device", r.PostFormValue("scope"), r.PostFormValue("client_id"))
 	s.writeJSON(w, r, http.StatusOK, map[string]any{
-		"device_code": code, "user_code": "SIM-CODE", "verification_uri": s.Endpoint("login") + "/device", "expires_in": 900, "interval": 1,
+		"device_code": code, "user_code": "SIM-CODE", "verification_uri": s.login() + "/device", "expires_in": 900, "interval": 1,
 		"message": "Simulated: nobody needs to enter the code.",
 	})
 }
@@ -167,6 +253,10 @@ func (s *Sim) tokenRequest(w http.ResponseWriter, r *http.Request) {
 	client, audience := r.PostFormValue("client_id"), audienceOf(r.PostFormValue("scope"))
 	if audience == "" {
 		s.fail(w, r, http.StatusBadRequest, "invalid_scope", "AADSTS1002012: The provided value for scope is not valid.")
+		return
+	}
+	if !s.knows(audience) {
+		s.fail(w, r, http.StatusBadRequest, "invalid_resource", s.unknownResource(audience))
 		return
 	}
 	if len(s.org.Identities) > 0 && s.identity(client) == nil {
@@ -207,7 +297,7 @@ func (s *Sim) tokenRequest(w http.ResponseWriter, r *http.Request) {
 func (s *Sim) idToken(client string) string {
 	now := s.Now()
 	body, _ := json.Marshal(map[string]any{
-		"aud": client, "iss": s.Endpoint("login") + "/" + s.org.Tenant.ID + "/v2.0", "tid": s.org.Tenant.ID, "oid": s.guid("uid"), "sub": s.guid("sub"),
+		"aud": client, "iss": s.login() + "/" + s.org.Tenant.ID + "/v2.0", "tid": s.org.Tenant.ID, "oid": s.guid("uid"), "sub": s.guid("sub"),
 		"preferred_username": "auditor@" + s.domain(), "iat": now.Unix(), "exp": now.Add(lifetime).Unix(), "ver": "2.0",
 	})
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(body) + "."
@@ -249,7 +339,7 @@ func (s *Sim) assertionProblem(r *http.Request) string {
 	// The certificate form is made for this very address, by the host's clock;
 	// a federated assertion is made elsewhere for a token exchange.
 	audience := string(claims.Aud)
-	if !strings.Contains(audience, "TokenExchange") && !strings.Contains(audience, strings.TrimPrefix(s.Endpoint("login"), "https://")) {
+	if !strings.Contains(audience, "TokenExchange") && !strings.Contains(audience, strings.TrimPrefix(s.login(), "https://")) {
 		return "AADSTS700023: Client assertion audience claim does not match Realm issuer."
 	}
 	return ""
@@ -266,8 +356,8 @@ func (s *Sim) managedIdentity(w http.ResponseWriter, r *http.Request) {
 		client = s.org.Identities[0].ClientID
 	}
 	audience := strings.TrimSuffix(parameter(r, "resource"), "/")
-	if u, err := url.Parse(audience); err != nil || audience == "" || u.Path != "" && u.Scheme != "" {
-		s.fail(w, r, http.StatusBadRequest, "invalid_resource", "AADSTS500011: The resource principal was not found.")
+	if u, err := url.Parse(audience); err != nil || audience == "" || u.Path != "" && u.Scheme != "" || !s.knows(audience) {
+		s.fail(w, r, http.StatusBadRequest, "invalid_resource", s.unknownResource(audience))
 		return
 	}
 	value, expires := s.mint(audience, client, lifetime)

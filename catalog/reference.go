@@ -473,6 +473,11 @@ func (l *Library) validateWords() []error {
 		}
 	}
 	for _, t := range l.Glossary {
+		for _, n := range t.Search {
+			if low := strings.ToLower(n); terms[low] || low == "" {
+				out = append(out, l.at("glossary/"+t.Term, "search %q: empty, or it is a name, which a search finds anyway", n))
+			}
+		}
 		for _, s := range t.See {
 			if !terms[strings.ToLower(s)] {
 				out = append(out, l.at("glossary/"+t.Term, "see %q: there is no such term", s))
@@ -578,6 +583,27 @@ func (l *Library) validateInterview() []error {
 				if !seen[id] {
 					out = append(out, problem(k.File, nil, fmt.Sprintf("the default of field %q names %q, which is no question", f.Name, id), ""))
 				}
+			}
+		}
+	}
+	return out
+}
+
+// Alike returns what a search for a word of the trade also finds: the other
+// names of the term that it stands for, and the wordings of the same, in lower
+// case. None for any other word.
+func (l *Library) Alike(word string) []string {
+	var out []string
+	low := strings.ToLower(strings.TrimSpace(word))
+	for i := range l.Glossary {
+		t := &l.Glossary[i]
+		all := slices.Concat([]string{t.Term}, t.Also, t.Search)
+		if !slices.ContainsFunc(all, func(n string) bool { return strings.EqualFold(n, low) }) {
+			continue
+		}
+		for _, n := range all {
+			if n = strings.ToLower(n); n != low && !slices.Contains(out, n) {
+				out = append(out, n)
 			}
 		}
 	}

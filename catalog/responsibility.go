@@ -157,6 +157,8 @@ type Term struct {
 	Not  string   `yaml:"not,omitempty" json:"not,omitempty"`
 	Also []string `yaml:"also,omitempty" json:"also,omitempty"` // other names
 	See  []string `yaml:"see,omitempty" json:"see,omitempty"`   // other terms
+	// Search are wordings for which a search also finds the term and its names.
+	Search []string `yaml:"search,omitempty" json:"search,omitempty"`
 }
 
 // Assertion is one link of the crosswalk: that a criterion and a control of

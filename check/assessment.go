@@ -20,6 +20,12 @@ type Assessment struct {
 	Now        time.Time
 	Origin     string
 	ObservedAt time.Time
+	// Sample says that the ledger that holds it, or is to hold it, is one of
+	// samples: nothing in it is evidence, wherever it comes from.
+	Sample bool
+	// Scope is set where the reader chose among the categories of criteria; nil
+	// means all of them.
+	Scope      *Scope
 	Inputs     []Input
 	Population Population
 	Coverage   []tickmark.Coverage
@@ -27,11 +33,22 @@ type Assessment struct {
 	Types      []TypeCount
 	Checks     []Summary
 	Criteria   []CriterionSummary
-	// Unread are the sources that were not read, or only in part, as far as
+	// NotRead are the sources that were not read, or only in part, as far as
 	// checks are unknown for that.
 	NotRead []SourceNotRead
 	// Results holds every result, ordered by check, then resource id.
 	Results *Results
+}
+
+// Findings counts the failing checks at or above a severity.
+func (a *Assessment) Findings(threshold tickmark.Severity) int {
+	n := 0
+	for i := range a.Checks {
+		if a.Checks[i].State == StateFail && a.Checks[i].Check.Severity >= threshold {
+			n++
+		}
+	}
+	return n
 }
 
 // Input is one file as read.

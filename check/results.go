@@ -53,6 +53,23 @@ func (r *Results) Detach() {
 	r.explain, r.detached = r.bare, nil
 }
 
+// only returns the results of some checks; index holds the new index of each
+// check, or -1. They are explained by r, and as long as r explains them.
+func (r *Results) only(index []int) *Results {
+	out := &Results{}
+	var at []uint32
+	for i, w := range r.rows {
+		if k := index[w.check]; k >= 0 {
+			w.check = uint16(k) //nolint:gosec // not above the index that it replaces
+			out.rows = append(out.rows, w)
+			at = append(at, uint32(i))
+		}
+	}
+	out.explain = func(i int) tickmark.Result { return r.explain(int(at[i])) }
+	out.bare = func(i int) tickmark.Result { return r.bare(int(at[i])) }
+	return out
+}
+
 // Len is the number of results.
 func (r *Results) Len() int { return len(r.rows) }
 

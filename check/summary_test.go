@@ -5,6 +5,7 @@ package check_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -114,4 +115,82 @@ func verdictOn(t *testing.T, rules *check.Rules, f fixture, fc *fixtureCase, obj
 		}
 	}
 	return tickmark.Unknown, false
+}
+
+// TestWithin: a choice of categories counts what is left alone, in the view and
+// nowhere else; what it leaves out is told, and the assessment stays as it was.
+func TestWithin(t *testing.T) {
+	checks := []check.Summary{}
+	var results []tickmark.Result
+	for _, k := range []struct{ id, codes string }{{"both", "CC6.1 A1.2"}, {"a", "A1.2"}, {"c", "C1.1 P4.1"}, {"none", ""}} {
+		c := &catalog.Check{ID: k.id, Types: []string{"T/" + k.id, "T/all"}}
+		for code := range strings.FieldsSeq(k.codes) {
+			c.Criteria = append(c.Criteria, catalog.CriterionLink{Code: code, Link: "direct"})
+		}
+		checks = append(checks, check.Summary{Check: c, State: check.StateFail, Counts: check.Counts{Fail: 2}})
+		for _, r := range []string{"/1", "/2"} {
+			results = append(results, tickmark.Result{Check: k.id, Resource: r, Verdict: tickmark.Fail})
+		}
+	}
+	a := &check.Assessment{
+		Checks: checks, Results: check.ResultsOf(checks, results),
+		Types:   []check.TypeCount{{Type: "t/ALL", Checks: 4}, {Type: "T/c", Checks: 1}},
+		NotRead: []check.SourceNotRead{{Source: "x", Checks: []string{"a", "c"}, Criteria: []string{"A1.2", "C1.1"}}, {Source: "y", Checks: []string{"c"}, Criteria: []string{"C1.1"}}},
+	}
+	for _, k := range []struct {
+		code, category string
+		checks         []int
+	}{{"CC6.1", "security", []int{0}}, {"A1.2", "availability", []int{0, 1}}, {"C1.1", "confidentiality", []int{2}}, {"P4.1", "privacy", []int{2}}} {
+		a.Criteria = append(a.Criteria, check.CriterionSummary{Criterion: &catalog.Criterion{Code: k.code, Category: k.category}, Fail: len(k.checks), Checks: k.checks})
+	}
+	told := func(a *check.Assessment) string {
+		var out []string
+		for _, s := range a.Checks {
+			out = append(out, s.Check.ID)
+			for _, l := range s.Check.Criteria {
+				out = append(out, l.Code)
+			}
+		}
+		for _, c := range a.Criteria {
+			out = append(out, "|"+c.Criterion.Code)
+			for _, i := range c.Checks {
+				out = append(out, a.Checks[i].Check.ID)
+			}
+		}
+		for r := range a.Results.All() {
+			out = append(out, r.Check+r.Resource)
+		}
+		for r := range a.Results.Bare() {
+			out = append(out, r.Check+r.Resource)
+		}
+		for _, u := range a.NotRead {
+			out = append(out, u.Source, strings.Join(u.Checks, "+"), strings.Join(u.Criteria, "+"))
+		}
+		for _, c := range a.Types {
+			out = append(out, fmt.Sprint(c.Checks))
+		}
+		return strings.Join(out, " ")
+	}
+	whole := told(a)
+	for _, c := range []struct{ categories, want, left string }{
+		{"privacy confidentiality availability processingIntegrity", whole, " 0"},
+		{"", "both CC6.1 none |CC6.1 both both/1 both/2 none/1 none/2 both/1 both/2 none/1 none/2 2 0", "A1.2 C1.1 P4.1 a c 4"},
+		{"availability", "both CC6.1 A1.2 a A1.2 none |CC6.1 both |A1.2 both a both/1 both/2 a/1 a/2 none/1 none/2 both/1 both/2 a/1 a/2 none/1 none/2 x a A1.2 3 0", "C1.1 P4.1 c 2"},
+		{"privacy", "both CC6.1 c P4.1 none |CC6.1 both |P4.1 c both/1 both/2 c/1 c/2 none/1 none/2 both/1 both/2 c/1 c/2 none/1 none/2 x c  y c  3 1", "A1.2 C1.1 a 2"},
+	} {
+		v := a.Within(strings.Fields(c.categories), "a test")
+		if got := told(v); got != c.want {
+			t.Errorf("%q:\ngot  %s\nwant %s", c.categories, got, c.want)
+		}
+		s := v.Scope
+		if got := strings.Join(s.Criteria, " ") + strings.Join(append([]string{""}, s.Checks...), " ") + fmt.Sprint(" ", s.Results); got != c.left {
+			t.Errorf("%q: left out %s, want %s", c.categories, got, c.left)
+		}
+		if len(s.Categories)+len(s.NotChosen) != 5 || s.Categories[0] != "security" || a.Scope != nil {
+			t.Errorf("%q: in scope %v, not chosen %v", c.categories, s.Categories, s.NotChosen)
+		}
+	}
+	if got := told(a); got != whole {
+		t.Errorf("the assessment itself was changed:\n%s\n%s", got, whole)
+	}
 }

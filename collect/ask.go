@@ -115,6 +115,8 @@ type Ask struct {
 	// Shows tells from an answer whether the identity sees; nil means that any
 	// answer shows it.
 	Shows func(answer jsontape.Value) bool
+	// ShowsOf is Shows where the answer must be about the subject, too.
+	ShowsOf func(of *Subject, answer jsontape.Value) bool
 	// Sees are the permissions that the identity must have for all of the subject,
 	// so that the list has all rows: Proof must be an ask with Grants, and is asked
 	// for each subject of a batch.
@@ -209,6 +211,8 @@ type Need struct {
 	Permission string
 	// Role is the least built-in role or the way to grant it.
 	Role string
+	// Scope is where the role is given; "" is where the source's are in general.
+	Scope string
 	// Licence lists service plan names (as /subscribedSkus has them), any of
 	// which is enough; empty where none is needed.
 	Licence []string
@@ -348,7 +352,7 @@ type Progress struct {
 // Endpoints say where the hosts of one cloud are.
 type Endpoints struct {
 	// Cloud is public, usGovernment or china; Microsoft365 is commercial, gcc,
-	// gccHigh or dod. The two are independent.
+	// gccHigh, dod or china. Both are of one tenant, so of one authority.
 	Cloud, Microsoft365 string
 	// URL is the base of each host, such as https://management.azure.com; a
 	// suffix starting with "." (".vault.azure.net") admits hosts below it.

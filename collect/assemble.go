@@ -117,7 +117,7 @@ func (r *runner) observed(s *tickmark.Snapshot) time.Time {
 			}
 		}
 	}
-	if first.IsZero() || first.Before(r.started.Add(-maxSkew)) {
+	if first.IsZero() || first.Before(r.started.Add(-MaxSkew)) {
 		return r.started
 	}
 	return first
@@ -503,8 +503,8 @@ func digestSegment(h interface{ Write([]byte) (int, error) }, seg *tickmark.Segm
 	}
 }
 
-// maxSkew is the difference of clocks above which something is wrong.
-const maxSkew = 5 * time.Minute
+// MaxSkew is the difference of clocks above which something is wrong.
+const MaxSkew = 5 * time.Minute
 
 // problems are what a person must look at, though every page was kept.
 func (s *sourceRun) problems() []tickmark.Problem {
@@ -533,12 +533,12 @@ func (s *sourceRun) problems() []tickmark.Problem {
 				}
 			}
 		}
-		if first == nil || most.Abs() <= maxSkew {
+		if first == nil || most.Abs() <= MaxSkew {
 			continue
 		}
 		what := fmt.Sprintf("the source's clock and this host's differ by %v", most.Round(time.Second))
 		hint := "set the clock by NTP; if it is right, find out who answers in the source's place"
-		if least.Abs() <= maxSkew || most < -24*time.Hour {
+		if least.Abs() <= MaxSkew || most < -24*time.Hour {
 			what = fmt.Sprintf("the answer is dated %v before it was asked for: it may be a stored one", (-most).Round(time.Second))
 			if most > 0 {
 				what = fmt.Sprintf("the answer is dated %v after it was asked for", most.Round(time.Second))

@@ -3,22 +3,17 @@
 package collect
 
 import (
-	"bytes"
 	"context"
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -49,13 +44,6 @@ type SignIn struct {
 	GitHub GitHubSignIn
 }
 
-// GitHubSignIn is an App's installation, or else a token.
-type GitHubSignIn struct {
-	AppID, InstallationID string
-	Key                   string // file with the App's private key (PEM)
-	Token                 string // a fine-grained personal access token
-}
-
 // Static is a credential with one fixed header, for tests.
 type Static string
 
@@ -68,6 +56,7 @@ func (s Static) Token(context.Context, Host, string) (header string, expires tim
 type identityCredentials struct {
 	make   func() (azcore.TokenCredential, error)
 	tenant string
+	ends   Endpoints
 	github *gitHubApp
 
 	mu   sync.Mutex
@@ -82,7 +71,7 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	tune := defaults()
 	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
-	c := &identityCredentials{tenant: s.TenantID, github: &gitHubApp{SignIn: s.GitHub, base: e.URL[HostGitHub], client: client, clock: clock}}
+	c := &identityCredentials{tenant: s.TenantID, ends: e, github: newGitHubApp(s.GitHub, e.URL[HostGitHub], client, clock)}
 	if err := c.github.check(); err != nil {
 		return nil, err
 	}
@@ -91,6 +80,14 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	if s.Kind == "simulator" && e.Live {
 		return nil, usage("sign-in", "the simulator's sign-in is not for Microsoft's endpoints", "use certificate, managedIdentity or workloadIdentity")
+	}
+	if s.Kind != "" {
+		if e.Authority == "" { // azidentity would take Microsoft's
+			return nil, usage("authority", "the addresses name no place of sign-in", "write the file with tickmark sim")
+		}
+		if err := e.pinned(); err != nil {
+			return nil, err
+		}
 	}
 	options := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.Authority, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
@@ -154,7 +151,8 @@ func maker(s SignIn, tenant string, o azcore.ClientOptions, simulated bool) (fun
 		}, nil
 	case "azureCLI":
 		return func() (azcore.TokenCredential, error) {
-			return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: tenant})
+			az, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: tenant})
+			return &azureCLI{TokenCredential: az, authority: o.Cloud.ActiveDirectoryAuthorityHost}, err
 		}, nil
 	case "simulator":
 		return func() (azcore.TokenCredential, error) {
@@ -164,6 +162,28 @@ func maker(s SignIn, tenant string, o azcore.ClientOptions, simulated bool) (fun
 		}, nil
 	}
 	return nil, usage("sign-in", fmt.Sprintf("there is no sign-in %q", s.Kind), "use managedIdentity, workloadIdentity, certificate, deviceCode or azureCLI")
+}
+
+// azureCLI is az login, if az is set to the cloud whose authority is wanted: it
+// asks the authority of its own cloud, whatever the resource.
+type azureCLI struct {
+	azcore.TokenCredential
+	authority string
+}
+
+// GetToken implements azcore.TokenCredential.
+func (a *azureCLI) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	out, err := exec.CommandContext(ctx, "az", "cloud", "show", "--query", "endpoints.activeDirectory", "--output", "tsv").Output()
+	at := strings.TrimSpace(string(out))
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		// The credential says so in its own words.
+	case err != nil:
+		return azcore.AccessToken{}, fmt.Errorf("az does not say which cloud it is set to (az cloud show): %w", err)
+	case strings.TrimRight(at, "/") != strings.TrimRight(a.authority, "/"):
+		return azcore.AccessToken{}, usage("sign-in", fmt.Sprintf("az is set to the cloud of %s, and these hosts take tokens of %s", hostOf(at), hostOf(a.authority)), elsewhere(a.authority))
+	}
+	return a.TokenCredential.GetToken(ctx, o)
 }
 
 // simulatedAssertion has the form of a federated token and no value.
@@ -187,7 +207,7 @@ func readCertificate(file string) ([]*x509.Certificate, crypto.PrivateKey, error
 // Token implements Credentials.
 func (c *identityCredentials) Token(ctx context.Context, h Host, audience string) (header string, expires time.Time, err error) {
 	if h == HostGitHub {
-		return c.github.token(ctx)
+		return c.github.token(ctx, "", false)
 	}
 	return c.get(ctx, policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true}, audience)
 }
@@ -196,8 +216,7 @@ func (c *identityCredentials) Token(ctx context.Context, h Host, audience string
 // credential is made, which has no token in its cache.
 func (c *identityCredentials) Refresh(ctx context.Context, h Host, audience, challenge string) (header string, expires time.Time, err error) {
 	if h == HostGitHub {
-		c.github.forget()
-		return c.github.token(ctx)
+		return c.github.token(ctx, "", true)
 	}
 	o := policy.TokenRequestOptions{Scopes: []string{strings.TrimRight(audience, "/") + "/.default"}, TenantID: c.tenant, EnableCAE: true, Claims: claimsOf(challenge)}
 	if o.Claims == "" {
@@ -206,6 +225,11 @@ func (c *identityCredentials) Refresh(ctx context.Context, h Host, audience, cha
 		c.mu.Unlock()
 	}
 	return c.get(ctx, o, audience)
+}
+
+// OrganisationToken implements OrganisationCredentials.
+func (c *identityCredentials) OrganisationToken(ctx context.Context, organisation string, anew bool) (header string, expires time.Time, err error) {
+	return c.github.token(ctx, organisation, anew)
 }
 
 func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOptions, audience string) (header string, expires time.Time, err error) {
@@ -221,9 +245,15 @@ func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOpti
 	if err != nil {
 		return "", time.Time{}, err
 	}
+	if a, _ := authorityOf(audience); c.ends.Live && a != "" && a != c.ends.Authority {
+		return "", time.Time{}, fmt.Errorf("a token for %s is of %s, and the sign-in is at %s", hostOf(audience), hostOf(a), hostOf(c.ends.Authority))
+	}
 	t, err := cred.GetToken(ctx, o)
 	if err != nil {
 		return "", time.Time{}, signInError(err)
+	}
+	if err := c.ends.foreign(t.Token, c.tenant); err != nil {
+		return "", time.Time{}, err
 	}
 	return "Bearer " + t.Token, t.ExpiresOn, nil
 }
@@ -258,112 +288,4 @@ func claimsOf(challenge string) string {
 		}
 	}
 	return ""
-}
-
-// gitHubApp gets installation tokens
-// (docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app).
-type gitHubApp struct {
-	SignIn GitHubSignIn
-	base   string
-	client *http.Client
-	clock  Clock
-
-	mu      sync.Mutex
-	key     *rsa.PrivateKey
-	header  string
-	expires time.Time
-}
-
-func (g *gitHubApp) check() error {
-	if g.SignIn.AppID == "" {
-		return nil
-	}
-	b, err := os.ReadFile(g.SignIn.Key)
-	if err != nil {
-		return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be read", Err: err}
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return usage(g.SignIn.Key, "the GitHub App's key is not PEM", "download it from the App's settings")
-	}
-	if g.key, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-		k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, Where: g.SignIn.Key, What: "the GitHub App's key cannot be used", Err: err}
-		}
-		rk, ok := k.(*rsa.PrivateKey)
-		if !ok {
-			return usage(g.SignIn.Key, "the GitHub App's key is not RSA", "download it from the App's settings")
-		}
-		g.key = rk
-	}
-	return nil
-}
-
-func (g *gitHubApp) forget() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.header = ""
-}
-
-func (g *gitHubApp) token(ctx context.Context) (header string, expires time.Time, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.clock.Now()
-	switch {
-	case g.SignIn.Token != "":
-		return "Bearer " + g.SignIn.Token, now.Add(24 * time.Hour), nil
-	case g.key == nil:
-		return "", time.Time{}, errors.New("no sign-in is configured for GitHub")
-	case g.header != "" && g.expires.Sub(now) > 5*time.Minute:
-		return g.header, g.expires, nil
-	}
-	assertion, err := g.assertion(now)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	to := strings.TrimRight(g.base, "/") + "/app/installations/" + url.PathEscape(g.SignIn.InstallationID) + "/access_tokens"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(nil))
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	req.Header.Set("Authorization", "Bearer "+assertion)
-	req.Header.Set("Accept", "application/vnd.github+json")
-	resp, err := g.client.Do(req)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return "", time.Time{}, fmt.Errorf("GitHub answered %d: %s", resp.StatusCode, readError(b).message)
-	}
-	var t struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-	}
-	if err := json.Unmarshal(b, &t); err != nil || t.Token == "" {
-		return "", time.Time{}, errors.New("GitHub answered without a token")
-	}
-	g.header, g.expires = "Bearer "+t.Token, t.ExpiresAt
-	return g.header, g.expires, nil
-}
-
-// assertion is the App's own token, good for some minutes.
-func (g *gitHubApp) assertion(now time.Time) (string, error) {
-	part := base64.RawURLEncoding.EncodeToString
-	claims, err := json.Marshal(map[string]any{"iat": now.Add(-time.Minute).Unix(), "exp": now.Add(8 * time.Minute).Unix(), "iss": g.SignIn.AppID})
-	if err != nil {
-		return "", err
-	}
-	text := part([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + part(claims)
-	sum := sha256.Sum256([]byte(text))
-	sig, err := rsa.SignPKCS1v15(rand.Reader, g.key, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", err
-	}
-	return text + "." + part(sig), nil
 }

@@ -372,6 +372,15 @@ func faultsOfLogs() []faultCase {
 			},
 		},
 		{
+			name: "C25 no time named", want: "complete 1/1 1", ask: log, list: rows(ago(5)),
+			also: span(func(s *tickmark.Span) error {
+				if len(s.Gaps) != 0 || !s.From.Equal(ago(30).Add(time.Hour)) {
+					return errors.New("want what the source keeps, and no gap")
+				}
+				return nil
+			}),
+		},
+		{
 			name: "C25 nothing of it is kept", guards: []guard{"kept"}, want: "notCollected 0/0", says: "30 days: none of the time", ask: log, list: rows(ago(50)),
 			set:  func(s *setup) { s.opts.From, s.opts.To = ago(90), ago(31) },
 			also: requests(0),

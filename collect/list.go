@@ -203,12 +203,13 @@ func (g *gather) show(row jsontape.Value) {
 }
 
 // shows asks the proof of visibility what an answer says.
-func (r *runner) shows(a *askRun, src []byte) bool {
-	if !a.proves || a.ask.Shows == nil {
+func (r *runner) shows(u *unit, src []byte) bool {
+	a := u.ask
+	if !a.proves || a.ask.Shows == nil && a.ask.ShowsOf == nil {
 		return true
 	}
 	tape, err := jsontape.Parse(src, jsontape.Options{})
-	return err == nil && a.ask.Shows(tape.Root())
+	return err == nil && (a.ask.Shows == nil || a.ask.Shows(tape.Root())) && (a.ask.ShowsOf == nil || a.ask.ShowsOf(u.chain.vals.subject, tape.Root()))
 }
 
 func (u *unit) note(s string) {
@@ -275,7 +276,7 @@ func (g *gather) commit(p *pageRec, env envelope) {
 	if !kinds {
 		p.kinds = nil
 	}
-	p.content, p.columns, p.proof, p.sum = tickmark.Digest(h.Sum(nil)), env.columns, g.r.shows(u.ask, g.src), g.sum
+	p.content, p.columns, p.proof, p.sum = tickmark.Digest(h.Sum(nil)), env.columns, g.r.shows(u, g.src), g.sum
 	u.rows += len(g.rows)
 	u.unique += fresh
 	c.unique = c.tally.Items() + len(g.rows) - c.dups

@@ -15,9 +15,9 @@ import (
 // Plan is what a collection will cost, said before it starts.
 type Plan struct {
 	Lines []PlanLine
-	// Calls is the sum; Estimated that a part of it is a guess.
-	Calls     int
-	Estimated bool
+	// Calls is the sum; it may take More or Fewer, where a part is a guess.
+	Calls       int
+	More, Fewer bool
 	// Time is how long the slowest quota takes at the services' real limits.
 	// Quotas draw side by side, the asks of one quota after one another.
 	Time time.Duration
@@ -31,10 +31,10 @@ type PlanLine struct {
 	Pace        Pace
 	// Subjects is how many it will be put to, -1 if that is not known yet.
 	Subjects int
-	// Calls is the number of requests; Estimated says that it is a guess,
-	// because the number of subjects or rows is not known.
-	Calls     int
-	Estimated bool
+	// Calls is the number of requests. It may take More, because the number of
+	// subjects or rows is not known, or Fewer, because not all are asked about.
+	Calls       int
+	More, Fewer bool
 	// Time is what the calls take at the real limit, were they alone.
 	Time time.Duration
 	// Skipped says why the ask is not put; ReasonNone if it is.
@@ -42,18 +42,62 @@ type PlanLine struct {
 	Note    string
 }
 
-// Counts are the numbers of resources by type (any case) that are known, such
-// as from the last collection; "quotas" of subscriptions let a quota that is
-// per subscription run side by side.
-type Counts map[string]int
+// Counts are the numbers of resources that are known, such as from the last
+// collection: by type (any case), then by the subscription in which they lie
+// ("/subscriptions/ID"), or "". The number of subscriptions says how many quotas
+// that are per subscription run side by side.
+type Counts map[string]map[string]int
 
-func (c Counts) of(typ string) (int, bool) {
-	for k, n := range c {
+// known is how many resources of a type there are, in the scopes that are read or
+// in all.
+func (r *runner) known(c Counts, typ string, all bool) (int, bool) {
+	if n, ok := r.named(); ok && !all && strings.EqualFold(typ, typeSubscription) {
+		return n, true
+	}
+	for k, scopes := range c {
 		if strings.EqualFold(k, typ) {
-			return n, true
+			return r.inPopulation(scopes, all), true
 		}
 	}
 	return 0, false
+}
+
+// neverRead reports whether a subscription is named in which nothing is known to be.
+func (r *runner) neverRead(c Counts) bool {
+	return slices.ContainsFunc(r.opts.Scopes, func(s string) bool {
+		s = strings.ToLower(strings.TrimRight(s, "/"))
+		for _, scopes := range c {
+			if scopes[s] > 0 {
+				return false
+			}
+		}
+		return strings.HasPrefix(s, "/subscriptions/")
+	})
+}
+
+// inPopulation adds up what lies in the scopes that are read, or in all.
+func (r *runner) inPopulation(scopes map[string]int, all bool) int {
+	sum := 0
+	for scope, n := range scopes {
+		if all || r.excluded(scope) == nil {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// named is how many subscriptions the population has, if all of it was named.
+func (r *runner) named() (n int, ok bool) {
+	seen := map[string]bool{}
+	for _, s := range r.opts.Scopes {
+		if s = strings.ToLower(strings.TrimRight(s, "/")); strings.HasPrefix(s, "/subscriptions/") && !seen[s] {
+			seen[s] = true
+			if r.excluded(s) == nil {
+				n++
+			}
+		}
+	}
+	return n, len(seen) > 0
 }
 
 // PlanRun says what Run would do with the same arguments.
@@ -76,7 +120,7 @@ func PlanRun(sources []Source, o Options, known Counts) (Plan, error) {
 	if err := r.prepare(sources); err != nil {
 		return p, err
 	}
-	subscriptions, ok := known.of("Microsoft.Resources/subscriptions")
+	subscriptions, ok := r.known(known, typeSubscription, false)
 	if !ok || subscriptions < 1 {
 		subscriptions = 1
 	}
@@ -91,7 +135,7 @@ func PlanRun(sources []Source, o Options, known Counts) (Plan, error) {
 			l.Time = q.time(l.Calls, side)
 			p.ByPace[l.Pace] += l.Time
 			p.Calls += l.Calls
-			p.Estimated = p.Estimated || l.Estimated
+			p.More, p.Fewer = p.More || l.More, p.Fewer || l.Fewer
 			p.Lines = append(p.Lines, l)
 		}
 	}
@@ -122,7 +166,7 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 	case configured(first):
 		l.Subjects = 0
 		for _, s := range a.src.listed {
-			if s.Type == first {
+			if s.Type == first && r.excluded(a.src.scopeOf(s)) == nil {
 				l.Subjects++
 			}
 		}
@@ -130,22 +174,32 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 		l.Subjects = 0
 		var unknown []string
 		for _, t := range a.ask.Of {
-			n, ok := known.of(t)
+			n, ok := r.known(known, t, false)
 			if !ok {
 				unknown = append(unknown, t)
 			}
 			l.Subjects += n
 		}
 		if len(unknown) > 0 {
-			l.Estimated, l.Note = true, "how many there are is not known yet: "+strings.Join(unknown, ", ")
+			l.More, l.Note = true, "how many there are is not known yet: "+strings.Join(unknown, ", ")
 			if len(unknown) == len(a.ask.Of) {
 				l.Subjects = -1
 			}
 		}
-		if a.ask.Where != nil {
-			l.Estimated = true
+		if len(unknown) == 0 && !slices.Contains(a.ask.Of, typeSubscription) && a.src.kinds[strings.ToLower(typeSubscription)] != 0 && r.neverRead(known) {
+			l.More, l.Note = true, "a scope is named that was not read before"
+			if l.Subjects == 0 {
+				l.Subjects = -1
+			}
+		}
+		if a.ask.Where != nil && l.Subjects > 0 {
+			l.Fewer = true
 			l.Note = strings.TrimPrefix(l.Note+"; only some of them are asked about", "; ")
 		}
+	}
+	if l.Subjects == 0 { // everything that it would be put to is left out, or there is none
+		l.Calls = 0
+		return l
 	}
 	calls := max(1, l.Subjects)
 	if a.ask.Batch > 0 {
@@ -154,7 +208,7 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 	if rows, ok := r.rowsKnown(a, known); ok && a.ask.PageSize > 0 {
 		calls = max(calls, (rows+a.ask.PageSize-1)/a.ask.PageSize)
 	} else if a.ask.Paging != PageOne {
-		l.Estimated = true
+		l.More = true
 		l.Note = strings.TrimPrefix(l.Note+"; one page for each", "; ")
 	}
 	if a.ask.Window != nil {
@@ -164,15 +218,16 @@ func (r *runner) planLine(a *askRun, known Counts) PlanLine {
 	return l
 }
 
-// rowsKnown is how many rows the ask will read, if the counts say it.
+// rowsKnown is how many rows the ask will read, if the counts say it. A list of
+// the whole tenant is read whole, whatever is kept of it.
 func (r *runner) rowsKnown(a *askRun, known Counts) (int, bool) {
 	sum, found := 0, false
 	for _, t := range a.ask.Types {
-		if n, ok := known.of(t); ok {
+		if n, ok := r.known(known, t, a.ask.isRoot()); ok {
 			sum, found = sum+n, true
 		} else if t == "*" {
-			for _, n := range known {
-				sum, found = sum+n, true
+			for _, scopes := range known {
+				sum, found = sum+r.inPopulation(scopes, a.ask.isRoot()), true
 			}
 		}
 	}
@@ -190,6 +245,10 @@ type Reach struct {
 	Status int
 	Code   string
 	Detail string
+	// Dated says that the service dated its answer; Skew is how far its clock is
+	// from this host's then.
+	Dated bool
+	Skew  time.Duration
 }
 
 // Probe puts one request of each ask, about the first subject that there is, to
@@ -234,6 +293,11 @@ func Probe(ctx context.Context, sources []Source, o Options) (reach []Reach, err
 			default:
 				u := a.units[0]
 				out.Put, out.Subject = u.requests > 0, u.id
+				for _, p := range u.pages {
+					if !p.At.IsZero() && (!out.Dated || p.Skew.Abs() > out.Skew.Abs()) {
+						out.Dated, out.Skew = true, p.Skew
+					}
+				}
 				if e := u.end; e != nil {
 					out.Reason, out.Status, out.Code, out.Detail = e.Reason, e.Status, e.Code, e.Detail
 				}

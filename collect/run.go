@@ -151,7 +151,11 @@ func (r *runner) from(a *askRun) time.Time {
 	if keeps == 0 {
 		keeps = 30 * 24 * time.Hour
 	}
-	return r.to.Add(-keeps)
+	// What the source no longer keeps is no gap in a time that nobody named.
+	if from := r.to.Add(-keeps); from.After(r.kept(a)) {
+		return from
+	}
+	return r.kept(a)
 }
 
 // edge is how much of what a source keeps is left alone at its old end: a

@@ -10,6 +10,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -275,20 +277,55 @@ func certificate(t *testing.T) string {
 	return file
 }
 
+// TestEndpoints: the pairs of an Azure cloud and a Microsoft 365 environment
+// that one tenant can have, with its sign-in; all others are refused.
 func TestEndpoints(t *testing.T) {
+	page, err := os.ReadFile("../doc/spec/collect.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := map[string]string{
+		"public/": "https://login.microsoftonline.com/ https://graph.microsoft.com", "public/commercial": "https://login.microsoftonline.com/ https://graph.microsoft.com",
+		"public/gcc":    "https://login.microsoftonline.com/ https://graph.microsoft.com",
+		"usGovernment/": "https://login.microsoftonline.us/ https://graph.microsoft.us", "usGovernment/gccHigh": "https://login.microsoftonline.us/ https://graph.microsoft.us",
+		"usGovernment/dod": "https://login.microsoftonline.us/ https://dod-graph.microsoft.us",
+		"china/":           "https://login.chinacloudapi.cn/ https://microsoftgraph.chinacloudapi.cn", "china/china": "https://login.chinacloudapi.cn/ https://microsoftgraph.chinacloudapi.cn",
+	}
 	for _, cloud := range []string{"public", "usGovernment", "china"} {
-		for _, m365 := range []string{"commercial", "gcc", "gccHigh", "dod"} {
+		for _, m365 := range []string{"", "commercial", "gcc", "gccHigh", "dod", "china"} {
 			e, err := collect.EndpointsOf(cloud, m365)
-			if err != nil || !e.Live || e.URL[collect.HostARM] == "" || e.URL[collect.HostGraph] == "" || e.Authority == "" {
-				t.Errorf("%s/%s: %v %+v", cloud, m365, err, e)
+			want, ok := pairs[cloud+"/"+m365]
+			if !ok {
+				if err == nil || !strings.Contains(err.Error(), "no tenant has both") {
+					t.Errorf("%s/%s: %v", cloud, m365, err)
+				}
+				var known *tickmark.Error
+				if !errors.As(err, &known) || !strings.Contains(known.Hint, "--m365 "+m365+" with --cloud ") || !strings.Contains(known.Hint, "two tenants") {
+					t.Errorf("%s/%s: it is not said what there is instead: %+v", cloud, m365, known)
+				}
+				continue
+			}
+			if err != nil || !e.Live || e.URL[collect.HostARM] == "" || e.Microsoft365 == "" || e.Authority+" "+e.URL[collect.HostGraph] != want {
+				t.Errorf("%s/%s: %v %s %s, want %s", cloud, m365, err, e.Authority, e.URL[collect.HostGraph], want)
 			}
 			if _, devops := e.URL[collect.HostDevOps]; devops != (cloud == "public") {
 				t.Errorf("%s has Azure DevOps: %v", cloud, devops)
+			}
+			if e.URL[collect.HostGitHub] == "" {
+				t.Errorf("%s has no GitHub", cloud)
 			}
 			for h, u := range e.URL {
 				if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, ".") {
 					t.Errorf("%s: %s", h, u)
 				}
+			}
+			name, region := collect.AzureCLI(cloud)
+			if name == "" || region == "" {
+				t.Errorf("%s has no name in az", cloud)
+			}
+			row := fmt.Sprintf("| %s | %s | %s | %s | %s |", cloud, e.Microsoft365, strings.Trim(strings.TrimPrefix(e.Authority, "https://"), "/"), strings.TrimPrefix(e.URL[collect.HostGraph], "https://"), name)
+			if !strings.Contains(string(page), row) {
+				t.Errorf("doc/spec/collect.md lacks %s", row)
 			}
 		}
 	}
@@ -297,6 +334,7 @@ func TestEndpoints(t *testing.T) {
 		`{"urls":{"arm":"https://a:b@127.0.0.1:1"}}`:          "https",
 		`{"cloud":"moon"}`:                                    "no Azure cloud",
 		`{"microsoft365":"moon"}`:                             "no Microsoft 365",
+		`{"cloud":"china","microsoft365":"commercial"}`:       "no tenant has both",
 		`{"urls":{"arm":"https://127.0.0.1:1"},"caPEM":"no"}`: "certificate",
 		`[`: "not JSON",
 	} {

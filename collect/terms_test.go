@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -257,5 +258,64 @@ func TestRemoveSpool(t *testing.T) {
 	}
 	if _, err := os.Stat(s.opts.Dir); err == nil {
 		t.Error("an empty folder stays")
+	}
+}
+
+// TestPlanOfThePopulation: what is left out is not in the figures of a plan, and
+// what is a guess says in which direction.
+func TestPlanOfThePopulation(t *testing.T) {
+	s := newSetup(t, estate)
+	some := askKeys()
+	some.Name, some.Where = "some-keys", func(*Subject) bool { return false }
+	sources := []Source{armSource(askSubscriptions(), askVaults(), askKeys(), some)}
+	known := Counts{
+		"Microsoft.Resources/subscriptions": {"/subscriptions/aaa": 1, "/subscriptions/bbb": 1, "/subscriptions/ccc": 1},
+		"microsoft.keyvault/vaults":         {"/subscriptions/aaa": 2, "/subscriptions/bbb": 30, "/subscriptions/ccc": 500},
+	}
+	out := func(scopes ...string) (list []Exclusion) {
+		for _, s := range scopes {
+			list = append(list, Exclusion{Scope: s, Reason: tickmark.ReasonExcluded, Detail: "why"})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		known   Counts
+		scopes  []string
+		exclude []Exclusion
+		want    string
+	}{
+		"all":             {known, nil, nil, "subscriptions 1+; vaults 3+; keys 532+; some-keys 532+-"},
+		"two named":       {known, []string{"/subscriptions/AAA/", "/subscriptions/bbb", "/subscriptions/aaa"}, nil, "subscriptions 1+; vaults 2+; keys 32+; some-keys 32+-"},
+		"one excluded":    {known, nil, out("/subscriptions/ccc"), "subscriptions 1+; vaults 2+; keys 32+; some-keys 32+-"},
+		"named, excluded": {known, []string{"/subscriptions/aaa", "/subscriptions/ccc"}, out("/subscriptions/ccc"), "subscriptions 1+; vaults 1+; keys 2+; some-keys 2+-"},
+		"never read":      {known, []string{"/subscriptions/ddd"}, nil, "subscriptions 1+; vaults 1+; keys 1+; some-keys 1+"},
+		"nothing known":   {nil, nil, nil, "subscriptions 1+; vaults 1+; keys 1+; some-keys 1+"},
+		"named, unknown":  {nil, []string{"/subscriptions/aaa", "/subscriptions/bbb"}, nil, "subscriptions 1+; vaults 2+; keys 1+; some-keys 1+"},
+	} {
+		o := s.opts
+		o.Scopes, o.Exclude = c.scopes, c.exclude
+		p, err := PlanRun(sources, o, c.known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		more, fewer := false, false
+		for _, l := range p.Lines {
+			text := fmt.Sprintf("%s %d", l.Ask, l.Calls)
+			if l.More {
+				text += "+"
+			}
+			if l.Fewer {
+				text += "-"
+			}
+			more, fewer = more || l.More, fewer || l.Fewer
+			got = append(got, text)
+		}
+		if strings.Join(got, "; ") != c.want {
+			t.Errorf("%s: %s, want %s", name, strings.Join(got, "; "), c.want)
+		}
+		if p.More != more || p.Fewer != fewer {
+			t.Errorf("%s: the sum says more %v, fewer %v; its lines %v, %v", name, p.More, p.Fewer, more, fewer)
+		}
 	}
 }

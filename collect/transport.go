@@ -53,6 +53,7 @@ type fault struct {
 	what   string
 	again  bool // trying again may help
 	slow   bool // it has cost a whole timeout
+	unsent bool // there was no token for it: this says nothing of the host
 }
 
 func (f *fault) Error() string { return f.what }
@@ -70,6 +71,7 @@ type request struct {
 	body   string
 	header map[string]string
 	id     string
+	scope  string // what it is about: an organisation has a token of its own
 }
 
 type answer struct {
@@ -224,6 +226,9 @@ func (t *transport) isDown(r *request) *fault {
 }
 
 func (t *transport) reached(ctx context.Context, r *request, err error) {
+	if f, ok := errors.AsType[*fault](err); ok && f.unsent {
+		return // the organisations of GitHub have one host and each its own token
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := origin(r.url)
@@ -415,8 +420,7 @@ func (t *transport) authorise(ctx context.Context, r *request) (header string, g
 	if t.creds == nil {
 		return "", 0, nil
 	}
-	audience := t.audience(r)
-	tok := t.token(r.host, audience)
+	tok := t.token(r)
 	tok.mu.Lock()
 	defer tok.mu.Unlock()
 	if tok.failed != nil {
@@ -425,7 +429,12 @@ func (t *transport) authorise(ctx context.Context, r *request) (header string, g
 	if tok.header != "" && tok.expires.Sub(t.clock.Now()) > 2*time.Minute {
 		return tok.header, tok.gen, nil
 	}
-	header, expires, err := t.creds.Token(ctx, r.host, audience)
+	var expires time.Time
+	if of, ok := t.each(r); ok {
+		header, expires, err = of.OrganisationToken(ctx, r.scope, false)
+	} else {
+		header, expires, err = t.creds.Token(ctx, r.host, t.audience(r))
+	}
 	if err != nil {
 		return "", tok.gen, t.signIn(ctx, tok, err)
 	}
@@ -437,8 +446,9 @@ func (t *transport) signIn(ctx context.Context, tok *token, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	f := &fault{reason: tickmark.ReasonNotPermitted, what: "sign-in failed: " + clip(err.Error())}
-	if tok.misses++; tok.misses < 3 {
+	f := &fault{reason: tickmark.ReasonNotPermitted, what: "sign-in failed: " + clip(err.Error()), unsent: true}
+	var no *refusal
+	if tok.misses++; tok.misses < 3 && !errors.As(err, &no) {
 		f.again = true // the authority may only be slow
 		return f
 	}
@@ -455,10 +465,22 @@ func (t *transport) audience(r *request) string {
 	return r.url.Scheme + "://" + r.url.Host
 }
 
-func (t *transport) token(h Host, audience string) *token {
+// each reports whether the organisations of the host have tokens of their own.
+func (t *transport) each(r *request) (OrganisationCredentials, bool) {
+	if r.host != HostGitHub {
+		return nil, false
+	}
+	of, ok := t.creds.(OrganisationCredentials)
+	return of, ok
+}
+
+func (t *transport) token(r *request) *token {
+	k := string(r.host) + "\x00" + t.audience(r)
+	if _, ok := t.each(r); ok {
+		k += "\x00" + strings.ToLower(r.scope)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := string(h) + "\x00" + audience
 	if t.tokens[k] == nil {
 		t.tokens[k] = &token{}
 	}
@@ -472,14 +494,16 @@ func (t *transport) refresh(ctx context.Context, q *request, gen int, challenge 
 		return errors.New("there are no credentials")
 	}
 	h, audience := q.host, t.audience(q)
-	tok := t.token(h, audience)
+	tok := t.token(q)
 	tok.mu.Lock()
 	defer tok.mu.Unlock()
 	if tok.gen != gen {
 		return nil
 	}
 	var err error
-	if r, ok := t.creds.(refresher); ok {
+	if of, ok := t.each(q); ok {
+		tok.header, tok.expires, err = of.OrganisationToken(ctx, q.scope, true)
+	} else if r, ok := t.creds.(refresher); ok {
 		tok.header, tok.expires, err = r.Refresh(ctx, h, audience, challenge)
 	} else {
 		tok.header, tok.expires, err = t.creds.Token(ctx, h, audience)

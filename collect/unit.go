@@ -153,7 +153,7 @@ func (r *runner) enter(u *unit) error {
 // request makes the next request of the list.
 func (r *runner) request(u *unit) (*request, error) {
 	c, a := u.chain, u.ask.ask
-	q := &request{host: a.Host, method: a.method(), url: c.first, body: c.body, header: a.Header, id: newID()}
+	q := &request{host: a.Host, method: a.method(), url: c.first, body: c.body, header: a.Header, id: newID(), scope: u.scope}
 	if a.Host == HostGitHub && a.APIVersion != "" {
 		q.header = map[string]string{"X-Github-Api-Version": a.APIVersion}
 		maps.Copy(q.header, a.Header)

@@ -85,6 +85,7 @@ type chunk struct {
 	unread        int // items that gave no resource
 	summaries     int // items that came without properties
 	partial       bool
+	drifts        drifts
 }
 
 // chunkBytes is how much one worker takes at a time: small enough that two
@@ -400,6 +401,7 @@ type kind struct {
 	site     bool
 	key      bool // of a key vault
 	nests    []nest
+	shape    *shape // what its objects have; nil where that is not known
 }
 
 func (w *worker) kindOf(typ string) *kind {
@@ -411,7 +413,7 @@ func (w *worker) kindOf(typ string) *kind {
 	k := &kind{
 		name: name, record: IsRecord(name), data: withoutProperties[low], defaults: defaultsOnly[low] || tableTypes[low],
 		site: low == "microsoft.web/sites" || low == "microsoft.web/sites/slots",
-		key:  low == "microsoft.keyvault/vaults/keys",
+		key:  low == "microsoft.keyvault/vaults/keys", shape: shapesOf()[low],
 	}
 	if !k.record {
 		k.nests = nestsOf(low)
@@ -451,6 +453,9 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 		if r.Type == typeConditionalAccess {
 			unfamiliar(tape, r.Root)
 		}
+		if !planned {
+			w.vouch(tape, r, k)
+		}
 		return
 	}
 	if r.Flags&Summary == 0 {
@@ -464,6 +469,9 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 			}
 			if k.site && !planned {
 				gaps(tape, r)
+			}
+			if !planned {
+				w.vouch(tape, r, k)
 			}
 			if k.key && w.page.Form != "armObject" && !planned {
 				// A list of keys leaves the rotation policy out, set or not.

@@ -52,6 +52,10 @@ func IsRecord(typ string) bool {
 	return false
 }
 
+// TypeOfID is the ARM type of a resource's id, in the id's own spelling; empty
+// if the id is not one of a resource.
+func TypeOfID(id string) string { return typeOfID(id, strings.ToLower(id)) }
+
 // typeOfID derives the ARM type from an id, in the id's own spelling; empty
 // if the id is not one of a resource.
 func typeOfID(id, key string) string {

@@ -209,7 +209,7 @@ func TestSummaries(t *testing.T) {
 
 func TestSelectedRecords(t *testing.T) {
 	p := page(`{"id":"c1","displayName":"x","state":"enabled"}`)
-	p.Form, p.Entity = "graphCollection", "graph/conditionalAccessPolicies"
+	p.Form, p.Entity = "graphCollection", "graph/authenticationStrengthPolicies"
 	whole := build(t, snapshot(p), inventory.Options{}).OfType(p.Entity)[0]
 	if whole.Flags != 0 || whole.Root.Get("grantControls").Kind() != jsontape.Absent {
 		t.Errorf("without $select: %+v %v", whole, whole.Root.Get("grantControls").Kind())

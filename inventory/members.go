@@ -3,196 +3,432 @@
 package inventory
 
 import (
-	_ "embed" // the list of members that are read
+	"cmp"
+	_ "embed" // members.txt
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
-// readMembers lists the members that somebody reads: fields of checks, what
-// joins compare, what questions need to go on and tell rows apart. A test in
-// package work writes it and holds it to the catalogue and the sources.
-//
+// A service that renames a member, or answers with another kind of value, has
+// not said that there is none. What every object of a type has is written down
+// in members.txt, with the page that says so; an object that lacks such a
+// member, or has something else there, leaves it unobserved: the rules that
+// read it are Unknown, for reason schema.
+
 //go:embed members.txt
-var readMembers string
+var membersText string
 
-// memberKind says how the string values of a member, by its name, are judged.
-type memberKind uint8
-
-const (
-	isKey      memberKind = 1 << iota // kept as they are: they tell records apart and join them
-	isRead                            // rules and code read them
-	isWritten                         // people write sentences there
-	isOpaque                          // ids and digests, which look random and open nothing
-	isFree                            // people put anything there, and so in all that is below
-	isOutline                         // the structure of what is free: kept if it could be a sentence
-	isAddressy                        // an address that lets in whoever knows it
-	isStrict                          // as what is free, but not what is below
-)
-
-// namesOf are the members whose names say by themselves what they hold; what
-// is free wins. doc/spec/input.md lists them.
-var namesOf = map[memberKind]string{
-	isFree: `
-		env environmentvariables environmentsettings envvars variables localvariables appsettings connectionstrings
-		args arguments argv additionalargs dockerargs commandlinearguments containerrunoptions jvmoptions
-		command commands commandline commandtoexecute entrypoint startupcommand startuptask startscript shutdownscript appcommandline
-		postbuildcommand prebuildcommand script scriptcontent scripttext cleanupscript installscript cloudinit bootstrapscript
-		headers httpheaders requestheaders responseheaders customheaders additionalheaders header headervalue headervalues httpheaderstoinsert
-		parameters parametervalues parametervalueset protectedparameters globalparameters deploymentparameters customparameters defaultparameters
-		templateparameters runparameters connectionparameters connectionparametersset nonsecretparametervalues configurationparameter
-		settings publicsettings configurationsettings configurationprotectedsettings additionalsettings
-		inputs input outputs output body content contents payload customwebhookpayload webhookpayload requestbody
-		secret defaultvalue defaultvalues value metadata customproperties additionalproperties extendedproperties
-		typeproperties definition credential credentials clusterkeys apikeys
-		querystring customquerystring sparkconf spark_conf sparkenvvars spark_env_vars hadoopproperties
-		consumerinputs publisherinputs templatecontent data stringdata binarydata encodedtaskcontent encodedvaluescontent`,
-	isWritten: `
-		description displayname title problem solution collation catalogcollation locationname georegion sku offer summary message comment comments details detail reason reasons justification notes note text
-		about impact remediation remediationdescription shortdescription longdescription descriptionforusers friendlyname
-		rationale resolution query policyrule label labels subject body_text status_message statusmessage errormessage failurereason
-		location locations region displaylocation regionaldisplayname timezone timezoneid publisher publisherdisplayname
-		publishername organization organisation company companyname department jobtitle office officelocation country city state street
-		manufacturer model operatingsystem osname displaystatus localizedvalue failuredescription additionaldetails
-		assessmentname productname servicename skuname planname product offer caption category categories tags createdby modifiedby
-		fullname owner owners author branch branchname sourcebranch targetbranch refname sourcerefname targetrefname path filepath
-		folder folderpath filename issuer subjectname commonname dn principalname rolename rolenames groupname resourcegroup resourcename
-		conditionexpression condition filter rulename resultdescription activity activitydisplayname operationname operationnamevalue
-		rows roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
-		vulnerable_version_range`,
-	isOpaque: `
-		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag @odata.nextlink nextlink @odata.deltalink $skiptoken skiptoken continuationtoken continuation_token @odata.context
-		thumbprint thumbprintalgorithm fingerprint sha sha1 sha256 digest hash contenthash oid node_id
-		descriptor subjectdescriptor memberdescriptor containerdescriptor guid name type fqdn hostname hostnames dnsname cname domainnamelabel puid
-		actions notactions dataactions notdataactions allowedactions scopes`,
-	isOutline: `
-		name type kind key method runafter operator operator_type frequency schedule timezone $schema contentversion apiversion
-		operationid operationoptions isecure category version displayname description`,
-	isAddressy: `
-		serviceuri httptriggerurl callbackurl callbackuri webhookurl webhookuri webhook_url hookurl changedecisioncallbackurl callingwebhook
-		uploadurl downloadurl sasuri sasurl bloburlwithsas acceptinvitationurl inviteredeemurl`,
+// Member is what the documentation says of one member of the objects of a type.
+type Member struct {
+	// Path leads to it from the object; [*] stands after an array.
+	Path string
+	// Kinds are the JSON kinds that it may have: boolean, number, string, date,
+	// array, object.
+	Kinds []string
+	// Always says that every object has it, Null that it may be null.
+	Always, Null bool
+	// Values are all that there are; empty where any value is one.
+	Values []string
+	// Only are all members that an object here has. One that is not among them may
+	// be one of them under another name: then what is missing is unobserved.
+	Only []string
+	// When is a condition on a sibling, or with / before the path on a member of
+	// the whole object: path=value, where several values stand apart by |.
+	When string
+	// Why says why it may be missing or null; Source is the page.
+	Why, Source string
 }
 
-// localizable are the members of the Activity Log that have a value beside a
-// localizedValue.
-var localizable = []string{"category", "status", "subStatus", "eventName", "operationName", "resourceType", "resourceProviderName"}
+// shape is a member as the walk over an object meets it.
+type shape struct {
+	*Member
+	name     string
+	key      jsontape.Key
+	sibling  []string // of When
+	ofRoot   bool     // the path of When begins at the object
+	equals   []string
+	children []*shape
+	elem     *shape // of an array
+}
 
-// kinds and pairs are what is known of members by the hash of their name, and
-// of their name below another.
-var kinds, pairs = func() (names, below map[uint64]memberKind) {
-	names, below = map[uint64]memberKind{}, map[uint64]memberKind{}
-	for p, list := range namesOf {
-		for n := range strings.FieldsSeq(list) {
-			names[nameHash(n)] |= p
+var shapesOnce = sync.OnceValues(func() (map[string]*shape, error) { return parseMembers(membersText) })
+
+// shapesOf is what is known of the types, by lower-case name.
+func shapesOf() map[string]*shape {
+	all, err := shapesOnce()
+	if err != nil {
+		panic(err) //nolint:forbidigo // the text is part of the program, and tested
+	}
+	return all
+}
+
+// Members lists what is known of the members of a type's objects.
+func Members(typ string) []Member {
+	var out []Member
+	var walk func(s *shape)
+	walk = func(s *shape) {
+		if s.Member != nil {
+			out = append(out, *s.Member)
+		}
+		for _, c := range s.children {
+			walk(c)
+		}
+		if s.elem != nil {
+			walk(s.elem)
 		}
 	}
-	for _, n := range localizable {
-		below[pairHash(nameHash(n), nameHash("value"))] |= isRead
+	if s := shapesOf()[strings.ToLower(typ)]; s != nil {
+		walk(s)
 	}
-	for line := range strings.Lines(readMembers) {
-		kind, words := isRead, strings.Fields(line)
-		if words[0] == "=" {
-			kind, words = isKey, words[1:]
+	return out
+}
+
+// parseMembers reads the table. Its form, one line each:
+//
+//	# comment; a line that begins with https:// is the source of what follows
+//	TYPE
+//	<TAB>PATH KIND[,KIND] [in VALUE|VALUE] [only NAME,NAME] [when PATH=VALUE|VALUE] [-- WHY]
+//
+// KIND? may be missing, KIND?null may be null, KIND?either may be both; each says
+// why. The path . is the object itself.
+func parseMembers(text string) (map[string]*shape, error) {
+	all := map[string]*shape{}
+	var root *shape
+	source, n := "", 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimRight(line, "\r\n")
+		bad := func(format string, args ...any) error {
+			return fmt.Errorf("members.txt, line %d: %s", n, fmt.Sprintf(format, args...))
 		}
 		switch {
-		case words[0] == "#":
-		case len(words) == 1:
-			names[nameHash(words[0])] |= kind
+		case line == "":
+		case line[0] == '#':
+			if s := strings.TrimSpace(line[1:]); strings.HasPrefix(s, "https://") {
+				source = s
+			}
+		case line[0] != '\t':
+			low := strings.ToLower(line)
+			if all[low] != nil || !strings.Contains(line, "/") || strings.Contains(line, " ") {
+				return nil, bad("%q is no type, or comes twice", line)
+			}
+			root = &shape{}
+			all[low] = root
+		case root == nil:
+			return nil, bad("a member stands outside a type")
 		default:
-			below[pairHash(nameHash(words[0]), nameHash(words[1]))] |= kind
+			m, err := parseMember(line[1:])
+			if err != nil {
+				return nil, bad("%v", err)
+			}
+			if m.Source = source; source == "" {
+				return nil, bad("no page is named above")
+			}
+			if err := root.add(m); err != nil {
+				return nil, bad("%v", err)
+			}
 		}
 	}
-	return names, below
-}()
-
-// nameHash is FNV-1a over a name, letters folded.
-func nameHash[T string | []byte](name T) uint64 {
-	h := uint64(0xcbf29ce484222325)
-	for i := range len(name) {
-		c := name[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		h = (h ^ uint64(c)) * 0x100000001b3
-	}
-	return h
+	return all, nil
 }
 
-func pairHash(parent, name uint64) uint64 { return parent*0x9E3779B97F4A7C15 ^ name }
+// kindNames are the kinds that the table may name.
+var kindNames = []string{"boolean", "number", "string", "date", "array", "object"}
 
-// namedLike tells by how a member's name ends what it holds: ids, names,
-// hosts and fingerprints, what people write, or secrets; and whether a person
-// gave the name.
-func namedLike(name []byte) memberKind {
-	if ownKey(name) {
-		return isStrict
+func parseMember(line string) (*Member, error) {
+	line, why, _ := strings.Cut(line, " -- ")
+	words := strings.Fields(line)
+	if len(words) < 2 || len(words)%2 != 0 {
+		return nil, fmt.Errorf("%q is not PATH KIND and pairs of a word and what belongs to it", line)
 	}
-	if n := len(name); n > 0 && name[n-1] == 's' {
-		name = name[:n-1]
-	}
-	if len(name) < 2 || !endingBytes[name[len(name)-1]] {
-		return 0
-	}
-	for _, end := range nameEndings {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return isOpaque
+	m := &Member{Path: words[0], Why: why, Always: true}
+	kinds, how, loose := strings.Cut(words[1], "?")
+	if loose {
+		m.Null, m.Always = how != "", how == "null"
+		if how != "" && how != "null" && how != "either" || why == "" {
+			return nil, fmt.Errorf("%s: what may be missing or null is KIND?, KIND?null or KIND?either, and says why", m.Path)
 		}
 	}
-	for _, end := range writtenEndings {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return isWritten
+	m.Kinds = strings.Split(kinds, ",")
+	for _, k := range m.Kinds {
+		if !slices.Contains(kindNames, k) {
+			return nil, fmt.Errorf("%s: %q is no kind", m.Path, k)
 		}
 	}
-	for _, end := range secretEndings {
-		if n := len(name) - len(end); n > 0 && strings.EqualFold(string(name[n:]), end) {
-			return isStrict
+	for i := 2; i < len(words); i += 2 {
+		switch words[i] {
+		case "in":
+			m.Values = strings.Split(words[i+1], "|")
+		case "only":
+			m.Only = strings.Split(words[i+1], ",")
+		case "when":
+			m.When = words[i+1]
+		default:
+			return nil, fmt.Errorf("%s: %q is none of in, only, when", m.Path, words[i])
 		}
 	}
-	return 0
+	return m, nil
 }
 
-// ownKey reports whether a member is named as people name what they put into a
-// dictionary of their own, and not as services name members: API_KEY, x-api-key,
-// a/b.
-func ownKey(name []byte) bool {
-	lower, line := false, false
-	for _, b := range name {
+// add puts a member where its path leads. What lies on the way must be there.
+func (s *shape) add(m *Member) error {
+	if m.Path == "." {
+		s.Member = m
+		return nil
+	}
+	at := s
+	steps := strings.Split(strings.ReplaceAll(m.Path, "[*]", ".[*]"), ".")
+	for i, step := range steps {
+		last := i == len(steps)-1
+		next := at.elem
+		if step != "[*]" {
+			next = at.child(step)
+		}
 		switch {
-		case b == '-' || b == '/' || b == ' ' || b == ':':
-			return true
-		case b == '_':
-			line = true
-		case b >= 'a' && b <= 'z':
-			lower = true
+		case last && next != nil && m.When == "":
+			return fmt.Errorf("%s comes twice", m.Path)
+		case last:
+			next = &shape{Member: m, name: step, key: jsontape.MakeKey(step)}
+			if m.When != "" {
+				path, values, ok := strings.Cut(m.When, "=")
+				if !ok {
+					return fmt.Errorf("%s: when is not PATH=VALUE", m.Path)
+				}
+				path, next.ofRoot = strings.CutPrefix(path, "/")
+				next.sibling, next.equals = []string{path}, strings.Split(values, "|")
+				if !strings.Contains(path, "@") {
+					next.sibling = strings.Split(path, ".")
+				}
+			}
+			if step == "[*]" {
+				at.elem = next
+			} else {
+				at.children = append(at.children, next)
+			}
+		case next == nil:
+			return fmt.Errorf("%s: what holds it stands nowhere above", m.Path)
 		}
+		at = next
 	}
-	return line && !lower
+	return nil
 }
 
-var nameEndings = [...]string{"Id", "ID", "_id", "Name", "_name", "Thumbprint", "Fqdn", "FQDN", "Host", "_sha", "Sha"}
-
-var secretEndings = [...]string{"password", "passwd", "passphrase", "pwd", "secret", "token", "key", "credential", "credentials", "signature"}
-
-var writtenEndings = [...]string{"Comment", "Description", "Message", "Title", "Reason", "Summary"}
-
-// endingBytes are the last bytes of the endings: a quick no for most names.
-var endingBytes = func() (last [256]bool) {
-	for _, list := range [][]string{nameEndings[:], writtenEndings[:], secretEndings[:]} {
-		for _, end := range list {
-			last[end[len(end)-1]] = true
-			last[end[len(end)-1]&^0x20] = true
+func (s *shape) child(name string) *shape {
+	for _, c := range s.children {
+		if c.name == name {
+			return c
 		}
 	}
-	return last
-}()
+	return nil
+}
 
-// compactForm knows what ids and digests consist of: no space, no quote.
-func compactForm(v []byte) bool {
-	if len(v) > 2000 {
+// MarkMembers marks in an object of the type what is not as every object of the
+// type has it: a member of another kind or with a value that there is not is
+// unobserved, and an object that lacks a member is open.
+func MarkMembers(tape *jsontape.Tape, root jsontape.Value, typ string) {
+	if s := shapesOf()[strings.ToLower(typ)]; s != nil {
+		(&voucher{tape: tape, root: root}).object(s, root)
+	}
+}
+
+const drifted = string(tickmark.ReasonSchema)
+
+// voucher holds one object to what is known of its type.
+type voucher struct {
+	tape *jsontape.Tape
+	root jsontape.Value
+	// found are the paths of the members that are not as they should be.
+	found []string
+}
+
+// object holds a value, whose own kind is right, to what is known of its inside.
+func (m *voucher) object(s *shape, v jsontape.Value) {
+	switch v.Kind() {
+	case jsontape.Object:
+		lacks := ""
+		for _, c := range s.children {
+			if c.When != "" && !c.concerns(m.root, v) {
+				continue
+			}
+			switch x := v.Lookup(c.key); {
+			case x.Kind() != jsontape.Absent:
+				m.value(c, x)
+			case c.Always:
+				m.tape.MarkOpen(v, drifted)
+				m.note(c.Path)
+			default:
+				lacks = c.Path
+			}
+		}
+		if lacks != "" && s.Member != nil && len(s.Only) > 0 && s.stranger(v) {
+			m.tape.MarkOpen(v, drifted)
+			m.note(lacks)
+		}
+	case jsontape.Array:
+		if s.elem != nil {
+			for e := range v.Elems() {
+				m.value(s.elem, e)
+			}
+		}
+	case jsontape.Absent, jsontape.Null, jsontape.False, jsontape.True, jsontape.Number, jsontape.String, jsontape.Unobserved:
+	}
+}
+
+// value holds a value to what is known of it.
+func (m *voucher) value(s *shape, v jsontape.Value) {
+	switch k := v.Kind(); {
+	case k == jsontape.Unobserved, k == jsontape.Null && s.Null:
+	case !s.admits(v):
+		m.tape.MarkUnobserved(v, drifted)
+		m.note(s.Path)
+	default:
+		m.object(s, v)
+	}
+}
+
+func (m *voucher) note(path string) {
+	if !slices.Contains(m.found, path) {
+		m.found = append(m.found, path)
+	}
+}
+
+// drift is a member that some objects of a type have not as they should.
+type drift struct{ typ, path string }
+
+// extent of a drift: how many objects, and one of them.
+type drifts map[drift]*driftCount
+
+type driftCount struct {
+	n     int
+	first string
+}
+
+func (d drifts) add(k drift, n int, id string) {
+	if d[k] == nil {
+		d[k] = &driftCount{first: id}
+	}
+	d[k].n += n
+}
+
+// vouch holds an object to what is known of its type.
+func (w *worker) vouch(tape *jsontape.Tape, r *Resource, k *kind) {
+	if k.shape == nil {
+		return
+	}
+	m := voucher{tape: tape, root: r.Root}
+	m.object(k.shape, r.Root)
+	for _, path := range m.found {
+		if w.chunk.drifts == nil {
+			w.chunk.drifts = drifts{}
+		}
+		w.chunk.drifts.add(drift{r.Type, path}, 1, r.ID)
+	}
+}
+
+// drifts tells what a source answered otherwise than its documentation says. Of
+// files it is not told: people choose what is in them, and results name the member.
+func (m *merger) drifts(chunks []chunk) {
+	all := drifts{}
+	for i := range chunks {
+		if m.snapshot.Segments[chunks[i].segment].Source == "file" {
+			continue
+		}
+		for k, c := range chunks[i].drifts {
+			all.add(k, c.n, c.first)
+			if c.first < all[k].first {
+				all[k].first = c.first
+			}
+		}
+	}
+	keys := make([]drift, 0, len(all))
+	for k := range all {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b drift) int { return cmp.Or(strings.Compare(a.typ, b.typ), strings.Compare(a.path, b.path)) })
+	for _, k := range keys {
+		m.inv.Problems = append(m.inv.Problems, tickmark.Problem{
+			Byte: -1, Object: all[k].first, Reason: tickmark.ReasonSchema,
+			What: fmt.Sprintf("%s of %d %s is missing, of another kind, or has a value that the documentation does not have", k.path, all[k].n, k.typ),
+			Hint: "collect again; if it stays so, the service has changed: use a newer release",
+		})
+	}
+}
+
+// admits reports whether the value has a kind of the member's, and is one of its
+// values where they are known.
+func (s *shape) admits(v jsontape.Value) bool {
+	kind := v.Kind().String()
+	if kind == "string" && slices.Contains(s.Kinds, "date") && !slices.Contains(s.Kinds, "string") {
+		return isDate(v.Str())
+	}
+	if !slices.Contains(s.Kinds, kind) {
 		return false
 	}
-	for _, b := range v {
-		if b <= ' ' || b == '<' || b == '>' {
+	return len(s.Values) == 0 || kind != "string" || slices.ContainsFunc(s.Values, func(x string) bool { return strings.EqualFold(x, v.Str()) })
+}
+
+// isDate reports whether a text begins as a date of ISO 8601 does.
+func isDate(s string) bool {
+	if len(s) < len("2006-01-02") || s[4] != '-' || s[7] != '-' {
+		return false
+	}
+	for _, i := range [...]int{0, 1, 2, 3, 5, 6, 8, 9} {
+		if s[i] < '0' || s[i] > '9' {
 			return false
 		}
 	}
 	return true
+}
+
+// concerns reports whether the object is one that the member's condition names.
+// An object of which that is not known is not.
+func (s *shape) concerns(root, object jsontape.Value) bool {
+	v := object
+	if s.ofRoot {
+		v = root
+	}
+	for _, name := range s.sibling {
+		v = v.Get(name)
+	}
+	return v.Kind() == jsontape.String && slices.ContainsFunc(s.equals, func(x string) bool { return strings.EqualFold(x, v.Str()) })
+}
+
+// identifies reports whether the members by which a page tells its items apart
+// have the kind that they should have: else an item is not known to be one, and
+// what was asked about it was asked about nothing.
+func (s *shape) identifies(root jsontape.Value, identity string) bool {
+	if identity == "" {
+		identity = "id"
+	}
+	for path := range strings.SplitSeq(identity, ",") {
+		at, v := s, root
+		for name := range strings.SplitSeq(path, ".") {
+			if v = v.Get(name); at != nil {
+				at = at.child(name)
+			}
+		}
+		if at != nil && v.Exists() && !at.admits(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// stranger reports whether the object says something under a name that it
+// should not have. Names with @, or that begin with _, are annotations.
+func (s *shape) stranger(v jsontape.Value) bool {
+	for name, m := range v.Members() {
+		if name == "" || name[0] == '_' || strings.Contains(name, "@") || m.Kind() == jsontape.Null {
+			continue
+		}
+		if !slices.ContainsFunc(s.Only, func(x string) bool { return strings.EqualFold(x, name) }) {
+			return true
+		}
+	}
+	return false
 }

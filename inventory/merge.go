@@ -55,6 +55,7 @@ func (m *merger) merge(chunks []chunk) {
 		m.inv.Coverage[i] = m.snapshot.Segments[i].Coverage
 	}
 	m.group(chunks)
+	m.drifts(chunks)
 	var g errgroup.Group
 	g.SetLimit(m.workers)
 	for i := range m.buckets {

@@ -29,6 +29,7 @@ import (
 // Microsoft Graph's entities are so by themselves, where their id is long
 // enough for it.
 var ownIdentity = lowerSet(
+	"arm/activityLog", // of one event, the logs of several scopes have a copy
 	"graph/roleDefinitions", "graph/roleAssignments", "graph/organization", "graph/subscribedSkus", "graph/directoryRoles",
 	"devops/projects", "devops/repositories", "github/repositories", "github/users", "power/environments",
 )
@@ -66,7 +67,7 @@ func lowerSet(types ...string) map[string]bool {
 // place of an id that is none.
 func (w *worker) nameRecord(r *Resource, k *kind) bool {
 	id, ok := w.recordID(r)
-	if !ok {
+	if !ok || k.shape != nil && !k.shape.identifies(r.Root, w.page.Identity) {
 		return false
 	}
 	parent := ""

@@ -202,6 +202,47 @@ func TestFiltersInTheBrowser(t *testing.T) {
 	}
 }
 
+// TestNarrow: on a screen of 400 points nothing is wider than it, not even what
+// is hidden, and the checks can be sorted there as well. A frame has the width
+// that a window of the browser refuses.
+func TestNarrow(t *testing.T) {
+	p := page(t, sample(1), report.HTMLOptions{})
+	p = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`).ReplaceAll(p, nil)
+	look := `<script>addEventListener("load", () => setTimeout(() => {
+		document.querySelectorAll("details").forEach(d => { d.open = true; });
+		[...document.querySelectorAll(".toggle")].slice(0, 3).forEach(b => b.click());
+		const wide = [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest("svg"));
+		const sort = [...document.querySelectorAll("th button")].filter(b => { const r = b.getBoundingClientRect(); return r.width > 10 && b.checkVisibility() && getComputedStyle(b.closest("thead")).clipPath === "none"; });
+		parent.postMessage(innerWidth + " " + wide.map(e => e.tagName + "." + e.className).join(",") + " " + sort.length, "*");
+	}, 500));</script></body>`
+	frame := func(p []byte, width int) string {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"page.html":  strings.Replace(string(p), "</body>", look, 1),
+			"frame.html": fmt.Sprintf(`<html><body><iframe src="page.html" style="border:0;width:%dpx;height:900px"></iframe><script>onmessage = e => { document.documentElement.dataset.out = e.data; };</script></body></html>`, width),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dom := chromium(t, "--dump-dom", "--virtual-time-budget=6000", "--window-size=1400,1000", "file://"+filepath.Join(dir, "frame.html"))
+		m := regexp.MustCompile(`<html[^>]* data-out="([^"]*)"`).FindStringSubmatch(dom)
+		if m == nil {
+			t.Fatalf("the page in the frame said nothing:\n%.600s", dom)
+		}
+		return html.UnescapeString(m[1])
+	}
+	for _, width := range []int{360, 400, 900} {
+		if got, want := frame(p, width), fmt.Sprintf("%d  5", width); got != want {
+			t.Errorf("at %d: %s, want %s", width, got, want)
+		}
+	}
+	wide := bytes.Replace(p, []byte("<main>"), []byte(`<main><p style="width:460px">wide</p>`), 1)
+	if got := frame(wide, 400); got != "400 P. 5" {
+		t.Errorf("something wide is not seen: %s", got)
+	}
+}
+
 // TestHostileNamesInTheBrowser opens every check and every result of a page
 // full of hostile names, and counts requests and scripts that ran.
 func TestHostileNamesInTheBrowser(t *testing.T) {

@@ -15,14 +15,15 @@ import (
 
 var csvHead = []string{
 	"check", "title", "severity", "criteria", "resource", "type", "verdict", "reason",
-	"field", "path", "found", "wanted", "message", "condition", "nearMiss", "related", "override",
+	"field", "path", "found", "wanted", "message", "condition", "nearMiss", "related", "override", "scope",
 }
 
 // CSV writes one row per result after a head row, as RFC 4180 asks: commas,
 // CRLF, quotes doubled. A cell that a spreadsheet would take for a formula
 // gets an apostrophe in front, and control characters other than the line
 // feeds and tabs inside a cell show as their pictures; JSON holds the exact text.
-// The last column says whose word the check is; empty where it is the library's.
+// One column says whose word the check is, empty where it is the library's, and
+// the last one which categories were chosen, empty where nobody chose.
 func CSV(w io.Writer, a *check.Assessment) error {
 	b := bufio.NewWriterSize(w, 1<<16)
 	row := csvRow{w: b}
@@ -30,6 +31,7 @@ func CSV(w io.Writer, a *check.Assessment) error {
 	if a.Results == nil {
 		return row.flush()
 	}
+	scope := scopeText(a.Scope)
 	lead := make(map[string][4]string, len(a.Checks))
 	for _, s := range a.Checks {
 		codes := make([]string, len(s.Check.Criteria))
@@ -42,7 +44,7 @@ func CSV(w io.Writer, a *check.Assessment) error {
 		c := lead[r.Check]
 		row.write([]string{
 			r.Check, c[0], c[1], c[2], r.Resource, r.Type, r.Verdict.String(), string(r.Reason),
-			r.Why.Field, r.Why.Path, r.Why.Found, r.Why.Wanted, r.Why.Message, r.Why.Condition, r.Why.NearMiss, r.Why.Related, c[3],
+			r.Why.Field, r.Why.Path, r.Why.Found, r.Why.Wanted, r.Why.Message, r.Why.Condition, r.Why.NearMiss, r.Why.Related, c[3], scope,
 		})
 		if row.err != nil {
 			return row.err

@@ -92,6 +92,8 @@ func JSON(w io.Writer, a *check.Assessment) error {
 	j.member("tool", jsonTool{"tickmark", a.Engine})
 	j.member("catalog", a.Catalog)
 	j.member("origin", a.Origin)
+	j.member("sample", a.Sample || a.Origin == "sample")
+	j.member("scope", a.Scope)
 	j.member("observedAt", nullable(stamp(a.ObservedAt)))
 	j.member("now", nullable(stamp(a.Now)))
 	list(j, "inputs", a.Inputs)

@@ -280,3 +280,39 @@ func EntryMarkdown(w io.Writer, e *Entry) error {
 	}
 	return b.Flush()
 }
+
+// Hanging writes text after lead, with its later lines under its first. Without
+// a terminal lines are 80 columns wide.
+func Hanging(w io.Writer, lead, text string, o TerminalOptions) error {
+	p := newPrinter(w, o)
+	indent := columns(lead)
+	for _, l := range wrapped(visible(text), p.width-indent) {
+		p.line(lead + l)
+		lead = strings.Repeat(" ", indent)
+	}
+	return p.flush()
+}
+
+// Command writes a command for a POSIX shell after lead. What is too long for a
+// line goes on in the next after a backslash, so that it can be pasted whole;
+// the line breaks before an option, or a command that follows, and nowhere else.
+func Command(w io.Writer, lead, command string, o TerminalOptions) error {
+	p := newPrinter(w, o)
+	indent := columns(lead)
+	command = strings.ReplaceAll(command, " && ", " \x00&& ")
+	parts := strings.Split(strings.ReplaceAll(command, " --", " \x00--"), " \x00")
+	line := lead
+	for i, part := range parts {
+		switch {
+		case i == 0:
+			line += part
+		case columns(line)+1+columns(part)+2 <= p.width:
+			line += " " + part
+		default:
+			p.put(visible(line) + " \\\n")
+			line = strings.Repeat(" ", indent+4) + part
+		}
+	}
+	p.put(visible(line) + "\n")
+	return p.flush()
+}

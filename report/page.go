@@ -24,7 +24,9 @@ type pageData struct {
 	Overridden                 string
 	ObservedDay, Observed, Now string
 	Origin, Notice             string
-	InputsText, ResourcesText  string
+	// Scope says which categories the page is about, where somebody chose.
+	Scope                     string
+	InputsText, ResourcesText string
 	// Population says in sentences how objects and resources add up.
 	Population                        []string
 	Lowers, NothingLowers             string
@@ -39,8 +41,10 @@ type pageData struct {
 	Severities, Areas, Codes          []string
 	Criteria, Checks                  pageTotal
 	Problems, Coverage, Inputs, Types pageTable
-	Signs                             []pageSign
-	Glossary                          []pageGlossary
+	// Lists are those of types that several rows of the coverage share.
+	Lists    []pageList
+	Signs    []pageSign
+	Glossary []pageGlossary
 }
 
 type pageTotal struct{ Total string }
@@ -51,6 +55,9 @@ type pageTable struct {
 	Rows  []any
 	Left  string
 }
+
+// pageList is a list of types that is complete in several rows.
+type pageList struct{ Name, Count, Rows, By, Text string }
 
 type pagePart struct{ Class, Mark, Word, Count, Link string }
 
@@ -115,7 +122,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 		StyleHash: sourceHash(pageStyle), ScriptHash: sourceHash(pageScript),
 		Style:  template.CSS(pageStyle), //nolint:gosec // our own embedded file, not foreign text
 		Engine: visible(a.Engine), Catalog: a.Catalog.String(), CatalogShort: a.Catalog.String()[:12],
-		Observed: instant(a.ObservedAt), Now: instant(a.Now), Origin: visible(cmp.Or(a.Origin, "not known")),
+		Observed: instant(a.ObservedAt), Now: instant(a.Now), Origin: visible(originText(a)),
 		InputsText:    inputsText(a),
 		Population:    reconciled(a.Population),
 		ResourcesText: plural(t.resources, "resource", "resources") + " of " + plural(len(a.Types), "type", "types"),
@@ -134,7 +141,7 @@ func newPage(a *check.Assessment, o HTMLOptions) pageData {
 	if len(a.Inputs) == 0 && t.resources == 0 {
 		p.NothingLowers = "nothing was read"
 	}
-	p.Notice = notice(a, t)
+	p.Notice, p.Scope = notice(a, t), scopeText(a.Scope)
 	p.overview(a, t)
 	p.notRead(a)
 	p.criteria(a)
@@ -158,6 +165,8 @@ func notice(a *check.Assessment, t totals) string {
 	switch {
 	case a.Origin == "sample":
 		return "Sample data: this assessment comes from a simulator or a test authority and is never evidence."
+	case a.Sample:
+		return "Sample: the data directory of this assessment is for samples and tests; nothing in it is evidence."
 	case a.Origin == "trial":
 		return "Trial: this collection may never be used as evidence."
 	case t.resources == 0:
@@ -379,8 +388,10 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 		}
 		return cmp.Compare(known(x), known(y))
 	})
+	var shared map[string]string
+	p.Lists, shared = sharedLists(coverage)
 	p.Coverage = table(coverage, limit, "entries", func(c tickmark.Coverage) any {
-		row := struct{ Scope, Source, Items, Declared, Complete, Missing string }{
+		row := struct{ Scope, Source, Items, Declared, Complete, List, Missing string }{
 			Scope: visible(c.Scope), Source: visible(c.Source), Items: number(c.Items), Declared: "not stated", Complete: "not stated",
 		}
 		if isLeftOut(&c) {
@@ -391,6 +402,9 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 		}
 		if len(c.Complete) > 0 {
 			row.Complete = visible(strings.Join(c.Complete, ", "))
+			if row.List = shared[completeKey(&c)]; row.List != "" {
+				row.Complete = plural(len(c.Complete), "type", "types") + ": list " + row.List
+			}
 			if c.CompleteBy != "" {
 				row.Complete += ", says the " + visible(c.CompleteBy)
 			}
@@ -418,6 +432,34 @@ func (p *pageData) tables(a *check.Assessment, limit int) {
 			visible(t.Type), number(t.Resources), number(t.Summaries), number(t.Partial), number(t.Nested), number(t.Implied), number(t.Checks), note,
 		}
 	})
+}
+
+// completeKey tells lists of complete types apart.
+func completeKey(c *tickmark.Coverage) string {
+	return c.CompleteBy + "\x00" + strings.Join(c.Complete, "\x00")
+}
+
+// sharedLists names the lists of several types that more than one row has: each
+// is written once. The map holds their names.
+func sharedLists(coverage []tickmark.Coverage) (lists []pageList, names map[string]string) {
+	const long = 3 // types that are read at a glance stay where they are
+	rows, names := map[string]int{}, map[string]string{}
+	for i := range coverage {
+		rows[completeKey(&coverage[i])]++
+	}
+	for i := range coverage {
+		c := &coverage[i]
+		k := completeKey(c)
+		if len(c.Complete) <= long || rows[k] < 2 || names[k] != "" {
+			continue
+		}
+		names[k] = number(len(lists) + 1)
+		lists = append(lists, pageList{
+			Name: names[k], Count: plural(len(c.Complete), "type", "types"), Rows: number(rows[k]), By: visible(cmp.Or(c.CompleteBy, "source")),
+			Text: visible(strings.Join(c.Complete, ", ")),
+		})
+	}
+	return lists, names
 }
 
 func table[T any](all []T, limit int, noun string, row func(T) any) pageTable {
@@ -448,9 +490,29 @@ func termLink(word, text string) (template.HTML, error) {
 
 // inputsText counts the inputs and the objects in them.
 func inputsText(a *check.Assessment) string {
-	s := plural(len(a.Inputs), "input", "inputs")
+	s := inputsOf(a)
 	if a.Population.Items > 0 {
 		s += " with " + plural(a.Population.Items, "object", "objects")
+	}
+	return s
+}
+
+// inputsOf counts the inputs by what they are: files that somebody gave, or
+// pages of what a source answered.
+func inputsOf(a *check.Assessment) string {
+	if !collected(a) {
+		return plural(len(a.Inputs), "input", "inputs")
+	}
+	files := 0
+	for i := range a.Coverage {
+		if a.Coverage[i].Source == "file" {
+			files += a.Coverage[i].Pages
+		}
+	}
+	files = min(files, len(a.Inputs))
+	s := plural(len(a.Inputs)-files, "page", "pages")
+	if files > 0 {
+		s += " and " + plural(files, "file", "files")
 	}
 	return s
 }

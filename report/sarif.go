@@ -204,12 +204,24 @@ func (s *sarifWriter) tool() {
 	for i, c := range s.a.Criteria {
 		taxon[c.Criterion.Code] = i
 	}
-	d := driver{Name: "tickmark", SemanticVersion: s.a.Engine, Rules: []sarifRule{}, Properties: map[string]string{"catalog": s.a.Catalog.String()}}
+	d := driver{Name: "tickmark", SemanticVersion: s.a.Engine, Rules: []sarifRule{}, Properties: s.properties()}
 	for i, c := range s.a.Checks {
 		s.rule[c.Check.ID] = i
 		d.Rules = append(d.Rules, sarifRuleOf(c.Check, taxon))
 	}
 	s.member("tool", map[string]driver{"driver": d})
+}
+
+// properties say what a reader of the log must know of the whole.
+func (s *sarifWriter) properties() map[string]string {
+	out := map[string]string{"catalog": s.a.Catalog.String()}
+	if s.a.Origin != "" {
+		out["origin"] = originText(s.a)
+	}
+	if text := scopeText(s.a.Scope); text != "" {
+		out["scope"] = text
+	}
+	return out
 }
 
 func sarifRuleOf(c *catalog.Check, taxon map[string]int) sarifRule {

@@ -93,6 +93,9 @@ func near(ids iter.Seq[string], id string) string {
 func (p *printer) showCheck(a *check.Assessment, id string) error {
 	i := slices.IndexFunc(a.Checks, func(s check.Summary) bool { return strings.EqualFold(s.Check.ID, id) })
 	if i < 0 {
+		if err := leftOutHere(a.Scope, "check", id); err != nil {
+			return err
+		}
 		hint := near(func(yield func(string) bool) {
 			for _, s := range a.Checks {
 				if !yield(s.Check.ID) {
@@ -219,6 +222,9 @@ func (p *printer) code(name, text string) {
 func (p *printer) showCriterion(a *check.Assessment, code string) error {
 	i := slices.IndexFunc(a.Criteria, func(c check.CriterionSummary) bool { return strings.EqualFold(c.Criterion.Code, code) })
 	if i < 0 {
+		if err := leftOutHere(a.Scope, "criterion", code); err != nil {
+			return err
+		}
 		return usage("--show criterion "+visible(code)+": no such criterion",
 			"criteria are written like CC6.1, A1.2, PI1.3, C1.1 and P6.4")
 	}

@@ -29,7 +29,7 @@ var signs = []sign{
 	{"pass", "✓", "pass", "32", "every deciding value was observed and is as expected"},
 	{"exempt", "⊘", "exempt", "35", "a person decided; it stays in the population"},
 	{"noResource", "○", "no resource", "2", "read completely, and nothing is there to judge; never a pass"},
-	{"manual", "✎", "people decide", "34", "no check, or only supporting ones; people's evidence decides"},
+	{"manual", "✎", "people decide", "34", "in this assessment no check speaks, or only passing ones that support it; people's evidence decides"},
 	{"notApplicable", "–", "not applicable", "2", "observed not to be a subject of the check"},
 	{"changed", "~", "changed, unobserved", "33", "between two observations something happened; an assessment of one snapshot never shows it"},
 }
@@ -338,6 +338,8 @@ func nextStep(r tickmark.Reason) string {
 		return "give the management groups above the scope"
 	case tickmark.ReasonUnfamiliar:
 		return "have a person read the object; use a newer release"
+	case tickmark.ReasonSchema:
+		return "export the object whole; else use a newer release"
 	case tickmark.ReasonUnmatched:
 		return "compare the keys of the two lists (check's joins)"
 	case tickmark.ReasonNotOffered:

@@ -43,6 +43,7 @@ func Terminal(w io.Writer, a *check.Assessment, o TerminalOptions) error {
 	}
 	t := totalsOf(a)
 	p.head(a, t)
+	scope := p.scope(a.Scope)
 	p.bars(a, t)
 	p.line("")
 	p.criteria(a)
@@ -52,6 +53,7 @@ func Terminal(w io.Writer, a *check.Assessment, o TerminalOptions) error {
 	if len(a.NotRead) > 0 {
 		left, most = 6, 4
 	}
+	left -= max(0, scope-1) // a category less is a line of criteria less
 	left -= p.failing(a, most)
 	p.reasons(a, t, min(3, left))
 	if len(a.NotRead) > 0 {
@@ -173,12 +175,12 @@ func (p *printer) head(a *check.Assessment, t totals) {
 	case !a.ObservedAt.IsZero():
 		observed = "observed " + instant(a.ObservedAt)
 	}
-	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", cmp.Or(a.Origin, "origin not known")), quiet(" · %s", observed))
+	p.line("", strong("tickmark %s", a.Engine), quiet(" · %s · ", pinned), plain("%s", originText(a)), quiet(" · %s", observed))
 	objects := ""
 	if a.Population.Items > 0 {
 		objects = plural(a.Population.Items, "object", "objects") + " → "
 	}
-	spans := []span{plain("%s: %s%s of %s", plural(len(a.Inputs), "input", "inputs"), objects,
+	spans := []span{plain("%s: %s%s of %s", inputsOf(a), objects,
 		plural(t.resources, "resource", "resources"), plural(len(a.Types), "type", "types"))}
 	lowers := t.lowers(a)
 	switch {
@@ -190,6 +192,16 @@ func (p *printer) head(a *check.Assessment, t totals) {
 		spans = append(spans, signOf("unknown").span(" · ? %s", strings.Join(lowers, ", ")))
 	}
 	p.line("", spans...)
+}
+
+// originText is where the snapshot comes from; whatever a ledger of samples
+// holds is a sample, too.
+func originText(a *check.Assessment) string {
+	origin := cmp.Or(a.Origin, "origin not known")
+	if a.Sample && a.Origin != "sample" {
+		origin += ", sample"
+	}
+	return origin
 }
 
 // overridden counts the checks that are the organisation's word.
@@ -321,7 +333,11 @@ func (p *printer) criteria(a *check.Assessment) {
 		p.line("criteria none in this catalogue")
 		return
 	}
-	p.line("", strong("criteria %d", len(a.Criteria)), quiet("  ✎ people decide; all others need people's evidence too"))
+	of := ""
+	if a.Scope != nil && len(a.Scope.Criteria) > 0 {
+		of = fmt.Sprintf(" of %d", len(a.Criteria)+len(a.Scope.Criteria))
+	}
+	p.line("", strong("criteria %d%s", len(a.Criteria), of), quiet("  ✎ people decide; all others need people's evidence too"))
 	const width = 20
 	perLine := max(1, p.width/width)
 	rows := (len(fs) + perLine - 1) / perLine

@@ -5,6 +5,7 @@ package report_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -122,6 +123,52 @@ func TestNothingMet(t *testing.T) {
 		}
 		if !strings.Contains(page.String(), c.html) {
 			t.Errorf("%q: the page does not hold %s", c.cut, c.html)
+		}
+	}
+}
+
+// TestListsAreWrittenOnce: types that are complete in many rows are named in one
+// place of the page, whoever says so apart; short lists stay in their row.
+func TestListsAreWrittenOnce(t *testing.T) {
+	a := sample(1)
+	long, other := []string{"T/one", "T/two", "T/three", "T/four"}, []string{"T/five", "T/six", "T/seven", "T/eight"}
+	a.Coverage = nil
+	for i := range 6 {
+		a.Coverage = append(a.Coverage, tickmark.Coverage{Source: "file", Scope: fmt.Sprint("f", i), Complete: long, CompleteBy: "operator"})
+	}
+	a.Coverage = append(a.Coverage,
+		tickmark.Coverage{Source: "file", Scope: "own", Complete: other}, // alone
+		tickmark.Coverage{Source: "file", Scope: "short", Complete: []string{"T/nine"}}, tickmark.Coverage{Source: "file", Scope: "too", Complete: []string{"T/nine"}})
+	p := string(page(t, a, report.HTMLOptions{}))
+	for text, want := range map[string]int{
+		"T/one, T/two, T/three, T/four": 1, "T/five, T/six, T/seven, T/eight": 1, ">T/nine<": 2,
+		`<a href="#list-1">4 types: list 1, says the operator</a>`: 6, `id="list-1"`: 1, `id="list-2"`: 0, "complete in 6 of the rows below, says the operator": 1,
+	} {
+		if got := strings.Count(p, text); got != want {
+			t.Errorf("%q is there %d times, want %d", text, got, want)
+		}
+	}
+}
+
+// TestInputsByWhatTheyAre: what a source answered comes in pages, and is no file.
+func TestInputsByWhatTheyAre(t *testing.T) {
+	a := sample(1)
+	for _, c := range []struct {
+		name     string
+		coverage []tickmark.Coverage
+		inputs   int
+		want     string
+	}{
+		{"files", []tickmark.Coverage{{Source: "file", Pages: 3}}, 3, "3 inputs: "},
+		{"a collection", []tickmark.Coverage{{Source: "arm", Pages: 4}, {Source: "graph", Pages: 1}}, 5, "5 pages: "},
+		{"with a table", []tickmark.Coverage{{Source: "arm", Pages: 4}, {Source: "file", Pages: 1}}, 5, "4 pages and 1 file: "},
+	} {
+		a.Coverage, a.Inputs = c.coverage, make([]check.Input, c.inputs)
+		if got := terminal(t, a, report.TerminalOptions{}); !strings.Contains(got, "\n"+c.want) {
+			t.Errorf("%s: want %q in\n%.200s", c.name, c.want, got)
+		}
+		if got := string(page(t, a, report.HTMLOptions{})); !strings.Contains(got, ">"+strings.TrimSuffix(c.want, ": ")+"</a>") {
+			t.Errorf("%s: the page does not say %q", c.name, c.want)
 		}
 	}
 }

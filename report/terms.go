@@ -58,7 +58,8 @@ func meaning(word string) string {
 
 var glossary = []termGroup{
 	{"What is asked", []Term{
-		{"criterion", "One of the 61 codes of the trust services criteria, such as CC6.1. Security is always in scope; availability, processing integrity, confidentiality and privacy by choice."},
+		{"criterion", "One of the 61 codes of the trust services criteria, such as CC6.1. Each belongs to one category."},
+		{"category", "Security, availability, processing integrity, confidentiality or privacy. Security is always in scope, the others by choice. The choice shapes a report; what is recorded is whole."},
 		{"commitment", "What the organisation promised in a contract, service level, policy or law. The criteria are judged against it."},
 		{"control", "What the organisation does to meet a criterion or commitment: who does what, how, when and where."},
 		{"check", "An automated rule over collected resources. It judges configuration; it does not replace a control."},
@@ -75,7 +76,7 @@ var glossary = []termGroup{
 		{"implied", "A resource that was not collected itself; other resources only name it."},
 		{"snapshot", "Everything that one collection read, with its coverage."},
 		{"coverage", "What was asked, what answered and what refused. Absence may be stated only where coverage is complete."},
-		{"input", "One file as it was read, named with its SHA-256 digest."},
+		{"input", "One file, or one page of what a source answered, as it was read, named with its SHA-256 digest."},
 		{"problem", "Something wrong with the input that did not stop the run: what, where, and what to do. A problem always lowers coverage."},
 		{"origin", "Where a snapshot comes from: live endpoints, files exported by hand, a trial, or a sample that is never evidence."},
 		{"evidence", "Bytes with their provenance: where they came from, when, and how they were asked for."},
@@ -92,7 +93,7 @@ var glossary = []termGroup{
 		{"exempt", "A person decided that the check does not count here; who, why and until when are recorded, and the resource stays in the population."},
 		{"not read", "A source or a question that was not put to anybody. What it holds nobody knows: its checks are unknown, and not no resource."},
 		{"no resource", "A check whose types were read completely, and nothing to judge was there. It is never a pass."},
-		{"people decide", "A criterion that no check bears on directly; others at most support it. People's evidence shows how it is met."},
+		{"people decide", "The state of a criterion in one assessment of which checks say nothing, or only lend support: none fails or is unknown, and none that passes bears on it directly. The number of such criteria changes with what was read; people's evidence is needed for all."},
 		{"changed, unobserved", "Between two observations something happened that nobody observed."},
 		{"reason", "Why a verdict is unknown, such as summary, notCollected or notPermitted."},
 		{"result", "A check, a resource, a verdict and why."},

@@ -45,6 +45,10 @@ func Is(dir string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// Begun reports whether a file of this name may stand in a data directory that
+// is being made and has no configuration yet.
+func Begun(name string) bool { return name == lockFile || name == packFolder }
+
 func readConfig(dir string) (config, error) {
 	var c config
 	name := filepath.Join(dir, configFile)

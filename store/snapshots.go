@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/history"
@@ -253,26 +254,42 @@ func (s *Store) recordedAt(ctx context.Context, seq int64) (int64, error) {
 	return l.RecordedAt.UnixMicro(), err
 }
 
-// Counts returns how many resources of each type have an open result: what the
-// latest snapshot judged. It is for estimates.
-func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
-	counts := map[string]int{}
+// Counts returns how many resources of each type, and in each subscription
+// ("/subscriptions/id", or "" for what lies in none), have an open result: what
+// the latest snapshot judged. It is for estimates.
+func (s *Store) Counts(ctx context.Context) (map[string]map[string]int, error) {
+	counts := map[string]map[string]int{}
 	err := s.inView(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT r.type, COUNT(*) FROM resources r
-			WHERE r.org = $1 AND EXISTS (SELECT 1 FROM intervals i WHERE i.org = r.org AND i.resource_id = r.id AND i.known_to IS NULL) GROUP BY r.type`, s.org)
+		rows, err := tx.QueryContext(ctx, `SELECT r.type, r.name FROM resources r
+			WHERE r.org = $1 AND EXISTS (SELECT 1 FROM intervals i WHERE i.org = r.org AND i.resource_id = r.id AND i.known_to IS NULL)`, s.org)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = rows.Close() }() // an error shows in what is read
 		for rows.Next() {
-			var typ []byte
-			var n int
-			if err := rows.Scan(&typ, &n); err != nil {
+			var typ, name []byte
+			if err := rows.Scan(&typ, &name); err != nil {
 				return err
 			}
-			counts[string(typ)] = n
+			in := counts[string(typ)]
+			if in == nil {
+				in = map[string]int{}
+				counts[string(typ)] = in
+			}
+			in[subscriptionOf(string(name))]++
 		}
 		return rows.Err()
 	})
 	return counts, err
+}
+
+// subscriptionOf is the subscription in which a resource lies by its id, in
+// lower case, or "".
+func subscriptionOf(id string) string {
+	const prefix = "/subscriptions/"
+	if len(id) <= len(prefix) || !strings.EqualFold(id[:len(prefix)], prefix) {
+		return ""
+	}
+	name, _, _ := strings.Cut(id[len(prefix):], "/")
+	return prefix + strings.ToLower(name)
 }

@@ -141,7 +141,11 @@ func exists(dir, organisation string) error {
 func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	cfg, err := readConfig(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: dir, What: "is not a data directory", Hint: "make one with: tickmark init " + dir}
+		place := dir
+		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 { // it holds something else
+			place = filepath.Join(dir, "evidence")
+		}
+		return nil, &tickmark.Error{Code: tickmark.CodeUsage, Where: dir, What: "is not a data directory", Hint: "make one with: tickmark init " + place}
 	}
 	if err != nil {
 		return nil, err

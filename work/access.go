@@ -3,6 +3,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -27,29 +28,73 @@ type Writer struct {
 	Accepted string `json:"accepted,omitempty"`
 }
 
+// Access is what was found out about an identity at a source before anything
+// was read there.
+type Access struct {
+	Source string `json:"source"`
+	// Writes says that it can write there, or that it is not known that it
+	// cannot.
+	Writes bool `json:"writes"`
+	// Why says by what it can write, why that is not known, or what shows that it
+	// cannot.
+	Why string `json:"why"`
+	// Accepted is the reason for which a person accepted a writer.
+	Accepted string `json:"accepted,omitempty"`
+}
+
+// Accesses finds out at which of the sources the identity can write. What cannot
+// be found out counts as can. Only requests that read are sent.
+func Accesses(ctx context.Context, sources []collect.Source, o collect.Options, accepted map[string]string) ([]Access, error) {
+	var out []Access
+	for i := range sources {
+		a := Access{Source: sources[i].Name}
+		var shown string
+		var err error
+		switch a.Source {
+		case "arm":
+			a.Why, err = armWriter(ctx, o)
+			shown = "its effective permissions in each subscription, and where it has a role below, only read"
+		case "graph":
+			a.Why = graphWriter(ctx, o)
+			shown = "the permissions and directory roles in its token only read"
+		case "devops":
+			a.Why, shown, err = devopsWriter(ctx, o)
+		case "github":
+			a.Why, shown = gitHubWriter(ctx, o)
+		case "power":
+			a.Why, shown, err = powerWriter(ctx, o)
+		default:
+			a.Why = "what the identity may do there cannot be asked; give it read rights only"
+		}
+		if err != nil {
+			return nil, err
+		}
+		if a.Writes = a.Why != ""; a.Writes {
+			a.Accepted = accepted[a.Source]
+		} else {
+			a.Why = shown
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// WritersOf are those of the sources at which the identity can write.
+func WritersOf(all []Access) []Writer {
+	var out []Writer
+	for _, a := range all {
+		if a.Writes {
+			out = append(out, Writer{Source: a.Source, Why: a.Why, Accepted: a.Accepted})
+		}
+	}
+	return out
+}
+
 // Writers finds out at which of the sources the identity can write. What cannot
 // be found out counts as can.
 func Writers(ctx context.Context, sources []collect.Source, o collect.Options, accepted map[string]string) ([]Writer, error) {
-	var out []Writer
-	for i := range sources {
-		name := sources[i].Name
-		var why string
-		switch name {
-		case "arm":
-			var err error
-			if why, err = armWriter(ctx, o); err != nil {
-				return nil, err
-			}
-		case "graph":
-			why = graphWriter(ctx, o)
-		default:
-			why = "what the identity may do there cannot be asked; give it read rights only"
-		}
-		if why != "" {
-			out = append(out, Writer{Source: name, Why: why, Accepted: accepted[name]})
-		}
-	}
-	return out, nil
+	all, err := Accesses(ctx, sources, o, accepted)
+	return WritersOf(all), err
 }
 
 // RefuseWriters is an error for the writers that nobody accepted.
@@ -124,17 +169,34 @@ func accessSource(oid string) collect.Source {
 
 // armWriter says what the identity can write in Azure Resource Manager.
 func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
-	header, _, err := o.Credentials.Token(ctx, collect.HostARM, o.Endpoints.Audience[collect.HostARM])
+	claims, why := whoAsks(ctx, o, collect.HostARM)
+	if why != "" {
+		return why + ", so what it may do below its subscriptions cannot be asked", nil
+	}
+	err = askAccess(ctx, accessSource(claims.Object), o, func(s *tickmark.Snapshot) { why = writes(s) })
+	return why, err
+}
+
+// whoAsks reads the token for a host; why says why it does not say who asks.
+func whoAsks(ctx context.Context, o collect.Options, host collect.Host) (c claims, why string) {
+	header, _, err := o.Credentials.Token(ctx, host, o.Endpoints.Audience[host])
 	if err != nil {
-		return "it cannot sign in: " + err.Error(), nil
+		return c, "it cannot sign in: " + err.Error()
 	}
-	claims, ok := claimsOf(header)
-	if !ok || !objectID.MatchString(claims.Object) {
-		return "its token does not say who it is, so what it may do below its subscriptions cannot be asked", nil
+	c, ok := claimsOf(header)
+	if !ok || !objectID.MatchString(c.Object) {
+		return c, "its token does not say who it is"
 	}
+	return c, ""
+}
+
+// askAccess puts the questions of a source about the identity's own rights.
+// Scopes that the operator left out are left out here, too, and questions are
+// not; nothing of the answers is kept.
+func askAccess(ctx context.Context, source collect.Source, o collect.Options, read func(*tickmark.Snapshot)) (err error) {
 	dir, err := os.MkdirTemp(o.Dir, "access-")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() {
 		if e := os.RemoveAll(dir); err == nil {
@@ -142,16 +204,35 @@ func armWriter(ctx context.Context, o collect.Options) (why string, err error) {
 		}
 	}()
 	o.Dir, o.Only, o.Progress = dir, nil, nil
-	run, err := collect.Run(ctx, []collect.Source{accessSource(claims.Object)}, o)
+	o.Exclude = slices.DeleteFunc(slices.Clone(o.Exclude), func(x collect.Exclusion) bool { return strings.HasPrefix(x.Scope, source.Name+"/") })
+	run, err := collect.Run(ctx, []collect.Source{source}, o)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() {
 		if e := run.Close(); err == nil {
 			err = e
 		}
 	}()
-	return writes(run.Snapshot), nil
+	read(run.Snapshot)
+	return nil
+}
+
+// unanswered says which of a source's questions was not answered whole; empty
+// where all were.
+func unanswered(s *tickmark.Snapshot) string {
+	for i := range s.Segments {
+		for k := range s.Segments[i].Coverage.Asks {
+			if a := &s.Segments[i].Coverage.Asks[k]; a.Missing != tickmark.ReasonNone || len(a.Refusals) > 0 {
+				detail := a.Detail
+				if len(a.Refusals) > 0 {
+					detail = strings.TrimSpace(a.Refusals[0].Code + " " + a.Refusals[0].Detail)
+				}
+				return "what it may do was not answered (" + a.Name + ": " + detail + ")"
+			}
+		}
+	}
+	return ""
 }
 
 // writes reads the answers about permissions.
@@ -179,15 +260,9 @@ func writes(s *tickmark.Snapshot) string {
 				granted[subscriptionIn(p)] = true
 			}
 		}
-		for k := range seg.Coverage.Asks {
-			if a := &seg.Coverage.Asks[k]; a.Missing != tickmark.ReasonNone || len(a.Refusals) > 0 {
-				detail := a.Detail
-				if len(a.Refusals) > 0 {
-					detail = strings.TrimSpace(a.Refusals[0].Code + " " + a.Refusals[0].Detail)
-				}
-				return "what it may do was not answered (" + a.Name + ": " + detail + ")"
-			}
-		}
+	}
+	if why := unanswered(s); why != "" {
+		return why
 	}
 	for _, sub := range seen {
 		if !granted[sub] {
@@ -267,11 +342,17 @@ func graphWriter(ctx context.Context, o collect.Options) string {
 // claims are what a token says of the identity and its rights.
 type claims struct {
 	Kind   string   `json:"idtyp"`
+	Tenant string   `json:"tid"`
 	Object string   `json:"oid"`
 	Roles  []string `json:"roles"`
 	Scope  string   `json:"scp"`
 	Wids   []string `json:"wids"`
+	App    string   `json:"appid"`
+	Party  string   `json:"azp"` // what appid is in tokens of version 2
 }
+
+// application is the client id of who asked for the token.
+func (c *claims) application() string { return cmp.Or(c.App, c.Party) }
 
 // claimsOf reads the claims of a header with a token; not ok where it is opaque.
 func claimsOf(header string) (c claims, ok bool) {
@@ -312,13 +393,34 @@ func tokenWrites(header string) string {
 	return ""
 }
 
-// readPermission reports whether a permission of Microsoft Graph only reads:
-// RESOURCE.Read…, as all that read are named, or one of sign-in itself.
+// readingWords are what follows the resource in the names of permissions of
+// Microsoft Graph that only read: what may be done, and then of which part.
+// Source: Microsoft Graph permissions reference (concepts/includes/permissions-ids.md
+// of microsoft-graph-docs-contrib). Names are given freely there (ReadUpdate.All
+// reads and updates), so that a word that is not here counts as writing.
+var readingWords = [2]map[string]bool{
+	{"Read": true, "ReadBasic": true, "ReadForChat": true, "ReadForTeam": true, "ReadForUser": true},
+	{
+		"All": true, "Directory": true, "CloudPC": true, "AzureAD": true, "AzureADGroup": true, "AzureResources": true, "PermissionGrant": true,
+		"Hidden": true, "Shared": true, "Selected": true, "WhereInstalled": true,
+	},
+}
+
+// readPermission reports whether a permission of Microsoft Graph is known to
+// read only: RESOURCE.WORD or RESOURCE.WORD.PART, or one of sign-in itself.
 func readPermission(p string) bool {
 	switch p {
 	case "openid", "profile", "email", "offline_access":
 		return true
 	}
 	parts := strings.Split(p[strings.LastIndexByte(p, '/')+1:], ".")
-	return len(parts) > 1 && strings.HasPrefix(parts[1], "Read") && !strings.Contains(p, "Write") && !strings.Contains(p, "Manage.")
+	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
+		return false
+	}
+	for i, word := range parts[1:] {
+		if !readingWords[i][word] {
+			return false
+		}
+	}
+	return true
 }

@@ -205,17 +205,6 @@ func (a *Assessed) Undecided() bool {
 	return unknown
 }
 
-// Findings counts the failing checks at or above a severity.
-func (a *Assessed) Findings(threshold tickmark.Severity) int {
-	n := 0
-	for i := range a.Checks {
-		if a.Checks[i].State == check.StateFail && a.Checks[i].Check.Severity >= threshold {
-			n++
-		}
-	}
-	return n
-}
-
 // The pins of a snapshot: everything besides the bytes that decides results.
 const (
 	PinCatalog  = "catalog"

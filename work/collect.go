@@ -75,8 +75,9 @@ type CollectOptions struct {
 	// Trial marks the snapshot: it is never evidence.
 	Trial bool
 	// Accepted are the sources whose identity may write, and why a person
-	// accepted that.
+	// accepted that; Access is what was found out about it at each source.
 	Accepted map[string]string
+	Access   []Access
 }
 
 // Collected is what a collection read and what it was judged to be.
@@ -103,7 +104,10 @@ type Collection struct {
 	// Writers are the sources whose identity could have written, and why a
 	// person accepted that.
 	Writers map[string]string `json:"writers,omitempty"`
-	Started time.Time         `json:"started"`
+	// Access is by what the identity can write at each source, or what shows that
+	// it cannot; none in a trial, which does not ask.
+	Access  []Access  `json:"access,omitempty"`
+	Started time.Time `json:"started"`
 	// Resumed is the number of pages that an interrupted run had read before.
 	Resumed int `json:"resumed,omitempty"`
 	// ResumeWithin is how long after its start an interrupted run could be gone
@@ -165,7 +169,7 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 	c := &Collected{Assessed: a, Run: run, About: Collection{
 		Actor: o.Collect.Actor, Tool: o.Collect.Tool, Cloud: o.Collect.Endpoints.Cloud, M365: o.Collect.Endpoints.Microsoft365,
 		Only: o.Collect.Only, Scopes: o.Collect.Scopes, Excluded: o.Collect.Exclude, From: o.Collect.From.UTC(), To: o.Collect.To.UTC(),
-		Writers: o.Accepted, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(), Pseudonymised: o.Pseudonyms != nil,
+		Writers: o.Accepted, Access: o.Access, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(), Pseudonymised: o.Pseudonyms != nil,
 	}}
 	c.About.ResumeWithin = run.Resumed.Within
 	if run.Resumed.Dropped.Pages > 0 {

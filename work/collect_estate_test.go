@@ -38,14 +38,16 @@ subscriptions:
   - {name: two, id: 00000000-0000-0000-0000-000000000002, managementGroup: dev}
 roleAssignments:
   - {principal: Ada Ray, role: Owner, scope: /}
-  - {principal: Ada Ray, role: User Access Administrator, scope: /}
-  - {principal: Bo Li, role: Reader, scope: managementGroup/prod}
+  - {principal: Ada Ray, role: User Access Administrator, scope: /, created: -2d, by: Ada Ray}
+  - {principal: Bo Li, role: Reader, scope: managementGroup/prod, created: -1d, by: Ada Ray}
   - {principal: Bo Li, role: Contributor, scope: subscription/one}
   - {principal: Ops, role: Contributor, scope: subscription/two}
 workspaces:
   - name: log-base
     customerId: 00000000-0000-0000-0000-0000000000e5
     tables: [AzureActivity, AuditLogs, SecurityAlert, SigninLogs, AADServicePrincipalSignInLogs]
+archives:
+  - {account: stbase, logs: [AzureActivity, AuditLogs, SigninLogs], exports: [SecurityAlert, AuditLogs], workspace: log-base, since: -2d}
 people:
   - {name: Ada Ray, upn: ada@contoso.example, methods: [passKeyDeviceBound]}
   - {name: Bo Li, upn: bo@contoso.example}
@@ -117,7 +119,7 @@ var between = []string{
 	"Microsoft.ContainerService/managedClusters/aks-base/agentPools/pool", "Microsoft.Automation/automationAccounts/aa-base/runbooks/rotate",
 	"Microsoft.ManagedIdentity/userAssignedIdentities/id-base", "Microsoft.Insights/actionGroups/ag-base", "Microsoft.Insights/metricAlerts/cpu",
 	"Microsoft.Web/sites/app-base/config/authsettingsV2", "Microsoft.Web/sites/app-base/config/logs",
-	"Microsoft.OperationalInsights/workspaces/log-base/tables/AzureActivity", "Microsoft.OperationalInsights/workspaces/log-base/tables/AuditLogs",
+	"Microsoft.OperationalInsights/workspaces/log-base/dataExports/keep", "Microsoft.OperationalInsights/workspaces/log-base/tables/AzureActivity", "Microsoft.OperationalInsights/workspaces/log-base/tables/AuditLogs",
 	"Microsoft.OperationalInsights/workspaces/log-base/tables/SecurityAlert", "Microsoft.OperationalInsights/workspaces/log-base/tables/SigninLogs",
 }
 
@@ -127,6 +129,9 @@ var upon = []string{
 	"Microsoft.Authorization/roleEligibilityScheduleInstances/00000000-0000-0000-0000-00000000a0f9",
 	"Microsoft.Security/assessments/00000000-0000-0000-0000-00000000a0fa", "Microsoft.Security/secureScores/ascScore",
 }
+
+// archiveAccount is where logs are exported to.
+const archiveAccount = `"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-base/providers/Microsoft.Storage/storageAccounts/stbase"`
 
 // place returns the node of a resource id, making it and those above it.
 func (s *shaped) place(id string) *shaped {
@@ -249,7 +254,7 @@ func (s *shaped) yaml(tb testing.TB, w *bytes.Buffer, parent *shaped, indent str
 	}
 	text := s.text
 	if text == nil {
-		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom"}`)}
+		text = map[string]json.RawMessage{"properties": []byte(`{"note":"made","policyType":"Custom","destination":{"resourceId":` + archiveAccount + `}}`)}
 	}
 	for _, m := range []string{"kind", "sku", "identity", "properties"} {
 		if v := text[m]; len(v) > 0 && !bytes.Equal(v, []byte("null")) {
@@ -288,13 +293,28 @@ func estateText(tb testing.TB) []byte {
 	for _, s := range shapes(tb).kids {
 		s.yaml(tb, &b, nil, "  ")
 	}
+	// Logs are exported to an account of subscription one.
+	b.WriteString("  - {type: microsoft.aadiam/diagnosticSettings, at: tenant, name: archive, properties: {storageAccountId: " + archiveAccount + ", logs: [{category: AuditLogs, enabled: true}]}}\n" +
+		"  - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: archive, subscriptions: [one], properties: {storageAccountId: " + archiveAccount + ", logs: [{category: Administrative, enabled: true}]}}\n")
 	// Enough of one type that Resource Graph and lists have several pages.
 	b.WriteString("  - {type: Microsoft.Storage/storageAccounts, name: \"st{n:03}{hex:6}\", group: rg-many, count: 7, kind: StorageV2, sku: {name: Standard_LRS}," +
 		" properties: {supportsHttpsTrafficOnly: true, minimumTlsVersion: TLS1_2, allowBlobPublicAccess: false}," +
 		" children: [{type: blobServices, name: default, properties: {isVersioningEnabled: true}}]," +
 		" variants: [{every: 3, merge: {properties: {supportsHttpsTrafficOnly: false}}}]}\n")
+	b.WriteString(privileged)
 	return b.Bytes()
 }
+
+// privileged are roles that somebody can activate at a resource group, and what
+// that demands there and at a management group.
+const privileged = `
+  - {type: Microsoft.Authorization/roleEligibilityScheduleInstances, table: none, name: "e-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, principalId: ada}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, table: none, name: "p-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, table: none, name: "a-{sub}", group: rg-base, properties: {scope: "/subscriptions/{subscription}/resourceGroups/rg-base", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c, policyId: "/subscriptions/{subscription}/resourceGroups/rg-base/providers/Microsoft.Authorization/roleManagementPolicies/p-{sub}"}}
+  - {type: Microsoft.Authorization/roleAssignmentScheduleRequests, at: managementGroup/prod, name: request, properties: {requestType: SelfActivate, status: Provisioned}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, at: managementGroup/prod, name: p-prod, properties: {rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, at: managementGroup/prod, name: a-prod, properties: {policyId: p-prod}}
+`
 
 // estateOrganisation is the organisation, parsed anew: a simulator owns its own.
 func estateOrganisation(tb testing.TB, text []byte) *azuresim.Organisation {

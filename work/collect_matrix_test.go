@@ -116,6 +116,9 @@ func plan(src *collect.Source, base *outcome, rng *rand.Rand, whole bool) []expe
 			continue
 		}
 		one := func(q asked) { add(q.ask.Name, []asked{q}, at(info, &q, rng)) }
+		if strings.HasPrefix(info.ID, "C19/") {
+			out = append(out, drifting(src, info, all, rng, whole)...)
+		}
 		// Each kind of question; a sample of all.
 		names := slices.Sorted(maps.Keys(kinds))
 		if !whole {

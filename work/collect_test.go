@@ -17,6 +17,8 @@ import (
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/collect"
 	"github.com/tickmark/tickmark/collect/collecttest"
+	"github.com/tickmark/tickmark/history"
+	"github.com/tickmark/tickmark/inventory"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
 )
@@ -301,6 +303,26 @@ func TestWriters(t *testing.T) {
 	if all, _ := work.Writers(t.Context(), only(t, "devops"), r.opts, nil); len(all) != 1 {
 		t.Errorf("what cannot be found out counts as reading: %v", all)
 	}
+	// Both are kept with the evidence.
+	found, err := work.Accesses(t.Context(), only(t, "graph", "arm"), newRig(t, "reader").opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = newRig(t, "reader")
+	r.opts.Only = []string{"arm/subscriptions"}
+	c, err := work.Collect(t.Context(), work.CollectOptions{
+		Sources: only(t, "arm/subscriptions"), Collect: r.opts, Assess: work.AssessOptions{Now: r.clock.Now(), Engine: "test"}, Access: found,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Run.Close() }()
+	rec, err := c.Recording()
+	if err != nil || !slices.ContainsFunc(rec.Pins, func(p history.Pin) bool {
+		return p.Name == work.PinCollection && bytes.Contains(p.Bytes, []byte(`"access":[{"source":"graph","writes":false,"why":"the permissions`))
+	}) {
+		t.Errorf("what was found is not in the pin: %v", err)
+	}
 }
 
 // TestReach: the table counts every check once, and a refusal moves checks from
@@ -318,7 +340,25 @@ func TestReach(t *testing.T) {
 		t.Errorf("plans %v, %v", plans, err)
 	}
 	table := work.Reach(sources, found, plans, cat)
+	// Sources that nobody asked are no files: their checks are told apart.
+	for _, id := range table.Files {
+		k := cat.Check(id)
+		if !slices.ContainsFunc(slices.Concat(k.Types, k.Needs), func(typ string) bool {
+			return !slices.ContainsFunc(work.Sources(), func(s collect.Source) bool {
+				return slices.ContainsFunc(s.Asks, func(a collect.Ask) bool {
+					return slices.ContainsFunc(a.Types, func(x string) bool { return inventory.TypeKey(x) == inventory.TypeKey(typ) })
+				})
+			})
+		}) {
+			t.Errorf("%s looks at exported files only, and sources list %v", id, k.Types)
+		}
+	}
 	total := len(table.Files)
+	for source, ids := range table.NotAsked {
+		if total += len(ids); source == "graph" || source == "arm" || len(ids) == 0 {
+			t.Errorf("%s was not asked, for %d checks", source, len(ids))
+		}
+	}
 	for _, states := range table.Cells {
 		for _, u := range states {
 			total += len(u.Checks)

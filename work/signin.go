@@ -25,13 +25,13 @@ func SignIn(ctx context.Context, sources []collect.Source, o collect.Options) er
 			continue // not offered in this cloud, or a host for each environment
 		}
 		tried[host] = true
-		if _, _, err := o.Credentials.Token(ctx, host, o.Endpoints.Audience[host]); err != nil {
+		if err := signIn(ctx, host, o); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			hint := "look at --auth, --tenant and --client; is the place of sign-in reachable from here? tickmark doctor tells each source apart"
 			if host == collect.HostGitHub {
-				hint = "GitHub has a sign-in of its own: --github-app, --github-installation and --github-key; or leave it out with --exclude 'github=why'"
+				hint = "GitHub has a sign-in of its own: --github-app and --github-key, and the App must be installed in the organisation; or leave it out with --exclude 'github=why'"
 			}
 			var known *tickmark.Error
 			if errors.As(err, &known) && known.Hint != "" {
@@ -41,4 +41,36 @@ func SignIn(ctx context.Context, sources []collect.Source, o collect.Options) er
 		}
 	}
 	return nil
+}
+
+// TenantOf is the tenant that the identity signed in to, as its token for Azure
+// Resource Manager names it.
+func TenantOf(ctx context.Context, o collect.Options) (string, error) {
+	header, _, err := o.Credentials.Token(ctx, collect.HostARM, o.Endpoints.Audience[collect.HostARM])
+	if err != nil {
+		return "", &tickmark.Error{Code: tickmark.CodeUsage, Where: "arm", What: "cannot sign in, so nothing was read", Hint: "sign in with az login, or choose another way with --auth", Err: err}
+	}
+	c, ok := claimsOf(header)
+	if !ok || c.Tenant == "" {
+		return "", &tickmark.Error{Code: tickmark.CodeUsage, Where: "--tenant", What: "which tenant? The token does not name it", Hint: "give the tenant's id: az account show --query tenantId"}
+	}
+	return strings.Clone(c.Tenant), nil
+}
+
+// signIn signs in for a host. GitHub has a token for each organisation: those
+// that give none are not permitted in the coverage, and only when none gives
+// one there is nothing to read.
+func signIn(ctx context.Context, host collect.Host, o collect.Options) error {
+	if host != collect.HostGitHub {
+		_, _, err := o.Credentials.Token(ctx, host, o.Endpoints.Audience[host])
+		return err
+	}
+	var all []error
+	for _, s := range collect.GitHubSignIns(ctx, o) {
+		if s.Err == nil {
+			return nil
+		}
+		all = append(all, s.Err)
+	}
+	return errors.Join(all...)
 }

@@ -38,6 +38,8 @@ type assessCommand struct {
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 	Now             string `help:"The instant that clock-dependent checks use (RFC 3339); default: the clock." placeholder:"INSTANT"`
 
+	scopeFlags
+
 	templateFlags   `group:"deployment"`
 	initiativeFlags `group:"initiative"`
 
@@ -53,14 +55,18 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	if err := c.admit(rc); err != nil {
+		return err
+	}
 	if c.given() || c.check() != nil {
 		return c.planned(rc, now)
 	}
 	if c.Snapshot != "" {
 		return c.recorded(rc, now)
 	}
+	sample := false
 	if c.Record { // a directory that cannot be written is told before the work
-		if err := c.with(rc, func(*store.Store) error { return nil }); err != nil {
+		if err := c.with(rc, func(s *store.Store) error { sample = s.Sample(); return nil }); err != nil {
 			return err
 		}
 	}
@@ -91,6 +97,7 @@ func (c *assessCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	a.Sample = sample
 	c.warnComplete(rc, a)
 	err = c.deliver(rc, a, locator(a))
 	if cerr := files.Close(); err == nil && cerr != nil {
@@ -117,7 +124,7 @@ func assessOptions(rc *runContext, d dataFlags, now time.Time) (work.AssessOptio
 		return err
 	})
 	if err == nil && len(o.Overrides) > 0 {
-		fmt.Fprintf(rc.Err, "tickmark: %d checks as the organisation of %s has them: tickmark catalogue list check/\n", len(o.Overrides), printable(d.Dir))
+		fmt.Fprintf(rc.Err, "tickmark: %s as the organisation of %s has them: tickmark catalogue list check/\n", count(len(o.Overrides), "check", "checks"), printable(d.Dir))
 	}
 	return o, err
 }
@@ -149,6 +156,7 @@ func (c *assessCommand) recorded(rc *runContext, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		a.Sample = s.Sample()
 		if err := c.deliver(rc, a, locator(a)); err != nil {
 			return err
 		}
@@ -196,23 +204,28 @@ func (c *assessCommand) planned(rc *runContext, now time.Time) error {
 	return c.status(rc, a)
 }
 
-// deliver writes the reports and records the evidence.
+// deliver writes the reports, of the categories that were chosen, and records
+// the evidence, which is whole.
 func (c *assessCommand) deliver(rc *runContext, a *work.Assessed, places func(string) (report.Place, bool)) error {
 	if c.Initiative != "" {
-		if c.Record || c.CSV || c.SARIF || c.HTML != "" || c.Show != "" {
+		if c.Record || c.CSV || c.SARIF || c.HTML != "" || c.Show != "" || c.chosen() {
 			return &tickmark.Error{
 				Code: tickmark.CodeUsage, What: "an initiative is printed as text or --json, and not recorded", Where: "--initiative",
-				Hint: "leave out --record, --csv, --sarif, --html and --show",
+				Hint: "leave out --record, --csv, --sarif, --html, --show, --categories and --of",
 			}
 		}
 		return c.run(rc, c, a)
 	}
+	view, err := c.view(a.Assessment)
+	if err != nil {
+		return err
+	}
 	if c.HTML != "" {
-		if err := writeFile(c.HTML, func(w io.Writer) error { return report.HTML(w, a.Assessment, report.HTMLOptions{}) }); err != nil {
+		if err := writeFile(c.HTML, func(w io.Writer) error { return report.HTML(w, view, report.HTMLOptions{}) }); err != nil {
 			return err
 		}
 	}
-	if err := c.print(rc, a, places); err != nil {
+	if err := c.print(rc, view, places); err != nil {
 		return err
 	}
 	if c.Record {
@@ -236,7 +249,7 @@ func (c *assessCommand) record(rc *runContext, a *work.Assessed) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", rec.Entry.ID, rec.Entry.Items, rec.Entry.Results, rec.NewBytes, rec.StoredBytes)
+		fmt.Fprintf(rc.Err, "recorded snapshot %s: %s, %s, %d new bytes kept in %d\n", rec.Entry.ID, count(rec.Entry.Items, "item", "items"), count(rec.Entry.Results, "result", "results"), rec.NewBytes, rec.StoredBytes)
 		return nil
 	})
 }
@@ -257,18 +270,18 @@ func instant(s string, now func() time.Time) (time.Time, error) {
 }
 
 // print writes the chosen form to standard output.
-func (c *assessCommand) print(rc *runContext, a *work.Assessed, places func(string) (report.Place, bool)) error {
+func (c *assessCommand) print(rc *runContext, a *check.Assessment, places func(string) (report.Place, bool)) error {
 	w := bufio.NewWriterSize(rc.Out, 1<<16)
 	var err error
 	switch {
 	case c.JSON:
-		err = report.JSON(w, a.Assessment)
+		err = report.JSON(w, a)
 	case c.CSV:
-		err = report.CSV(w, a.Assessment)
+		err = report.CSV(w, a)
 	case c.SARIF:
-		err = report.SARIF(w, a.Assessment, report.SARIFOptions{Locate: places})
+		err = report.SARIF(w, a, report.SARIFOptions{Locate: places})
 	default:
-		err = report.Terminal(w, a.Assessment, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Show: c.Show, Limit: c.Limit})
+		err = report.Terminal(w, a, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Show: c.Show, Limit: c.Limit})
 	}
 	if err != nil {
 		return err
@@ -287,7 +300,11 @@ func (c *assessCommand) status(rc *runContext, a *work.Assessed) error {
 		if err := threshold.UnmarshalText([]byte(c.FailOn)); err != nil {
 			return &tickmark.Error{Code: tickmark.CodeUsage, What: err.Error(), Where: "--fail-on"}
 		}
-		if a.Findings(threshold) > 0 {
+		view, err := c.view(a.Assessment)
+		if err != nil {
+			return err
+		}
+		if view.Findings(threshold) > 0 {
 			return statusError(tickmark.ExitFindings)
 		}
 	}
@@ -310,7 +327,7 @@ func (c *assessCommand) explain(rc *runContext, a *work.Assessed) {
 	case a.Undecided():
 		why = "not one result could be decided (--show unknown says why)"
 	case len(open) > 0:
-		why = fmt.Sprintf("%d questions were not wholly answered: %s (--show coverage says why)", len(open), strings.Join(open[:min(3, len(open))], ", "))
+		why = fmt.Sprintf("%s not wholly answered: %s (--show coverage says why)", count(len(open), "question was", "questions were"), strings.Join(open[:min(3, len(open))], ", "))
 	case partly:
 		why = "questions were left out without a reason (--show coverage says which)"
 	case len(left) == 0:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -47,7 +48,8 @@ type formFlags struct {
 	Markdown bool `help:"Print Markdown." xor:"form"`
 }
 
-// matches reports whether an entry contains every word of the query.
+// matches reports whether an entry contains every word of the query, or what
+// the glossary takes for the same: MFA finds a second factor, too.
 func (f *listFlags) matches(entry any) bool {
 	if len(f.Query) == 0 {
 		return true
@@ -57,13 +59,43 @@ func (f *listFlags) matches(entry any) bool {
 		return true // what cannot be searched is shown
 	}
 	text := strings.ToLower(string(b))
-	for _, q := range f.Query {
-		if !strings.Contains(text, strings.ToLower(q)) {
-			return false
-		}
-	}
-	return true
+	return len(f.Query) > 1 && says(text, strings.Join(f.Query, " ")) ||
+		!slices.ContainsFunc(f.Query, func(q string) bool { return !says(text, q) })
 }
+
+// says reports whether a text in lower case holds a word, or one that the
+// glossary takes for the same. Of these, short ones count as whole words only:
+// the letters of an abbreviation stand inside many others.
+func says(text, word string) bool {
+	if strings.Contains(text, strings.ToLower(word)) {
+		return true
+	}
+	l, err := catalog.DefaultLibrary()
+	if err != nil {
+		return false // whoever prints a list has loaded it
+	}
+	return slices.ContainsFunc(l.Alike(word), func(w string) bool {
+		if len(w) > longAbbreviation {
+			return strings.Contains(text, w)
+		}
+		for from := 0; ; {
+			at := strings.Index(text[from:], w)
+			if at < 0 {
+				return false
+			}
+			start, end := from+at, from+at+len(w)
+			if (start == 0 || !letter(text[start-1])) && (end == len(text) || !letter(text[end])) {
+				return true
+			}
+			from = end
+		}
+	})
+}
+
+// longAbbreviation is the length up to which a word counts as an abbreviation.
+const longAbbreviation = 4
+
+func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80 }
 
 // print writes a listing; objects are what JSON holds.
 func (f *formFlags) print(rc *runContext, l *report.Listing, objects any) error {

@@ -102,7 +102,7 @@ func (c *controlsAdoptCommand) tell(rc *runContext, l *catalog.Library, before, 
 	for _, f := range l.FieldsOf(set) {
 		n[f.State]++
 	}
-	fmt.Fprintf(rc.Err, "%d controls adopted, %d of the library left out with reasons", len(set.Controls), len(set.Left))
+	fmt.Fprintf(rc.Err, "%s adopted, %d of the library left out with reasons", count(len(set.Controls), "control", "controls"), len(set.Left))
 	if len(set.NotApplicable) > 0 {
 		fmt.Fprintf(rc.Err, ", %d criteria not applicable by your answers", len(set.NotApplicable))
 	}
@@ -445,7 +445,7 @@ func (c *controlsLintCommand) Run(rc *runContext) error {
 	for _, f := range findings {
 		t.Rows = append(t.Rows, []string{f.Rule, f.Control + f.Criterion, f.What, f.Hint})
 	}
-	t.Notes = []string{fmt.Sprintf("%d controls judged: %d findings, %d of them serious. The lint reads words and links; whether a control suits your organisation is for people to say.", len(controls), len(findings), serious)}
+	t.Notes = []string{fmt.Sprintf("%s judged: %s, %d of them serious. The lint reads words and links; whether a control suits your organisation is for people to say.", count(len(controls), "control", "controls"), count(len(findings), "finding", "findings"), serious)}
 	if c.JSON || c.CSV || c.Markdown {
 		err = c.print(rc, t, findings)
 	} else {

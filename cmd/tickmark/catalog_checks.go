@@ -97,7 +97,7 @@ func (c *checksListCommand) Run(rc *runContext) error {
 		list = append(list, v)
 		t.Rows = append(t.Rows, []string{k.ID, k.Severity.String(), k.Title, criteriaOf(k.Criteria), fmt.Sprint(len(v.Controls))})
 	}
-	t.Notes = []string{fmt.Sprintf("%d checks. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", len(list))}
+	t.Notes = []string{fmt.Sprintf("%s. A check shows a state of configuration or records; it never answers a criterion alone. tickmark checks show ID says what a pass does not prove.", count(len(list), "check", "checks"))}
 	return c.list(rc, l, t, list, keysOf("check", list, func(v checkView) string { return v.ID }))
 }
 

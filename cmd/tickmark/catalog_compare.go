@@ -45,10 +45,10 @@ func (c *checksCompareCommand) Run(rc *runContext) error {
 	}
 	switch {
 	case out.Agree+out.Listed+out.Unlisted == 0:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: not one resource could be compared; %d pairs lack the definition (--definitions)\n", out.Missing)
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: not one resource could be compared; %s the definition (--definitions)\n", count(out.Missing, "pair lacks", "pairs lack"))
 		return statusError(tickmark.ExitIncomplete)
 	case len(out.Unbound) > 0:
-		fmt.Fprintf(rc.Err, "tickmark: incomplete: %d pairs could not be compared\n", len(out.Unbound))
+		fmt.Fprintf(rc.Err, "tickmark: incomplete: %s could not be compared\n", count(len(out.Unbound), "pair", "pairs"))
 		return statusError(tickmark.ExitIncomplete)
 	case out.Unlisted > 0:
 		return statusError(tickmark.ExitFindings)
@@ -99,8 +99,8 @@ func (c *checksCompareCommand) listing(out *check.Comparison) *report.Listing {
 			all = append(all, found{p, &p.Resources[k]})
 		}
 	}
-	t.Notes = []string{fmt.Sprintf("%d comparisons agree; %d disagree for a listed cause, %d for none that is listed; %d are undecided on one side at least; %d pairs lack the definition. doc/spec/differences.md has the causes of all pairs.",
-		out.Agree, out.Listed, out.Unlisted, out.Undecided, out.Missing)}
+	t.Notes = []string{fmt.Sprintf("%s; %d disagree for a listed cause, %d for none that is listed; %d are undecided on one side at least; %s the definition. doc/spec/differences.md has the causes of all pairs.",
+		count(out.Agree, "comparison agrees", "comparisons agree"), out.Listed, out.Unlisted, out.Undecided, count(out.Missing, "pair lacks", "pairs lack"))}
 	for _, pair := range slices.Sorted(maps.Keys(out.Unbound)) {
 		t.Notes = append(t.Notes, "not compared: "+pair+": "+out.Unbound[pair])
 	}

@@ -81,7 +81,7 @@ func (c *controlsListCommand) Run(rc *runContext) error {
 		}
 		t.Rows = append(t.Rows, []string{k.ID, k.Name, key, k.Nature, k.Frequency, criteriaOf(k.Criteria), fmt.Sprint(len(k.Checks))})
 	}
-	t.Notes = []string{fmt.Sprintf("%d controls; checks bear on %d of them, the others are shown by people's evidence. Criteria in parentheses are supported, not met, by the control.", len(list), automated)}
+	t.Notes = []string{fmt.Sprintf("%s; checks bear on %d of them, the others are shown by people's evidence. Criteria in parentheses are supported, not met, by the control.", count(len(list), "control", "controls"), automated)}
 	if c.Of != "" {
 		return c.print(rc, t, list)
 	}

@@ -17,9 +17,9 @@ import (
 
 type crosswalkCommand struct {
 	Coverage crosswalkCoverageCommand `cmd:"" default:"withargs" help:"What the results for SOC 2 say of another framework: tickmark crosswalk --to iso27001 [PATH…]."`
-	List     crosswalkListCommand     `cmd:"" help:"List the links."`
+	List     crosswalkListCommand     `cmd:"" help:"List the links: the frameworks, or one framework's by criterion."`
 	Show     crosswalkShowCommand     `cmd:"" help:"The links of one criterion or one control of another framework."`
-	Export   crosswalkListCommand     `cmd:"" help:"Print all links with their sources."`
+	Export   crosswalkExportCommand   `cmd:"" help:"Print every link, one a line, with its sources."`
 }
 
 // frameworkFlags choose a framework.
@@ -73,11 +73,15 @@ type coveredControl struct {
 	Control  string        `json:"control"`
 	Strength int           `json:"strength"` // of its strongest link
 	Criteria []coveredLink `json:"criteria"`
-	Controls []string      `json:"libraryControls"`
-	Pass     int           `json:"checksPass"`
-	Fail     int           `json:"checksFail"`
-	Unknown  int           `json:"checksUnknown"`
-	NoRule   bool          `json:"noCheck"`
+	// Rests are the criteria of the strongest links. Controls, and the checks that
+	// are counted, answer one of these directly: by all links nearly every one
+	// would stand at every code.
+	Rests    []string `json:"restsOn"`
+	Controls []string `json:"libraryControls"`
+	Pass     int      `json:"checksPass"`
+	Fail     int      `json:"checksFail"`
+	Unknown  int      `json:"checksUnknown"`
+	NoRule   bool     `json:"noCheck"`
 }
 
 type coveredLink struct {
@@ -121,22 +125,28 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	list := coverCrosswalk(l, fw.links, states)
 	t := &report.Listing{
 		Title:   fmt.Sprintf("%s %s", fw.Name, fw.version),
-		Columns: []string{"control", "strength", "criteria (strength)", "controls", "pass", "fail", "unknown"}, Wide: 2,
+		Columns: []string{"code", "rests on", "strength", "weaker links", "controls", "pass", "fail", "unknown"}, Wide: 1,
 	}
 	for _, k := range list {
-		var codes []string
-		for _, x := range k.Criteria {
-			codes = append(codes, fmt.Sprintf("%s (%d)", x.Code, x.Strength))
+		var weaker []string
+		for _, x := range k.Criteria[len(k.Rests):] {
+			weaker = append(weaker, fmt.Sprintf("%s (%d)", x.Code, x.Strength))
 		}
-		row := []string{k.Control, fmt.Sprint(k.Strength), strings.Join(codes, " "), fmt.Sprint(len(k.Controls)), "", "", ""}
+		row := []string{k.Control, strings.Join(k.Rests, " "), fmt.Sprint(k.Strength), fmt.Sprint(len(weaker)), fmt.Sprint(len(k.Controls)), "", "", ""}
+		if c.CSV || c.Markdown { // there is room
+			row[3] = strings.Join(weaker, " ")
+		}
 		if states != nil && !k.NoRule {
-			row[4], row[5], row[6] = fmt.Sprint(k.Pass), fmt.Sprint(k.Fail), fmt.Sprint(k.Unknown)
+			row[5], row[6], row[7] = fmt.Sprint(k.Pass), fmt.Sprint(k.Fail), fmt.Sprint(k.Unknown)
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	t.Notes = []string{fmt.Sprintf("%d codes have links, the strongest first. controls: of the library that answer the linked criteria; pass, fail, unknown: checks that bear directly on the criteria of the strongest links, empty where there is none or no objects were given.", len(list))}
+	t.Notes = []string{
+		fmt.Sprintf("%s; their titles are the publisher's and are not printed. rests on: the criteria of the strongest links; tickmark crosswalk show CODE lists the weaker ones, too.", count(len(list), "code has links", "codes have links")),
+		"controls, pass, fail, unknown: controls of the library and checks that answer these criteria directly; empty where no check does, or no objects were given. They are counts of the criteria, so they repeat where two codes rest on the same ones, and a pass answers no code.",
+	}
 	if missing, all := l.Unlinked(fw.Framework, fw.version); all > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Of %d codes %d have no link here: %s.", all, len(missing), cmp.Or(strings.Join(missing, ", "), "none")))
+		t.Notes = append(t.Notes, fmt.Sprintf("Of %d codes %s no link here: %s.", all, count(len(missing), "has", "have"), cmp.Or(strings.Join(missing, ", "), "none")))
 	}
 	t.Notes = append(t.Notes, crosswalkNote)
 	if fw.Note != "" {
@@ -145,8 +155,8 @@ func (c *crosswalkCoverageCommand) Run(rc *runContext) error {
 	return c.print(rc, t, list)
 }
 
-// coverCrosswalk joins links with the library and the states of the checks;
-// the strongest come first.
+// coverCrosswalk joins links with the library and the states of the checks, in
+// the order of the framework's codes.
 func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[string]check.State) []coveredControl {
 	at := map[string]int{}
 	out := []coveredControl{}
@@ -164,10 +174,14 @@ func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[s
 	for i := range out {
 		k := &out[i]
 		slices.SortStableFunc(k.Criteria, func(a, b coveredLink) int { return b.Strength - a.Strength })
+		k.Rests = []string{}
+		for _, x := range k.Criteria {
+			if x.Strength == k.Strength {
+				k.Rests = append(k.Rests, x.Code)
+			}
+		}
 		answers := func(links []catalog.CriterionLink) bool {
-			return slices.ContainsFunc(links, func(x catalog.CriterionLink) bool {
-				return slices.ContainsFunc(k.Criteria, func(y coveredLink) bool { return y.Code == x.Code })
-			})
+			return slices.ContainsFunc(links, func(x catalog.CriterionLink) bool { return x.Link == "direct" && slices.Contains(k.Rests, x.Code) })
 		}
 		for _, x := range l.Controls {
 			if answers(x.Criteria) {
@@ -175,12 +189,8 @@ func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[s
 			}
 		}
 		k.NoRule = true
-		// A check counts where it bears directly on a criterion of the strongest
-		// links: by all links nearly every check would stand at every control.
 		for _, x := range l.Catalog().Checks {
-			if !slices.ContainsFunc(x.Criteria, func(x catalog.CriterionLink) bool {
-				return x.Link == "direct" && slices.ContainsFunc(k.Criteria, func(y coveredLink) bool { return y.Code == x.Code && y.Strength == k.Strength })
-			}) {
+			if !answers(x.Criteria) {
 				continue
 			}
 			k.NoRule = false
@@ -195,23 +205,18 @@ func coverCrosswalk(l *catalog.Library, links []*catalog.Assertion, states map[s
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b coveredControl) int {
-		return cmp.Or(b.Strength-a.Strength, len(b.Criteria)-len(a.Criteria), strings.Compare(a.Control, b.Control))
-	})
+	slices.SortStableFunc(out, func(a, b coveredControl) int { return compareCodes(a.Control, b.Control) })
 	return out
 }
 
-type crosswalkListCommand struct {
+// linksFlags choose links.
+type linksFlags struct {
 	frameworkFlags
 	listFlags
 }
 
-// Run lists links, of one framework or of all.
-func (c *crosswalkListCommand) Run(rc *runContext) error {
-	l, err := c.library(rc)
-	if err != nil {
-		return err
-	}
+// links are those of one framework or of all that match.
+func (c *linksFlags) links(l *catalog.Library) ([]*catalog.Assertion, error) {
 	links := make([]*catalog.Assertion, 0, len(l.Crosswalk))
 	if c.To == "" {
 		for i := range l.Crosswalk {
@@ -220,12 +225,108 @@ func (c *crosswalkListCommand) Run(rc *runContext) error {
 	} else {
 		fw, err := c.pick(l)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		links = fw.links
 	}
-	links = slices.DeleteFunc(links, func(a *catalog.Assertion) bool { return !c.matches(a) })
+	return slices.DeleteFunc(links, func(a *catalog.Assertion) bool { return !c.matches(a) }), nil
+}
+
+// crosswalkExportCommand prints every link on a line of its own.
+type crosswalkExportCommand struct{ linksFlags }
+
+// Run prints the links.
+func (c *crosswalkExportCommand) Run(rc *runContext) error {
+	l, err := c.library(rc)
+	if err != nil {
+		return err
+	}
+	links, err := c.links(l)
+	if err != nil {
+		return err
+	}
 	return c.list(rc, l, linkListing(l, links), links, keysOf("link", links, linkKey))
+}
+
+// crosswalkListCommand lists links for people: they are thousands, so all are
+// told by framework, and those that were chosen by criterion.
+type crosswalkListCommand struct{ linksFlags }
+
+// Run lists links.
+func (c *crosswalkListCommand) Run(rc *runContext) error {
+	l, err := c.library(rc)
+	if err != nil {
+		return err
+	}
+	links, err := c.links(l)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.JSON || c.CSV || c.Markdown:
+		return c.list(rc, l, linkListing(l, links), links, keysOf("link", links, linkKey))
+	case c.To == "" && len(c.Query) == 0:
+		return c.print(rc, linksByFramework(l, links), nil)
+	}
+	return c.print(rc, linksByCriterion(l, links), nil)
+}
+
+// everyLink says how to see the links that a list sums up.
+const everyLink = "tickmark crosswalk export lists every link with its sources; --csv, --json and --markdown hold them, too."
+
+// linksByFramework counts the links of each framework in each version.
+func linksByFramework(l *catalog.Library, links []*catalog.Assertion) *report.Listing {
+	t := &report.Listing{Columns: []string{"framework", "version", "links", "codes", "criteria", "strongest", "name"}, Wide: 6}
+	for i := range l.Frameworks {
+		fw := &l.Frameworks[i]
+		for _, version := range fw.Versions {
+			codes, criteria, n, strongest := map[string]bool{}, map[string]bool{}, 0, 0
+			for _, a := range links {
+				if a.Framework == fw.ID && a.Version == version {
+					codes[a.Control], criteria[a.Criterion] = true, true
+					n, strongest = n+1, max(strongest, l.Strength(a))
+				}
+			}
+			if n > 0 {
+				t.Rows = append(t.Rows, []string{fw.ID, version, fmt.Sprint(n), fmt.Sprint(len(codes)), fmt.Sprint(len(criteria)), fmt.Sprint(strongest), fw.Name})
+			}
+		}
+	}
+	t.Notes = []string{fmt.Sprintf("%s. --to FRAMEWORK lists them by criterion. %s", count(len(links), "link", "links"), everyLink), crosswalkNote}
+	return t
+}
+
+// linksByCriterion lists, for each criterion, the codes that are linked to it,
+// the strongest first.
+func linksByCriterion(l *catalog.Library, links []*catalog.Assertion) *report.Listing {
+	type place struct{ criterion, framework, version string }
+	groups := map[place][]*catalog.Assertion{}
+	var order []place
+	for _, a := range links {
+		p := place{a.Criterion, a.Framework, a.Version}
+		if groups[p] == nil {
+			order = append(order, p)
+		}
+		groups[p] = append(groups[p], a)
+	}
+	t := &report.Listing{Columns: []string{"criterion", "framework", "version", "codes(strength)"}, Wide: 3}
+	for _, p := range order {
+		list := groups[p]
+		slices.SortStableFunc(list, func(a, b *catalog.Assertion) int {
+			return cmp.Or(l.Strength(b)-l.Strength(a), compareCodes(a.Control, b.Control))
+		})
+		codes := make([]string, len(list))
+		for i, a := range list {
+			own := ""
+			if slices.Contains(a.Sources, catalog.OwnSource) {
+				own = ", own"
+			}
+			codes[i] = fmt.Sprintf("%s(%d%s)", a.Control, l.Strength(a), own)
+		}
+		t.Rows = append(t.Rows, []string{p.criterion, p.framework, p.version, strings.Join(codes, " ")})
+	}
+	t.Notes = []string{fmt.Sprintf("%s of %s. %s", count(len(links), "link", "links"), count(len(order), "criterion and framework", "criteria and frameworks"), everyLink), crosswalkNote}
+	return t
 }
 
 func linkKey(a *catalog.Assertion) string {
@@ -237,7 +338,7 @@ func linkListing(l *catalog.Library, links []*catalog.Assertion) *report.Listing
 	for _, a := range links {
 		t.Rows = append(t.Rows, []string{a.Criterion, a.Framework, a.Version, a.Control, fmt.Sprint(l.Strength(a)), strings.Join(a.Sources, ", ")})
 	}
-	t.Notes = []string{fmt.Sprintf("%d links. %s", len(links), crosswalkNote)}
+	t.Notes = []string{count(len(links), "link", "links") + ". " + crosswalkNote}
 	for _, s := range l.CrosswalkSources() {
 		if slices.ContainsFunc(links, func(a *catalog.Assertion) bool { return slices.Contains(a.Sources, s.ID) }) {
 			t.Notes = append(t.Notes, fmt.Sprintf("%s: %s. %s (%s; %s)", s.ID, s.Name, s.Method, s.Licence, s.URL))
@@ -272,3 +373,26 @@ func (c *crosswalkShowCommand) Run(rc *runContext) error {
 	slices.SortStableFunc(links, func(a, b *catalog.Assertion) int { return l.Strength(b) - l.Strength(a) })
 	return c.list(rc, l, linkListing(l, links), links, keysOf("link", links, linkKey))
 }
+
+// compareCodes orders codes as people count: A.8.9 before A.8.10.
+func compareCodes(a, b string) int {
+	for a != "" && b != "" {
+		x, y := digits(a), digits(b)
+		if x > 0 && y > 0 {
+			n, m := strings.TrimLeft(a[:x], "0"), strings.TrimLeft(b[:y], "0")
+			if c := cmp.Or(len(n)-len(m), strings.Compare(n, m)); c != 0 {
+				return c
+			}
+			a, b = a[x:], b[y:]
+			continue
+		}
+		if a[0] != b[0] {
+			return strings.Compare(a, b)
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) - len(b)
+}
+
+// digits is how many digits s begins with.
+func digits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }

@@ -211,7 +211,7 @@ func (f *entryFlags) list(rc *runContext, l *catalog.Library, t *report.Listing,
 		}
 	}
 	if n := len(l.Overrides()); n > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("With %d entries of the organisation in force; tickmark catalogue list names them.", n))
+		t.Notes = append(t.Notes, fmt.Sprintf("With %s of the organisation in force; tickmark catalogue list names them.", count(n, "entry", "entries")))
 	}
 	if changed > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("! %d of these entries changed in the library since they were overridden: tickmark catalogue diff shows how.", changed))

@@ -124,7 +124,7 @@ func printRecorded(rc *runContext, asJSON bool, done []work.OverrideVersion) err
 		back := ""
 		switch days := int(v.At.Sub(v.Effective).Hours() / 24); {
 		case days > 0:
-			back = fmt.Sprintf(", back-dated by %d days", days)
+			back = ", back-dated by " + count(days, "day", "days")
 		case v.Effective.After(v.At):
 			back = ", in the future"
 		}
@@ -146,66 +146,89 @@ func stateOf(v *work.OverrideVersion) string {
 	return "override"
 }
 
-type catalogueListCommand struct {
-	All   bool     `help:"Every version, also those that were replaced, withdrawn or are still to come."`
-	Query []string `arg:"" optional:"" name:"word" help:"Only entries that contain every word."`
+// versionFlags choose which versions are looked at, and how they are printed.
+type versionFlags struct {
 	formFlags
 	dataFlags
 	whenFlags
 }
 
-// Run lists overrides. It needs no override to fit the library.
+// versions are all that were recorded, as they are seen at the chosen time.
+type versions struct {
+	all, force []work.OverrideVersion
+	when       work.When
+	library    *catalog.Library
+	// unfit says what of the overrides no longer fits the library, which then is nil.
+	unfit error
+}
+
+// versions reads what was recorded. It needs no override to fit the library.
+func (f *versionFlags) versions(rc *runContext) (*versions, error) {
+	w, err := f.when(rc.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	v := &versions{when: w}
+	err = f.with(rc, func(s *store.Store) error {
+		var err error
+		if v.all, err = work.Overrides(rc.Context, s); err != nil {
+			return err
+		}
+		v.force = work.InForce(v.all, w)
+		v.library, v.unfit = work.EffectiveLibrary(rc.Context, s, w)
+		return nil
+	})
+	return v, err
+}
+
+// view is a version as it is printed.
+func (v *versions) view(x *work.OverrideVersion) versionView {
+	out := viewVersion(x, stateIn(x, v.force, v.when))
+	if v.library != nil && out.State != "replaced" {
+		o := v.library.Override(x.Kind, x.ID)
+		out.Changed = o != nil && o.Version == x.Version && o.Changed()
+	}
+	return out
+}
+
+type catalogueListCommand struct {
+	All   bool     `help:"Every version, also those that were replaced, withdrawn or are still to come."`
+	Query []string `arg:"" optional:"" name:"word" help:"Only entries that contain every word."`
+	versionFlags
+}
+
+// Run lists overrides.
 func (c *catalogueListCommand) Run(rc *runContext) error {
-	w, err := c.when(rc.Now().UTC())
+	v, err := c.versions(rc)
 	if err != nil {
 		return err
 	}
-	return c.with(rc, func(s *store.Store) error {
-		all, err := work.Overrides(rc.Context, s)
-		if err != nil {
-			return err
+	list := v.force
+	if c.All {
+		list = v.all
+	}
+	t := &report.Listing{Columns: []string{"entry", "state", "version", "effective", "recorded", "by", "reason"}, Wide: 6}
+	views := []versionView{}
+	search := listFlags{Query: c.Query}
+	changed := 0
+	for i := range list {
+		x := v.view(&list[i])
+		if !search.matches(x) {
+			continue
 		}
-		force := work.InForce(all, w)
-		l, unfit := work.EffectiveLibrary(rc.Context, s, w)
-		list := force
-		if c.All {
-			list = all
+		views = append(views, x)
+		state := x.State
+		if x.Changed {
+			state += ", library changed since"
+			changed++
 		}
-		t := &report.Listing{Columns: []string{"entry", "state", "version", "effective", "recorded", "by", "reason"}, Wide: 6}
-		e := &report.Entry{Title: "Entries of the organisation"}
-		views := []versionView{}
-		search := listFlags{Query: c.Query}
-		changed := 0
-		for i := range list {
-			v := viewVersion(&list[i], stateIn(&list[i], force, w))
-			if l != nil && v.State != "replaced" {
-				o := l.Override(list[i].Kind, list[i].ID)
-				v.Changed = o != nil && o.Version == v.Version && o.Changed()
-			}
-			if !search.matches(v) {
-				continue
-			}
-			views = append(views, v)
-			state := v.State
-			if v.Changed {
-				state += ", library changed since"
-				changed++
-			}
-			t.Rows = append(t.Rows, []string{v.Entry, state, fmt.Sprint(v.Version), dateOf(v.Effective), dateOf(v.Recorded), v.Actor, oneLine(v.Reason)})
-			e.Sections = append(e.Sections, report.Section{
-				Label: v.Entry, Text: fmt.Sprintf("%s, version %d, effective %s, recorded %s by %s: %s", state, v.Version, dateOf(v.Effective), dateOf(v.Recorded), v.Actor, oneLine(v.Reason)),
-			})
-		}
-		t.Notes = []string{fmt.Sprintf("%d versions; %d entries in force. What an override does not say stands as in the library.", len(views), len(force))}
-		if changed > 0 {
-			t.Notes = append(t.Notes, fmt.Sprintf("%d: the library's entry changed since you overrode it; tickmark catalogue diff shows how.", changed))
-		}
-		if c.JSON || c.CSV || c.Markdown {
-			return errors.Join(c.print(rc, t, views), unfit)
-		}
-		e.Sections = append(e.Sections, report.Section{Label: "In all", Text: strings.Join(t.Notes, " ")})
-		return errors.Join(c.show(rc, e, views), unfit)
-	})
+		t.Rows = append(t.Rows, []string{x.Entry, state, fmt.Sprint(x.Version), dateOf(x.Effective), dateOf(x.Recorded), x.Actor, oneLine(x.Reason)})
+	}
+	t.Notes = []string{fmt.Sprintf("%s; %s in force. What an override does not say stands as in the library.", count(len(views), "version", "versions"), count(len(v.force), "entry", "entries"))}
+	if changed > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("%d: the library's entry changed since you overrode it; tickmark catalogue diff shows how.", changed))
+	}
+	return errors.Join(c.print(rc, t, views), v.unfit)
 }
 
 // stateIn says what a version is at the chosen time.
@@ -225,46 +248,40 @@ func stateIn(v *work.OverrideVersion, force []work.OverrideVersion, w work.When)
 
 type catalogueShowCommand struct {
 	Entry string `arg:"" help:"KIND/ID, as tickmark catalogue list names it."`
-	formFlags
-	dataFlags
-	whenFlags
+	versionFlags
 }
 
 // Run shows the versions of an override.
 func (c *catalogueShowCommand) Run(rc *runContext) error {
-	w, err := c.when(rc.Now().UTC())
+	v, err := c.versions(rc)
 	if err != nil {
 		return err
 	}
-	return c.with(rc, func(s *store.Store) error {
-		all, err := work.Overrides(rc.Context, s)
-		if err != nil {
-			return err
+	e := &report.Entry{Title: c.Entry, Subtitle: "versions of the organisation"}
+	var views []versionView
+	var keys []string
+	for i := range v.all {
+		if keys = append(keys, v.all[i].Key()); !strings.EqualFold(v.all[i].Key(), c.Entry) {
+			continue
 		}
-		force := work.InForce(all, w)
-		e := &report.Entry{Title: c.Entry, Subtitle: "versions of the organisation"}
-		var views []versionView
-		var keys []string
-		for i := range all {
-			if keys = append(keys, all[i].Key()); !strings.EqualFold(all[i].Key(), c.Entry) {
-				continue
-			}
-			v := viewVersion(&all[i], stateIn(&all[i], force, w))
-			views = append(views, v)
-			section := report.Section{
-				Label: fmt.Sprintf("Version %d: %s", v.Version, v.State),
-				Text:  fmt.Sprintf("Effective %s, recorded %s by %s, leaf %d, digest %s: %s", dateOf(v.Effective), v.Recorded.Format(time.RFC3339), v.Actor, v.Seq, v.Digest, oneLine(v.Reason)),
-			}
-			for _, m := range flat(v.Says) {
-				section.Items = append(section.Items, m.path+": "+oneLine(m.text))
-			}
-			e.Sections = append(e.Sections, section)
+		x := v.view(&v.all[i])
+		views = append(views, x)
+		section := report.Section{
+			Label: fmt.Sprintf("Version %d: %s", x.Version, x.State),
+			Text:  fmt.Sprintf("Effective %s, recorded %s by %s, leaf %d, digest %s: %s", dateOf(x.Effective), x.Recorded.Format(time.RFC3339), x.Actor, x.Seq, x.Digest, oneLine(x.Reason)),
 		}
-		if len(views) == 0 {
-			return noSuch("override", c.Entry, slices.Compact(keys), "catalogue")
+		if x.Changed {
+			section.Items = append(section.Items, "the library's entry changed since; tickmark catalogue diff shows how")
 		}
-		return c.show(rc, e, views)
-	})
+		for _, m := range flat(x.Says) {
+			section.Items = append(section.Items, m.path+": "+oneLine(m.text))
+		}
+		e.Sections = append(e.Sections, section)
+	}
+	if len(views) == 0 {
+		return noSuch("override", c.Entry, slices.Compact(keys), "catalogue")
+	}
+	return c.show(rc, e, views)
 }
 
 // member is a part of an entry by its path.

@@ -49,7 +49,7 @@ func (c *servicesListCommand) Run(rc *runContext) error {
 		}
 		t.Rows = append(t.Rows, []string{s.ID, s.Name, s.Product, s.Tier, day, formerly(&s)})
 	}
-	t.Notes = []string{fmt.Sprintf("%d services, of which %d have ended or will on the day told; tickmark services show ID names what is offered instead.", len(list), ending)}
+	t.Notes = []string{fmt.Sprintf("%s, of which %d ended or will end on the day told; tickmark services show ID names what is offered instead.", count(len(list), "service", "services"), ending)}
 	return c.list(rc, l, t, list, keysOf("service", list, func(s catalog.Service) string { return s.ID }))
 }
 
@@ -269,7 +269,7 @@ func (c *servicesUsedCommand) Run(rc *runContext) error {
 		}
 	}
 	t.Notes = []string{
-		fmt.Sprintf("%d services used: %d named by a report, %d open, %d named by none known here.", len(list), len(list)-outside-whole, whole, outside),
+		fmt.Sprintf("%s used: %d named by a report, %d open, %d named by none known here.", count(len(list), "service", "services"), len(list)-outside-whole, whole, outside),
 		"Open: the report is of the product as a whole, and only the list in the report in hand says whether the service is in it. The facts here have dates and are not the reports: controls of a service that the report in hand does not name cannot be carved out to the provider.",
 	}
 	for _, x := range ending {
@@ -420,9 +420,9 @@ func (c *responsibilitiesListCommand) Run(rc *runContext) error {
 		}
 		short.Rows = append(short.Rows, row)
 	}
-	short.Notes = []string{fmt.Sprintf("%d services, %d areas. P the provider, S shared, C you, - does not arise. Each S is split into what the provider does and what you do: tickmark responsibilities show SERVICE.", n, len(l.Areas))}
+	short.Notes = []string{fmt.Sprintf("%s, %d areas. P the provider, S shared, C you, - does not arise. Each S is split into what the provider does and what you do: tickmark responsibilities show SERVICE.", count(n, "service", "services"), len(l.Areas))}
 	if own > 0 {
-		short.Notes = append(short.Notes, fmt.Sprintf("* the organisation's own word, in %d cells.", own))
+		short.Notes = append(short.Notes, fmt.Sprintf("* the organisation's own word, in %s.", count(own, "cell", "cells")))
 	}
 	if c.CSV || c.Markdown || c.JSON {
 		return c.list(rc, l, long, cells, keys)
@@ -522,7 +522,7 @@ func (c *glossaryShowCommand) Run(rc *runContext) error {
 	var words []string
 	for _, x := range l.Glossary {
 		words = append(words, x.Term)
-		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(x.Also, func(a string) bool { return strings.EqualFold(a, c.Term) }) {
+		if !strings.EqualFold(x.Term, c.Term) && !slices.ContainsFunc(slices.Concat(x.Also, x.Search), func(a string) bool { return strings.EqualFold(a, c.Term) }) {
 			continue
 		}
 		return c.entry(rc, l, &report.Entry{Title: x.Term, Sections: []report.Section{

@@ -60,7 +60,7 @@ func (c *registersListCommand) Run(rc *runContext) error {
 			}
 		}
 	}
-	t.Notes = []string{fmt.Sprintf("%d entries.", len(list))}
+	t.Notes = []string{count(len(list), "entry", "entries") + "."}
 	return c.list(rc, l, t, list, keys)
 }
 

@@ -184,7 +184,7 @@ func (c *changesListCommand) of() string {
 
 // sum says what the list holds in numbers.
 func (c *changesListCommand) sum(rc *runContext, t *change.Trace, a changesAnswer, all int) {
-	fmt.Fprintf(rc.Out, "\n%d deployments in snapshot %s, observed %s UTC", all, a.Snapshot, minute(a.ObservedAt))
+	fmt.Fprintf(rc.Out, "\n%s in snapshot %s, observed %s UTC", count(all, "deployment", "deployments"), a.Snapshot, minute(a.ObservedAt))
 	if len(t.Deployments) < all {
 		fmt.Fprintf(rc.Out, "; %d shown", len(t.Deployments))
 	}

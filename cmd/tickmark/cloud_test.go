@@ -4,6 +4,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +37,7 @@ func TestCloud(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			e.Setenv("LASTWEEK", time.Now().UTC().AddDate(0, 0, -7).Format(time.DateOnly))
 			o := azuresim.Options{Seed: 4, Now: time.Now, PageSize: 5}
 			s, err := azuresim.New(org, o)
 			if err != nil {
@@ -44,8 +49,19 @@ func TestCloud(t *testing.T) {
 			e.Defer(func() { _ = s.Close() })
 			return s.EndpointsFile(filepath.Join(e.WorkDir, "endpoints.json"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": scriptStatus, "jsonpath": scriptJSONPath, "await": scriptAwait},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": scriptStatus, "jsonpath": scriptJSONPath, "await": scriptAwait, "appkey": scriptAppKey},
 	})
+}
+
+// scriptAppKey writes the key of a GitHub App.
+func scriptAppKey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: appkey file")
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	ts.Check(err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 // scriptAwait waits until a file that matches the pattern has so many lines:

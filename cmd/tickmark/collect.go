@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -36,7 +38,7 @@ type collectCommands struct {
 type collectCommand struct {
 	cloudFlags
 	dataFlags
-	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them."`
+	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them, and 30 days of what has no known end."`
 	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
 	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
 
@@ -49,10 +51,12 @@ type collectCommand struct {
 	Anew         bool          `help:"Throw away what an interrupted collection has read, and read everything again."`
 	ResumeWithin time.Duration `placeholder:"TIME" help:"How long after its start an interrupted collection may be gone on with." default:"24h"`
 
-	JSON            bool   `help:"Print JSON (doc/spec/assessment.md)."`
-	HTML            string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
-	Show            string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
-	Limit           int    `help:"Rows per list; --limit=-1 for all." default:"0"`
+	JSON  bool   `help:"Print JSON (doc/spec/assessment.md)."`
+	HTML  string `help:"Also write one self-contained page to FILE." placeholder:"FILE" type:"path"`
+	Show  string `help:"Show detail of the assessment, as tickmark assess --show does." placeholder:"WHAT"`
+	Limit int    `help:"Rows per list; --limit=-1 for all." default:"0"`
+	scopeFlags
+
 	FailOn          string `help:"Exit with 1 when a check of this severity or above fails." enum:"low,medium,high,critical,none" default:"none"`
 	AllowIncomplete bool   `help:"Exit with 0 or 1 instead of 3 when something could not be read."`
 }
@@ -82,6 +86,14 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if !s.options.To.IsZero() && !s.options.From.Before(s.options.To) {
 		return usageError("--from "+c.From+" --to "+c.To, "the days are in the wrong order", "--to is the day after the last one of the logs")
 	}
+	if err := c.admit(rc); err != nil {
+		return err
+	}
+	if err := writable(c.HTML); err != nil {
+		return err
+	}
+	// A reader of the output that goes away must not end what is being read.
+	signal.Ignore(syscall.SIGPIPE)
 	if c.Plan {
 		return c.plan(rc, s)
 	}
@@ -100,10 +112,29 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if err == nil {
 		err = c.collect(rc, s, beside.Snapshot.Segments)
 	}
+	if err != nil && c.Spool == "" && s.options.Dir != "" {
+		_ = os.Remove(s.options.Dir) // if nothing is in it: what was read stays, to go on with
+	}
 	if cerr := beside.Close(); err == nil && cerr != nil {
 		err = &tickmark.Error{Code: tickmark.CodeIncomplete, What: "a table changed while it was in use", Err: cerr, Hint: "run again when nothing writes to it"}
 	}
 	return err
+}
+
+// writable tells early that a file cannot be written.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written: its folder is not there", Err: err}
+	}
+	f, err := os.CreateTemp(dir, ".tickmark-*")
+	if err != nil {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: "--html " + path, What: "the file cannot be written", Err: err}
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // beside opens the tables of --with before anything is asked.
@@ -129,10 +160,11 @@ func (c *collectCommand) refuseWriters(rc *runContext, s *cloudSetup) error {
 	if err := work.SignIn(rc.Context, s.sources, s.options); err != nil {
 		return err
 	}
-	all, err := work.Writers(rc.Context, s.sources, s.options, s.accepted)
-	if err != nil {
+	var err error
+	if s.access, err = work.Accesses(rc.Context, s.sources, s.options, s.accepted); err != nil {
 		return err
 	}
+	all := work.WritersOf(s.access)
 	for _, w := range all {
 		if w.Accepted != "" {
 			fmt.Fprintf(rc.Err, "%s: the identity can write, or may (%s); accepted: %s\n", w.Source, printable(w.Why), printable(w.Accepted))
@@ -159,7 +191,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	s.options.Progress = meter.tell
 	s.options.Anew, s.options.ResumeWithin = c.Anew, c.ResumeWithin
 	got, err := work.Collect(rc.Context, work.CollectOptions{
-		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Beside: beside,
+		Sources: s.sources, Collect: s.options, LeftOut: s.why, Trial: c.Try, Accepted: s.accepted, Access: s.access, Beside: beside,
 		Assess: choices, Pseudonyms: people.names(),
 	})
 	meter.end()
@@ -175,25 +207,38 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 		}
 	}()
 	if d := got.Run.Resumed.Dropped; d.Pages > 0 {
-		fmt.Fprintf(rc.Err, "threw away %d pages that an interrupted collection had read since %s\n", d.Pages, d.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "threw away %s that an interrupted collection had read since %s\n", count(d.Pages, "page", "pages"), d.Started.UTC().Format(time.RFC3339))
 	}
 	if got.Run.Resumed.Pages > 0 {
-		fmt.Fprintf(rc.Err, "went on with %d pages that were read since %s\n", got.Run.Resumed.Pages, got.Run.Resumed.Started.UTC().Format(time.RFC3339))
+		fmt.Fprintf(rc.Err, "went on with %s read since %s\n", count(got.Run.Resumed.Pages, "page that was", "pages that were"), got.Run.Resumed.Started.UTC().Format(time.RFC3339))
 	}
-	view := assessCommand{JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	if !c.Try {
+		if err := c.with(rc, func(st *store.Store) error { got.Sample = st.Sample(); return nil }); err != nil {
+			return err
+		}
+	}
+	view := assessCommand{scopeFlags: c.scopeFlags, JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
+	shown := c.show(rc, &view, got)
+	if err := c.keep(rc, s, got); err != nil {
+		return errors.Join(err, shown)
+	}
+	if shown != nil {
+		return shown
+	}
+	return view.status(rc, got.Assessed)
+}
+
+// show prints the coverage and the assessment. What cannot be shown, because
+// the reader of the output is gone or a file cannot be written, is recorded all
+// the same.
+func (c *collectCommand) show(rc *runContext, view *assessCommand, got *work.Collected) error {
 	if !c.JSON && c.Show == "" {
 		if err := report.Coverage(rc.Out, got.Coverage, report.TerminalOptions{Color: rc.Color, Width: rc.Width, Limit: c.Limit}); err != nil {
 			return err
 		}
 		fmt.Fprintln(rc.Out)
 	}
-	if err := view.deliver(rc, got.Assessed, locator(got.Assessed)); err != nil {
-		return err
-	}
-	if err := c.keep(rc, s, got); err != nil {
-		return err
-	}
-	return view.status(rc, got.Assessed)
+	return view.deliver(rc, got.Assessed, locator(got.Assessed))
 }
 
 // collectGC is how much the heap may grow, in per cent of what is in use,
@@ -259,7 +304,7 @@ func (c *collectCommand) keep(rc *runContext, s *cloudSetup, got *work.Collected
 		err = c.with(rc, func(st *store.Store) error {
 			out, err := work.Record(rc.Context, st, rec, rc.Now(), rc.progress())
 			if err == nil {
-				fmt.Fprintf(rc.Err, "recorded snapshot %s: %d items, %d results, %d new bytes kept in %d\n", out.Entry.ID, out.Entry.Items, out.Entry.Results, out.NewBytes, out.StoredBytes)
+				fmt.Fprintf(rc.Err, "recorded snapshot %s: %s, %s, %d new bytes kept in %d\n", out.Entry.ID, count(out.Entry.Items, "item", "items"), count(out.Entry.Results, "result", "results"), out.NewBytes, out.StoredBytes)
 			}
 			return err
 		})
@@ -314,18 +359,16 @@ func (c *collectCommand) spool(s *cloudSetup) (string, error) {
 
 // brief says before the first request what is about to happen.
 func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
-	p, err := collect.PlanRun(s.sources, s.options, c.counts(rc))
+	known, _ := c.counts(rc)
+	p, err := collect.PlanRun(s.sources, s.options, known)
 	if err != nil {
 		return // Run says it
 	}
-	about := ""
-	if p.Estimated {
-		about = "at least "
-	}
-	fmt.Fprintf(rc.Err, "plan: %s%d calls, %s%s at the services' real limits\n", about, p.Calls, about, roughly(p.Time))
+	_, about := estimate(p.More, p.Fewer)
+	fmt.Fprintf(rc.Err, "plan: %s%s, %s%s at the services' real limits\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
 	for _, name := range planSources(p) {
 		calls, takes := sumOf(p, name)
-		fmt.Fprintf(rc.Err, "  %s: %d calls, %s\n", name, calls, roughly(takes))
+		fmt.Fprintf(rc.Err, "  %s: %s, %s\n", name, count(calls, "call", "calls"), roughly(takes))
 	}
 	if len(s.left) > 0 {
 		fmt.Fprintf(rc.Err, "not read: %s\n", strings.Join(s.left, ", "))
@@ -372,23 +415,31 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%.1f h", d.Hours())
 }
 
-// counts are the numbers of resources by type in the snapshot recorded last.
-func (c *collectCommand) counts(rc *runContext) collect.Counts {
+// counts are the numbers of resources of the snapshot recorded last, and which
+// that is.
+func (c *collectCommand) counts(rc *runContext) (known collect.Counts, since string) {
 	if c.Try {
-		return nil
+		return nil, ""
 	}
-	var known collect.Counts
 	_ = c.with(rc, func(st *store.Store) error { // a plan without numbers says so
+		list, err := st.Snapshots(rc.Context)
+		if err != nil || len(list) == 0 {
+			return err
+		}
 		counts, err := st.Counts(rc.Context)
-		known = counts
+		if err == nil {
+			last := list[len(list)-1]
+			known, since = counts, fmt.Sprintf("%s (observed %s)", last.ID, minute(last.ObservedAt))
+		}
 		return err
 	})
-	return known
+	return known, since
 }
 
 // plan prints what a collection costs.
 func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
-	p, err := collect.PlanRun(s.sources, s.options, c.counts(rc))
+	known, since := c.counts(rc)
+	p, err := collect.PlanRun(s.sources, s.options, known)
 	if err != nil {
 		return err
 	}
@@ -398,12 +449,10 @@ func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
 	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "subjects\tcalls\ttime\t  question")
 	for _, l := range p.Lines {
-		subjects, calls, note := fmt.Sprint(l.Subjects), fmt.Sprint(l.Calls), ""
+		mark, _ := estimate(l.More, l.Fewer)
+		subjects, calls, note := fmt.Sprint(l.Subjects), mark+fmt.Sprint(l.Calls), ""
 		if l.Subjects < 0 {
 			subjects = "?"
-		}
-		if l.Estimated {
-			calls = "≥ " + calls
 		}
 		if l.Skipped != tickmark.ReasonNone {
 			subjects, calls, note = "-", "-", " ("+string(l.Skipped)+": "+l.Note+")"
@@ -413,12 +462,49 @@ func (c *collectCommand) plan(rc *runContext, s *cloudSetup) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	about := ""
-	if p.Estimated {
-		about = "at least "
+	_, about := estimate(p.More, p.Fewer)
+	fmt.Fprintf(rc.Out, "\n%s%s, %s%s at the services' real limits; quotas draw side by side\n", about, count(p.Calls, "call", "calls"), about, roughly(p.Time))
+	return c.basis(rc, p, since)
+}
+
+// basis says what of a plan is counted and what is an estimate.
+func (c *collectCommand) basis(rc *runContext, p collect.Plan, since string) error {
+	o := report.TerminalOptions{Width: rc.Width}
+	text := "Nothing is recorded yet, so how many resources there are is not known (?): each such question is counted once."
+	if since != "" {
+		text = "Numbers of resources are those of snapshot " + since + "; what came or went since is not in them."
 	}
-	fmt.Fprintf(rc.Out, "\n%s%d calls, %s%s at the services' real limits; quotas draw side by side\n", about, p.Calls, about, roughly(p.Time))
-	return nil
+	if len(c.Scope) > 0 {
+		text += " They are of the population that --scope names: " + strings.Join(c.Scope, ", ") + "."
+	}
+	err := report.Hanging(rc.Out, "", text, o)
+	for _, e := range []struct {
+		more, fewer bool
+		says        string
+	}{
+		{true, false, "at least: how many there are to ask about, or how many pages an answer has, is not known before"},
+		{false, true, "at most: it is put about some of these only, and which is seen on the way"},
+		{true, true, "about: how many pages an answer has is not known before, and it is put about some of these only"},
+	} {
+		if slices.ContainsFunc(p.Lines, func(l collect.PlanLine) bool { return l.More == e.more && l.Fewer == e.fewer }) {
+			mark, _ := estimate(e.more, e.fewer)
+			err = errors.Join(err, report.Hanging(rc.Out, mark, e.says, o))
+		}
+	}
+	return err
+}
+
+// estimate is the mark and the word of a number that may turn out otherwise.
+func estimate(more, fewer bool) (mark, word string) {
+	switch {
+	case more && fewer:
+		return "~ ", "about "
+	case more:
+		return "≥ ", "at least "
+	case fewer:
+		return "≤ ", "at most "
+	}
+	return "", ""
 }
 
 // day reads a date, or an instant.

@@ -18,10 +18,27 @@ import (
 	"github.com/tickmark/tickmark/work"
 )
 
+// placeFlags say in which of Microsoft's clouds a tenant is.
+type placeFlags struct {
+	Cloud string `help:"The Azure cloud: public, usGovernment or china." enum:"public,usGovernment,china" default:"public" env:"TICKMARK_CLOUD"`
+	M365  string `name:"m365" help:"The Microsoft 365 environment of the same tenant: commercial or gcc with public, gccHigh or dod with usGovernment, china with china. Default: the first of these." enum:",commercial,gcc,gccHigh,dod,china" default:"" placeholder:"NAME" env:"TICKMARK_M365"`
+}
+
+// flags repeats what is not the default, as it is typed.
+func (f *placeFlags) flags() string {
+	out := ""
+	if f.Cloud != "" && f.Cloud != "public" {
+		out += " --cloud " + f.Cloud
+	}
+	if f.M365 != "" {
+		out += " --m365 " + f.M365
+	}
+	return out
+}
+
 // cloudFlags say which tenant to read, and as whom.
 type cloudFlags struct {
-	Cloud     string `help:"The Azure cloud: public, usGovernment or china." enum:"public,usGovernment,china" default:"public" env:"TICKMARK_CLOUD"`
-	M365      string `name:"m365" help:"The Microsoft 365 environment: commercial, gcc, gccHigh or dod." enum:"commercial,gcc,gccHigh,dod" default:"commercial" env:"TICKMARK_M365"`
+	placeFlags
 	Endpoints string `placeholder:"FILE" help:"Addresses of another cloud, such as those that tickmark sim writes. What is read there is a sample, never evidence." type:"path"`
 
 	Auth        string `help:"How to sign in: managed, workload, certificate, device, cli or sim." enum:",managed,workload,certificate,device,cli,sim" default:"" env:"TICKMARK_AUTH" placeholder:"HOW"`
@@ -31,9 +48,9 @@ type cloudFlags struct {
 	TokenFile   string `placeholder:"FILE" help:"The federated token of a workload identity." env:"AZURE_FEDERATED_TOKEN_FILE" type:"path"`
 
 	DevOps       []string `name:"devops" placeholder:"ORG" help:"Azure DevOps organisations."`
-	GitHub       []string `name:"github" placeholder:"ORG" help:"GitHub organisations."`
+	GitHub       []string `name:"github" placeholder:"ORG" help:"GitHub organisations; a GitHub App is found in each by its name."`
 	GitHubApp    string   `name:"github-app" placeholder:"ID" help:"The GitHub App that is installed there." env:"TICKMARK_GITHUB_APP"`
-	Installation string   `name:"github-installation" placeholder:"ID" help:"Its installation." env:"TICKMARK_GITHUB_INSTALLATION"`
+	Installation string   `name:"github-installation" placeholder:"ID" help:"One of its installations; not needed, for they are found by the organisations' names." env:"TICKMARK_GITHUB_INSTALLATION"`
 	GitHubKey    string   `name:"github-key" placeholder:"FILE" help:"Its private key (PEM)." env:"TICKMARK_GITHUB_KEY" type:"path"`
 
 	Only    []string `placeholder:"SOURCE" help:"Only these: graph, arm, devops, github, power, or one question (arm/locks). Default: graph and arm, and those whose organisations are named. What is left out is unknown, and the status 3, unless --exclude or --decline says why."`
@@ -51,7 +68,8 @@ type cloudSetup struct {
 	sources  []collect.Source
 	options  collect.Options
 	accepted map[string]string
-	left     []string // sources that are not read
+	access   []work.Access // what was found out about the identity
+	left     []string      // sources that are not read
 	// why says for each of them why that is.
 	why map[string]inventory.LeftOut
 }
@@ -83,6 +101,10 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(f.DevOps) > 0 && o.Endpoints.Live && o.Endpoints.URL[collect.HostDevOps] == "" {
+		return nil, usageError("--devops", "Azure DevOps Services is not offered to tenants of "+o.Endpoints.Cloud+": its organisations are in tenants of the public cloud",
+			"collect them by themselves: --cloud public --only devops, with the --tenant that they are connected to")
+	}
 	tenant := f.Tenant
 	if tenant == "" {
 		tenant = o.Endpoints.TenantID
@@ -101,6 +123,11 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	}, nil)
 	if err != nil {
 		return nil, err
+	}
+	if tenant == "" && kind == "azureCLI" && !f.gitHubAlone() {
+		if tenant, err = work.TenantOf(rc.Context, *o); err != nil {
+			return nil, err
+		}
 	}
 	if o.Root, err = json.Marshal(f.root(tenant)); err != nil {
 		return nil, err

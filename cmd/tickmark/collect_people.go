@@ -14,6 +14,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tickmark/tickmark/inventory"
@@ -24,6 +25,7 @@ import (
 type people struct {
 	path  string
 	known map[string]string
+	kept  map[string]bool
 	key   string
 	p     *inventory.Pseudonyms
 	// log holds the names since the map was last written, so that a killed
@@ -32,15 +34,24 @@ type people struct {
 	err error
 }
 
-// logged is a line of the log.
+// logged is a line of the log: a pseudonym, or a branch that keeps its name.
 type logged struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name   string `json:"name,omitempty"`
+	Value  string `json:"value,omitempty"`
+	Branch string `json:"branch,omitempty"`
 }
 
 // keep appends a name to the log.
-func (p *people) keep(name, value string) {
-	b, err := json.Marshal(logged{name, value})
+func (p *people) keep(name, value string) { p.write(logged{Name: name, Value: value}) }
+
+// keepBranch appends a branch to the log.
+func (p *people) keepBranch(name string) {
+	p.kept[name] = true
+	p.write(logged{Branch: name})
+}
+
+func (p *people) write(l logged) {
+	b, err := json.Marshal(l)
 	if err == nil {
 		_, err = p.log.Write(append(b, '\n'))
 	}
@@ -58,8 +69,14 @@ func (p *people) replay() error {
 	}
 	for line := range bytes.Lines(b) {
 		var l logged
-		if json.Unmarshal(line, &l) == nil && l.Name != "" {
+		if json.Unmarshal(line, &l) != nil {
+			continue
+		}
+		if l.Name != "" {
 			p.known[l.Name] = l.Value
+		}
+		if l.Branch != "" {
+			p.kept[l.Branch] = true
 		}
 	}
 	return nil
@@ -69,6 +86,8 @@ func (p *people) replay() error {
 type peopleFile struct {
 	Key   string            `json:"key"` // 32 bytes in hexadecimal: the secret
 	Names map[string]string `json:"names"`
+	// Branches keep their names: defaults of repositories, and what a person adds.
+	Branches []string `json:"branches,omitempty"`
 }
 
 // openPeople reads the map, or begins one.
@@ -101,7 +120,10 @@ func openPeople(path, data string) (*people, error) {
 	if err != nil {
 		return nil, usageError("--pseudonymise", path+": "+err.Error(), "restore the file")
 	}
-	out := &people{path: path, known: f.Names, key: f.Key, p: p}
+	out := &people{path: path, known: f.Names, kept: map[string]bool{}, key: f.Key, p: p}
+	for _, b := range f.Branches {
+		out.kept[b] = true
+	}
 	if out.known == nil {
 		out.known = map[string]string{}
 	}
@@ -114,7 +136,8 @@ func openPeople(path, data string) (*people, error) {
 	if out.log, err = os.OpenFile(path+".log", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600); err != nil { //nolint:gosec // the user names the file
 		return nil, usageError("--pseudonymise", err.Error(), "name a file in a folder that you can write")
 	}
-	p.Keep = out.keep
+	p.KeepBranches(slices.Sorted(maps.Keys(out.kept))...)
+	p.Keep, p.Branch = out.keep, out.keepBranch
 	return out, nil
 }
 
@@ -160,6 +183,7 @@ func (p *people) save() error {
 		f.Names = map[string]string{}
 	}
 	maps.Copy(f.Names, p.p.Map())
+	f.Branches = slices.Sorted(maps.Keys(p.kept))
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", p.path, err)

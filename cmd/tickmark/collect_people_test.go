@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -17,6 +18,7 @@ func TestPeopleSurviveAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.names().Answer([]byte(`{"userPrincipalName":"ada@contoso.com"}`))
+	first.names().Answer([]byte(`{"default_branch":"blue"}`))
 	// Killed: nothing is saved. A line cut in its middle is what a kill leaves.
 	if _, err := first.log.WriteString(`{"name":"person-`); err != nil {
 		t.Fatal(err)
@@ -31,6 +33,12 @@ func TestPeopleSurviveAKill(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("the name is lost: %v", again.known)
+	}
+	for branch, stays := range map[string]bool{"blue": true, "ada-patch": false} {
+		kept, _ := again.names().Answer([]byte(`{"head_branch":"` + branch + `"}`))
+		if strings.Contains(string(kept), branch) != stays {
+			t.Errorf("the branch %s became %s", branch, kept)
+		}
 	}
 	for _, f := range []string{path, path + ".log"} {
 		st, err := os.Stat(f)

@@ -63,7 +63,7 @@ func (m *meter) tell(p collect.Progress) {
 
 func (m *meter) draw(now time.Time) {
 	m.dirty = false
-	total := fmt.Sprintf("%d rows, %d requests, %.0f/s", m.rows, m.requests, float64(m.requests)/max(1, now.Sub(m.begin).Seconds()))
+	total := fmt.Sprintf("%s, %s, %.0f/s", count(m.rows, "row", "rows"), count(m.requests, "request", "requests"), float64(m.requests)/max(1, now.Sub(m.begin).Seconds()))
 	if m.throttled >= time.Second {
 		total += fmt.Sprintf(", waited %s for quotas", m.throttled.Round(time.Second))
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/tickmark/tickmark"
@@ -40,12 +39,15 @@ type finding struct {
 	OK   bool   `json:"ok"`
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
+	// Command mends it, typed as it is.
+	Command string `json:"command,omitempty"`
 }
 
 // diagnosis is all that the doctor found.
 type diagnosis struct {
 	Findings  []finding        `json:"findings"`
 	Writers   []work.Writer    `json:"writers"`
+	Access    []work.Access    `json:"access"`
 	Reach     *work.ReachTable `json:"reach"`
 	Sight     []work.SightGap  `json:"sight"`
 	Licences  []string         `json:"licences"`
@@ -57,6 +59,11 @@ func (d *diagnosis) note(ok bool, what, text, do string) {
 	d.Findings = append(d.Findings, finding{What: what, OK: ok, Text: text, Do: do})
 }
 
+// lacks notes what a command mends.
+func (d *diagnosis) lacks(what, text, do, command string) {
+	d.Findings = append(d.Findings, finding{What: what, Text: text, Do: do, Command: command})
+}
+
 // Run examines.
 func (c *doctorCommand) Run(rc *runContext) error {
 	s, err := c.setup(rc, false)
@@ -66,6 +73,9 @@ func (c *doctorCommand) Run(rc *runContext) error {
 	from, err := day("--period-from", c.PeriodFrom)
 	if err != nil {
 		return err
+	}
+	if from.After(rc.Now()) {
+		return usageError("--period-from "+c.PeriodFrom, "the period has not begun", "give a day that is past; of what is to come nothing can be lost yet")
 	}
 	if from.IsZero() {
 		from = rc.Now().UTC().AddDate(0, -6, 0).Truncate(24 * time.Hour)
@@ -82,6 +92,8 @@ func (c *doctorCommand) Run(rc *runContext) error {
 		if err := c.remote(rc, s, d); err != nil {
 			return err
 		}
+	} else {
+		c.clock(d, work.ClockSkew{})
 	}
 	if c.JSON {
 		err = printJSON(rc, d)
@@ -99,7 +111,7 @@ func (c *doctorCommand) local(rc *runContext, d *diagnosis) {
 	err := c.with(rc, func(st *store.Store) error {
 		list, err := st.Snapshots(rc.Context)
 		if err == nil {
-			d.note(true, "data directory", fmt.Sprintf("%s, %d snapshots", c.Dir, len(list)), "")
+			d.note(true, "data directory", c.Dir+", "+count(len(list), "snapshot", "snapshots"), "")
 		}
 		return err
 	})
@@ -127,6 +139,10 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 			if s.options.Endpoints.URL[a.Host] == "" || audience == "" && a.Host != collect.HostGitHub {
 				continue
 			}
+			if a.Host == collect.HostGitHub {
+				signed = c.signInGitHub(rc, s, d) || signed
+				break
+			}
 			key := cmp.Or(audience, string(a.Host))
 			if _, ok := tried[key]; ok {
 				continue
@@ -138,8 +154,21 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 				continue
 			}
 			signed = true
-			d.note(true, "sign-in", string(a.Host)+": a token for "+cmp.Or(audience, "GitHub"), "")
+			d.note(true, "sign-in", string(a.Host)+": a token for "+audience, "")
 		}
+	}
+	return signed
+}
+
+// signInGitHub gets a token for each organisation.
+func (c *doctorCommand) signInGitHub(rc *runContext, s *cloudSetup, d *diagnosis) (signed bool) {
+	for _, o := range collect.GitHubSignIns(rc.Context, s.options) {
+		if o.Err != nil {
+			d.note(false, "sign-in", fmt.Sprintf("github %s: %v", o.Organisation, o.Err), "check --github-app and --github-key; an owner of the organisation installs the App")
+			continue
+		}
+		signed = true
+		d.note(true, "sign-in", "github: a token for "+o.Organisation, "")
 	}
 	return signed
 }
@@ -147,12 +176,17 @@ func (c *doctorCommand) signIn(rc *runContext, s *cloudSetup, d *diagnosis) bool
 // remote asks the sources.
 func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) error {
 	var err error
-	if d.Writers, err = work.Writers(rc.Context, s.sources, s.options, s.accepted); err != nil {
+	if d.Access, err = work.Accesses(rc.Context, s.sources, s.options, s.accepted); err != nil {
 		return err
 	}
-	for _, w := range d.Writers {
-		do := fmt.Sprintf("use an identity that only reads, or --accept-writer '%s=why'", w.Source)
-		d.note(w.Accepted != "", "writing", fmt.Sprintf("%s: the identity can write, or may: %s", w.Source, w.Why), do)
+	d.Writers = work.WritersOf(d.Access)
+	for _, a := range d.Access {
+		if !a.Writes {
+			d.note(true, "writing", fmt.Sprintf("%s: the identity cannot write: %s", a.Source, a.Why), "")
+			continue
+		}
+		do := fmt.Sprintf("use an identity that only reads, or --accept-writer '%s=why'", a.Source)
+		d.note(a.Accepted != "", "writing", fmt.Sprintf("%s: the identity can write, or may: %s", a.Source, a.Why), do)
 	}
 	if d.Sight, err = work.Sight(rc.Context, s.sources, s.options); err != nil {
 		return err
@@ -163,6 +197,7 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	if err != nil {
 		return err
 	}
+	c.clock(d, work.ClockOf(found))
 	cat, err := catalog.Default()
 	if err != nil {
 		return err
@@ -173,6 +208,20 @@ func (c *doctorCommand) remote(rc *runContext, s *cloudSetup, d *diagnosis) erro
 	d.Reach = work.Reach(s.sources, found, d.Licences, cat)
 	d.Retention, err = work.RetentionClock(rc.Context, s.sources, s.options, d.Licences, d.From)
 	return err
+}
+
+// clock says how far this host's clock is from those of the services: evidence
+// is dated by both, and services refuse tokens that are not yet, or no longer,
+// good by their own.
+func (c *doctorCommand) clock(d *diagnosis, k work.ClockSkew) {
+	switch {
+	case len(k.Sources) == 0:
+		d.note(true, "clock", "not known: no service answered with a date", "")
+	case k.Wrong():
+		d.note(false, "clock", k.String(), "set it by NTP; if it is right, find out who answers in the service's place")
+	default:
+		d.note(true, "clock", k.String(), "")
+	}
 }
 
 // sight says what of Azure is seen in part only, and what that costs.
@@ -187,153 +236,48 @@ func (c *doctorCommand) sight(d *diagnosis) {
 			d.note(true, "sight", g.Why, "")
 		case settled(g):
 		case g.Root:
-			d.note(false, "sight", g.Why+". Resources are judged; that there is none, or that all are so, stays unknown for the tenant",
-				c.grant("Reader", g.Scope)+" (or --scope /subscriptions/ID, once for each subscription of the population)")
+			d.lacks("sight", g.Why+". Resources are judged; that there is none, or that all are so, stays unknown for the tenant",
+				"give the role, or --scope /subscriptions/ID, once for each subscription of the population", c.grant("Reader", g.Scope))
 		default:
 			if shown++; shown <= 5 {
-				d.note(false, "sight", g.Scope+": "+g.Why+". What is seen is judged; that there is none, or that all are so, stays unknown there", c.grant("Reader", g.Scope))
+				d.lacks("sight", g.Scope+": "+g.Why+". What is seen is judged; that there is none, or that all are so, stays unknown there", "", c.grant("Reader", g.Scope))
 			}
 		}
 	}
 	if shown > 5 {
-		d.note(false, "sight", fmt.Sprintf("%d more subscriptions are seen in part only", shown-5), "--json lists them")
+		d.note(false, "sight", count(shown-5, "more subscription is", "more subscriptions are")+" seen in part only", "--json lists them")
 	}
 }
 
 // grant is the command that gives a role at a scope.
 func (c *doctorCommand) grant(role, scope string) string {
-	return fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
+	return c.inCloud() + fmt.Sprintf("az role assignment create --assignee-object-id OBJECT_ID --assignee-principal-type ServicePrincipal --role '%s' --scope %s", role, scope)
 }
 
-func (c *doctorCommand) print(rc *runContext, d *diagnosis) error {
-	for _, f := range d.Findings {
-		mark := "ok  "
-		if !f.OK {
-			mark = "no  "
-		}
-		fmt.Fprintf(rc.Out, "%s%s: %s\n", mark, f.What, printable(f.Text))
-		if !f.OK && f.Do != "" {
-			fmt.Fprintf(rc.Out, "    → %s\n", printable(f.Do))
-		}
+// inCloud sets az to the cloud, where that is not the usual one.
+func (c *doctorCommand) inCloud() string {
+	if az, _ := collect.AzureCLI(c.Cloud); c.Cloud != "public" && az != "" {
+		return "az cloud set --name " + az + " && "
 	}
-	if d.Reach == nil {
-		return nil
-	}
-	if err := printReach(rc, d.Reach); err != nil {
-		return err
-	}
-	c.printGaps(rc, d.Reach)
-	return printRetention(rc, d)
+	return ""
 }
 
-// printReach is the first screen: what can be read, and what that unlocks.
-func printReach(rc *runContext, r *work.ReachTable) error {
-	fmt.Fprintln(rc.Out, "\nReach: questions, and in brackets the checks and criteria that depend on them")
-	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "source")
-	for _, s := range work.ReachStates() {
-		fmt.Fprintf(t, "\t%s", s)
-	}
-	fmt.Fprintln(t)
-	for _, source := range sortedKeys(r.Cells) {
-		fmt.Fprint(t, source)
-		for _, s := range work.ReachStates() {
-			cell := "-"
-			if u := r.Cells[source][s]; u != nil {
-				cell = fmt.Sprintf("%d (%d, %d)", u.Asks, len(u.Checks), len(u.Criteria))
-			}
-			fmt.Fprintf(t, "\t%s", cell)
-		}
-		fmt.Fprintln(t)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(r.Files) > 0 {
-		fmt.Fprintf(rc.Out, "%d checks look at exported files only (tickmark export-script).\n", len(r.Files))
-	}
-	return nil
-}
-
-// printGaps says what is missing, by what is missing.
-func (c *doctorCommand) printGaps(rc *runContext, r *work.ReachTable) {
-	type gap struct{ state, need, command string }
-	asks := map[gap][]string{}
-	var order []gap
-	for _, a := range r.Asks {
-		var g gap
-		switch a.State {
-		case work.ReachRole:
-			g = gap{string(a.State), cmp.Or(a.Permission, a.Role), c.command(a)}
-		case work.ReachLicence:
-			g = gap{string(a.State), strings.Join(a.Licence, " or "), fmt.Sprintf("--decline '%s/%s=why it is not there' --until DATE, if there will be none", a.Source, a.Ask)}
-		case work.ReachFailed:
-			g = gap{string(a.State), string(a.Reason) + ": " + a.Detail, ""}
-		case work.ReachReadable, work.ReachNothing, work.ReachAbsent, work.ReachDeclined:
-			continue
-		}
-		if asks[g] == nil {
-			order = append(order, g)
-		}
-		asks[g] = append(asks[g], a.Source+"/"+a.Ask)
-	}
-	for _, g := range order {
-		list := asks[g]
-		if len(list) > 6 {
-			list = append(slices.Clone(list[:6]), fmt.Sprintf("and %d more", len(list)-6))
-		}
-		fmt.Fprintf(rc.Out, "\n%s: %s\n    for %s\n", g.state, printable(g.need), strings.Join(list, ", "))
-		if g.command != "" {
-			fmt.Fprintf(rc.Out, "    → %s\n", g.command)
-		}
-	}
-}
-
-// command gives the exact role that is missing.
-func (c *doctorCommand) command(a work.AskReach) string {
+// command gives the exact role that is missing; not ok where no command does it.
+func (c *doctorCommand) command(a work.AskReach) (text string, ok bool) {
 	tenant := cmp.Or(c.Tenant, "TENANT")
 	switch a.Source {
 	case "arm":
-		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant)
+		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant), true
 	case "graph":
+		if !azKnowsGraph(c.Cloud, c.M365) {
+			return "tickmark permissions --only graph/" + a.Ask + c.flags(), true
+		}
 		var out []string
 		for _, g := range graph.Permissions(a.Ask) {
-			out = append(out, fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
+			out = append(out, c.inCloud()+fmt.Sprintf("az ad app permission add --id %s --api 00000003-0000-0000-c000-000000000000 --api-permissions %s=Role && az ad app permission admin-consent --id %s",
 				cmp.Or(c.Client, "APP_ID"), cmp.Or(g.ID, "'<id of "+g.Name+">'"), cmp.Or(c.Client, "APP_ID")))
 		}
-		return strings.Join(out, "\n      ")
+		return strings.Join(out, "\n"), len(out) > 0
 	}
-	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + ")"
-}
-
-// printRetention is the second screen: how long each log can still be read.
-func printRetention(rc *runContext, d *diagnosis) error {
-	if len(d.Retention) == 0 {
-		return nil
-	}
-	fmt.Fprintf(rc.Out, "\nRetention: the period begins on %s\n", d.From.Format(time.DateOnly))
-	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "log\tkept at the source\texported since\tfirst day of the period")
-	for _, r := range d.Retention {
-		since := "not found"
-		switch {
-		case !r.Exported.IsZero():
-			since = r.Exported.Format(time.DateOnly)
-		case r.Unknown != tickmark.ReasonNone:
-			since = "unknown (" + string(r.Unknown) + ")"
-		}
-		first := "in the export"
-		if !r.Lost.IsZero() {
-			first = "lost after " + r.Lost.Format(time.DateOnly)
-			if !r.Lost.After(rc.Now()) {
-				first = "lost since " + r.Lost.Format(time.DateOnly)
-			}
-		}
-		fmt.Fprintf(t, "%s/%s\t%d days\t%s\t%s\n", r.Source, r.Ask, int(r.Keeps.Hours()/24), since, first)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(rc.Out, "An export is a diagnostic setting that sends the log to a Log Analytics workspace: set it on the first day.")
-	return nil
+	return "give " + cmp.Or(a.Role, a.Permission) + " (tickmark permissions --only " + a.Source + c.flags() + ")", false
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -49,11 +50,35 @@ type initCommand struct {
 	Organisation string `short:"o" placeholder:"NAME" help:"Whose evidence it will hold; default: the directory's name."`
 	DB           string `name:"db" env:"TICKMARK_DB" placeholder:"URL" help:"Keep the tables in PostgreSQL: postgres://…"`
 	Sample       bool   `help:"For samples and tests: its ledger says so for ever."`
+	AmongFiles   bool   `help:"Make it although the folder holds other files."`
 	JSON         bool   `help:"Print JSON."`
+}
+
+// foreign names what a folder holds, none where it is a data directory, one
+// that was begun, or not there yet.
+func foreign(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil || store.Is(dir) {
+		return nil // what cannot be read is told by whoever makes it
+	}
+	var names []string
+	for _, e := range entries {
+		if !store.Begun(e.Name()) {
+			names = append(names, printable(e.Name()))
+		}
+	}
+	return names
 }
 
 // Run makes the directory.
 func (c *initCommand) Run(rc *runContext) error {
+	if others := foreign(c.Dir); len(others) > 0 && !c.AmongFiles {
+		return &tickmark.Error{
+			Code: tickmark.CodeUsage, Where: printable(c.Dir),
+			What: fmt.Sprintf("holds %s that %s no evidence (%s); nothing was made", count(len(others), "entry", "entries"), map[bool]string{true: "is", false: "are"}[len(others) == 1], strings.Join(others[:min(3, len(others))], ", ")),
+			Hint: "keep evidence in a folder of its own, which is backed up and verified whole: tickmark init " + filepath.Join(c.Dir, "evidence") + "\n--among-files makes it here all the same",
+		}
+	}
 	if c.Organisation == "" {
 		abs, err := filepath.Abs(c.Dir)
 		if err != nil {
@@ -184,13 +209,13 @@ func (v shown) changed() string {
 }
 
 func (v shown) print(rc *runContext) error {
-	fmt.Fprintf(rc.Out, "Snapshot %s, origin %s, leaf %d\n  observed %s, recorded %s\n  %d items in %d pages, %d bytes as received\n",
-		v.ID, v.Origin, v.Seq, v.ObservedAt.Format(time.RFC3339), v.RecordedAt.Format(time.RFC3339), v.Items, v.Pages, v.Bytes)
+	fmt.Fprintf(rc.Out, "Snapshot %s, origin %s, leaf %d\n  observed %s, recorded %s\n  %s in %s, %d bytes as received\n",
+		v.ID, v.Origin, v.Seq, v.ObservedAt.Format(time.RFC3339), v.RecordedAt.Format(time.RFC3339), count(v.Items, "item", "items"), count(v.Pages, "page", "pages"), v.Bytes)
 	if v.Late {
 		fmt.Fprintln(rc.Out, "  late: it was observed before the snapshot recorded before it")
 	}
-	fmt.Fprintf(rc.Out, "  %d results: %d fail, %d pass, %d unknown, %d exempt, %d not applicable; %s\n\n",
-		v.Results, v.Counts.Fail, v.Counts.Pass, v.Counts.Unknown, v.Counts.Exempt, v.Counts.NotApplicable, v.changed())
+	fmt.Fprintf(rc.Out, "  %s: %d fail, %d pass, %d unknown, %d exempt, %d not applicable; %s\n\n",
+		count(v.Results, "result", "results"), v.Counts.Fail, v.Counts.Pass, v.Counts.Unknown, v.Counts.Exempt, v.Counts.NotApplicable, v.changed())
 	// What was collected is told by question: its pages are thousands, and
 	// --json has them.
 	var asked []tickmark.Coverage
@@ -222,60 +247,6 @@ func (v shown) print(rc *runContext) error {
 		fmt.Fprintf(t, "pinned\t%s\t\t\t\t\t%s\n", name, v.Pins[name])
 	}
 	return t.Flush()
-}
-
-type snapshotDiffCommand struct {
-	dataFlags
-	From string `arg:"" optional:"" default:"previous" help:"A snapshot's id, latest or previous."`
-	To   string `arg:"" optional:"" default:"latest" help:"A snapshot's id, latest or previous."`
-	JSON bool   `help:"Print JSON."`
-}
-
-// Run compares two snapshots.
-func (c *snapshotDiffCommand) Run(rc *runContext) error {
-	return c.with(rc, func(s *store.Store) error {
-		d, err := s.Diff(rc.Context, c.From, c.To)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(rc, d)
-		}
-		fmt.Fprintf(rc.Out, "From %s (observed %s) to %s (observed %s):\n%d resources only in the later one, %d only in the earlier one, %d changed; %d verdicts differ\n",
-			d.From.ID, minute(d.From.ObservedAt), d.To.ID, minute(d.To.ObservedAt), len(d.Added), len(d.Removed), len(d.Changed), len(d.Verdicts))
-		for _, g := range []struct {
-			mark  string
-			names []string
-		}{{"+", d.Added}, {"-", d.Removed}, {"~", d.Changed}} {
-			for _, n := range g.names {
-				fmt.Fprintf(rc.Out, "%s %s\n", g.mark, printable(n))
-			}
-		}
-		return printChanges(rc, d.Verdicts)
-	})
-}
-
-func printChanges(rc *runContext, list []history.VerdictChange) error {
-	if len(list) == 0 {
-		return nil
-	}
-	fmt.Fprintln(rc.Out)
-	t := tabwriter.NewWriter(rc.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "check\tbefore\tafter\tresource")
-	for _, c := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.Check, outcome(c.Before), outcome(c.After), printable(c.Resource))
-	}
-	return t.Flush()
-}
-
-func outcome(o *history.Outcome) string {
-	switch {
-	case o == nil:
-		return "no result"
-	case o.Reason != tickmark.ReasonNone:
-		return o.Verdict.String() + " (" + string(o.Reason) + ")"
-	}
-	return o.Verdict.String()
 }
 
 type ledgerCommands struct {
@@ -348,7 +319,7 @@ func (c *verifyCommand) Run(rc *runContext) error {
 			fmt.Fprintln(rc.Out, "saved head:", report.SavedHead)
 		}
 		if report.Clean() {
-			fmt.Fprintf(rc.Out, "verified: %d leaves, root %s\n", report.Size, report.Root)
+			fmt.Fprintf(rc.Out, "verified: %s, root %s\n", count(report.Size, "leaf", "leaves"), report.Root)
 		}
 		for _, l := range report.Limits {
 			fmt.Fprintln(rc.Out, "limit:", l)
@@ -380,7 +351,7 @@ func (c *reperformCommand) Run(rc *runContext) error {
 		if c.JSON {
 			err = printJSON(rc, rp)
 		} else {
-			fmt.Fprintf(rc.Out, "%s: %s (%d results, %d differ; engine then %s, now %s)\n", rp.Snapshot, rp.Answer, rp.Results, len(rp.Differences), rp.EngineThen, rp.EngineNow)
+			fmt.Fprintf(rc.Out, "%s: %s (%s, %s; engine then %s, now %s)\n", rp.Snapshot, rp.Answer, count(rp.Results, "result", "results"), count(len(rp.Differences), "differs", "differ"), rp.EngineThen, rp.EngineNow)
 			err = printChanges(rc, rp.Differences)
 		}
 		if err == nil && rp.Answer != work.Identical {

@@ -323,6 +323,18 @@ func TestExportFails(t *testing.T) {
 			t.Errorf("wrote into a folder that is not empty: %s", out)
 		}
 	})
+	t.Run("no az", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "my-export")
+		cmd := exec.Command(sh, script(t, exportScriptCommand{}), dir)
+		cmd.Env = []string{"PATH=" + t.TempDir()}
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "az) is not installed") || !strings.Contains(string(out), "no file was made") || strings.Contains(string(out), "remove") {
+			t.Errorf("%v, it says:\n%s", err, out)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Error("the folder was made all the same")
+		}
+	})
 	t.Run("unknown source", func(t *testing.T) {
 		if err := file.WriteScript(&bytes.Buffer{}, file.ScriptOptions{Sources: []string{"devops"}}); err == nil || !strings.Contains(fmt.Sprint(err), "devops") {
 			t.Errorf("%v", err)

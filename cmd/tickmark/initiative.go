@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"strings"
 
 	"github.com/tickmark/tickmark"
@@ -63,7 +62,7 @@ func (f *initiativeFlags) run(rc *runContext, c *assessCommand, a *work.Assessed
 	} else {
 		err = report.Initiative(w, run, report.InitiativeOptions{
 			Warning:         warning,
-			Inputs:          fmt.Sprintf("%d inputs, %d resources", len(a.Inputs), a.Population.Resources),
+			Inputs:          count(len(a.Inputs), "input", "inputs") + ", " + count(a.Population.Resources, "resource", "resources"),
 			TerminalOptions: report.TerminalOptions{Color: rc.Color, Width: max(rc.Width, 100), Limit: c.Limit},
 		})
 	}

@@ -32,6 +32,7 @@ type commands struct {
 	collectCommands
 	evidenceCommands
 	Changes changesCommands `cmd:"" help:"Who wrote, reviewed, approved and deployed each change."`
+	Logs    logsCommand     `cmd:"" help:"What the copies of each log cover: first and last record, days and records that one has and another lacks."`
 	policyCommands
 	simCommands
 	catalogCommands

@@ -113,12 +113,12 @@ func (c *policyAgreementCommand) entry(a *agreementJSON) *report.Entry {
 	}
 	rate := "no pair could be compared, so there is no rate"
 	if a.Rate != nil {
-		rate = fmt.Sprintf("%d of %d pairs agree (%.2f %%)", a.Agree, a.Compared, 100**a.Rate)
+		rate = fmt.Sprintf("%d of %s agree (%.2f %%)", a.Agree, count(a.Compared, "pair", "pairs"), 100**a.Rate)
 	}
 	e.Sections = append(e.Sections, report.Section{Label: "Result", Items: []string{
 		rate,
 		fmt.Sprintf("assignments: %d read, %d evaluated", a.Assignments, a.Bound),
-		fmt.Sprintf("Azure gave %d states; by our reading %d pairs of policy and resource are applicable", a.States, a.Ours),
+		fmt.Sprintf("Azure gave %s; by our reading %s applicable", count(a.States, "state", "states"), count(a.Ours, "pair of policy and resource is", "pairs of policy and resource are")),
 	}})
 	var left []string
 	for _, k := range slices.Sorted(maps.Keys(a.Left)) {

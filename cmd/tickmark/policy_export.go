@@ -102,7 +102,7 @@ func (c *policyExportCommand) Run(rc *runContext) error {
 	fmt.Fprintf(rc.Out, "%d definitions and one initiative with %d groups are in %s.\nCreate them with: sh %s /subscriptions/ID (or a management group's id)\n",
 		len(x.Definitions), len(x.Initiative.Properties.Groups), c.Out, filepath.Join(c.Out, "create.sh"))
 	fmt.Fprintf(rc.Out, "Check them against your tenant's aliases first: tickmark policy lint --severity error --aliases PROVIDERS.json %s\n", filepath.Join(c.Out, "policyDefinitions"))
-	fmt.Fprintf(rc.Out, "\n%d checks cannot be exported:\n", len(x.NotExportable))
+	fmt.Fprintf(rc.Out, "\n%s cannot be exported:\n", count(len(x.NotExportable), "check", "checks"))
 	for _, n := range x.NotExportable {
 		fmt.Fprintf(rc.Out, "  %s: %s\n", n.Check, n.Reason)
 	}

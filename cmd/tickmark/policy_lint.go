@@ -162,12 +162,12 @@ func (c *policyLintCommand) print(rc *runContext, files int, found []policy.Find
 	case c.SARIF:
 		return printJSON(rc, lintSARIF(found))
 	}
-	count := map[policy.LintSeverity]int{}
+	by := map[policy.LintSeverity]int{}
 	for _, f := range found {
-		count[f.Rule.Severity]++
+		by[f.Rule.Severity]++
 		fmt.Fprintln(rc.Out, f)
 	}
-	fmt.Fprintf(rc.Out, "%d files: %d errors, %d warnings, %d notes\n", files, count[policy.LintError], count[policy.LintWarning], count[policy.LintInfo])
+	fmt.Fprintf(rc.Out, "%s: %s, %s, %s\n", count(files, "file", "files"), count(by[policy.LintError], "error", "errors"), count(by[policy.LintWarning], "warning", "warnings"), count(by[policy.LintInfo], "note", "notes"))
 	if len(found) > 20 {
 		return printByRule(rc.Out, found)
 	}

@@ -200,7 +200,7 @@ func (e *evaluation) print(w io.Writer, all bool) error {
 	}
 	for _, m := range e.x.Members {
 		if m.Err != nil {
-			fmt.Fprintf(w, "? %s cannot be evaluated, so %d resources are Unknown: %s\n", e.title(m.Reference), unbound[m.Reference], firstLine(m.Err))
+			fmt.Fprintf(w, "? %s cannot be evaluated, so %s Unknown: %s\n", e.title(m.Reference), count(unbound[m.Reference], "resource is", "resources are"), firstLine(m.Err))
 		}
 	}
 	for _, p := range e.pop.problems {
@@ -250,7 +250,7 @@ func printStatus(w io.Writer, s *explained) {
 }
 
 func (e *evaluation) printSummary(w io.Writer) error {
-	fmt.Fprintf(w, "\n%d resources read", e.pop.read)
+	fmt.Fprintf(w, "\n%s read", count(e.pop.read, "resource", "resources"))
 	if n := len(e.pop.list) - e.pop.read; n > 0 {
 		fmt.Fprintf(w, " and %d known only by their ids", n)
 	}

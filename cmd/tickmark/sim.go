@@ -120,7 +120,7 @@ const mostPaths = 15
 
 // summary says what was asked of the simulator.
 func (c *simCommand) summary(rc *runContext, l azuresim.Log, hits map[string]int) error {
-	fmt.Fprintf(rc.Out, "%d requests\n", l.Total)
+	fmt.Fprintln(rc.Out, count(l.Total, "request", "requests"))
 	w := tabwriter.NewWriter(rc.Out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	for _, h := range slices.Sorted(maps.Keys(l.ByHost)) {
 		fmt.Fprintf(w, "%d\t  %s\t\n", l.ByHost[h], h)

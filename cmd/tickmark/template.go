@@ -166,7 +166,7 @@ func plannedSnapshot(r *template.Result, name string, now time.Time) *tickmark.S
 		cov.Missing, cov.Detail = tickmark.ReasonNotCollected, fmt.Sprintf("%d linked templates were not read", r.Unread)
 	}
 	if len(r.Problems) > 0 {
-		cov.Missing, cov.Detail = tickmark.ReasonEvaluationError, fmt.Sprintf("%d errors in the input", len(r.Problems))
+		cov.Missing, cov.Detail = tickmark.ReasonEvaluationError, count(len(r.Problems), "error", "errors")+" in the input"
 	}
 	return &tickmark.Snapshot{
 		Origin: "trial", ObservedAt: now, Problems: r.Problems,

@@ -2,7 +2,19 @@
 
 package arm
 
-import "github.com/tickmark/tickmark/collect"
+import (
+	"strings"
+
+	"github.com/tickmark/tickmark/collect"
+)
+
+// The types of Privileged Identity Management.
+const (
+	typePimEligible = "Microsoft.Authorization/roleEligibilityScheduleInstances"
+	typePimRequest  = "Microsoft.Authorization/roleAssignmentScheduleRequests"
+	typePimPolicy   = "Microsoft.Authorization/roleManagementPolicies"
+	typePimInForce  = "Microsoft.Authorization/roleManagementPolicyAssignments"
+)
 
 // privileged is the need of what Privileged Identity Management answers. A
 // tenant without the licence answers 400 AadPremiumLicenseRequired, which
@@ -75,6 +87,65 @@ func accessAsks() []collect.Ask {
 			Doc: rest + "resources/management-locks/list-at-subscription-level",
 		},
 	)
+}
+
+// pimAsksAbove read Privileged Identity Management at the management groups:
+// what is activated there holds in every subscription below.
+func pimAsksAbove() []collect.Ask {
+	asks := []collect.Ask{
+		{
+			Name: "group-pim-requests", About: "requests to activate or assign a role on or above each management group, with reason and approval",
+			Path: "{id}/providers/" + typePimRequest, Query: "$filter=atScope()", Types: []string{typePimRequest},
+			Doc: rest + "authorization/role-assignment-schedule-requests/list-for-scope",
+		},
+		{
+			Name: "group-pim-policies", About: "what activating a role demands, for each role and management group",
+			Path: "{id}/providers/" + typePimPolicy, Types: []string{typePimPolicy},
+			Doc: rest + "authorization/role-management-policies/list-for-scope",
+		},
+		{
+			Name: "group-pim-policy-assignments", About: "which of these policies is in force for each role",
+			Path: "{id}/providers/" + typePimInForce, Types: []string{typePimInForce},
+			Doc: rest + "authorization/role-management-policy-assignments/list-for-scope",
+		},
+	}
+	for i := range asks {
+		asks[i].APIVersion, asks[i].Needs = "2020-10-01", privileged(asks[i].Types[0]+"/read")
+	}
+	return ofGroups(asks...)
+}
+
+// pimAsksBelow read what activating a role demands at resource groups and
+// resources, of the roles that somebody is eligible for there: a scope has a
+// policy for each role, and the others are in force for nobody.
+//
+// The policy assignment of one role is asked for by a filter, as tools of
+// several makers do; the reference has no word of it (unverified). Every role
+// has one at every scope, so that an answer without any is none.
+func pimAsksBelow() []collect.Ask {
+	inForce := fill(collect.Ask{
+		Name: "pim-policy-assignments-below", About: "which policy is in force for each role that somebody is eligible for in a resource group or resource",
+		Of: []string{typePimEligible}, By: []string{"pim-eligible"},
+		Where: func(s *collect.Subject) bool { return belowSubscription(s.Item.Get("properties").Get("scope").Str()) },
+		Path:  "{properties.scope}/providers/" + typePimInForce, Query: "$filter=roleDefinitionId%20eq%20'{properties.roleDefinitionId}'",
+		APIVersion: "2020-10-01", Types: []string{typePimInForce}, NotEmpty: true,
+		Answers: []collect.Answer{lost}, Needs: privileged(typePimInForce + "/read"),
+		Doc: rest + "authorization/role-management-policy-assignments/list-for-scope",
+	})
+	demands := fill(collect.Ask{
+		Name: "pim-policies-below", About: "what activating these roles demands",
+		Of: []string{typePimInForce}, By: []string{"pim-policy-assignments-below"},
+		Path: "{properties.policyId}", APIVersion: "2020-10-01", Form: "armObject", Types: []string{typePimPolicy},
+		Answers: []collect.Answer{lost}, Needs: privileged(typePimPolicy + "/read"),
+		Doc: rest + "authorization/role-management-policies/get",
+	})
+	return []collect.Ask{inForce, demands}
+}
+
+// belowSubscription reports whether a scope is a resource group or a resource.
+func belowSubscription(scope string) bool {
+	low := strings.ToLower(strings.TrimRight(scope, "/"))
+	return strings.HasPrefix(low, "/subscriptions/") && strings.Count(low, "/") > 2
 }
 
 // policyAsks are about Azure Policy. The states themselves are read from

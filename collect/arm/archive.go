@@ -70,7 +70,7 @@ func archiveAsks() []collect.Ask {
 	account := fill(collect.Ask{
 		Name: "log-archives", About: "the storage accounts to which the activity log and the logs of Entra ID are exported",
 		Of:   []string{"Microsoft.Insights/diagnosticSettings", "arm/entraDiagnosticSettings"},
-		By:   []string{"activity-log-export", "entra-log-export"},
+		By:   []string{"activity-log-export", "group-activity-log-export", "entra-log-export"},
 		Path: "{properties.storageAccountId}", APIVersion: "2023-05-01", Form: "armObject", Entity: typeArchive, Types: []string{typeArchive},
 		Where: func(s *collect.Subject) bool {
 			return isAccount(s.Item.Get("properties").Get("storageAccountId").Str())
@@ -154,7 +154,7 @@ func blobs(a collect.Ask) collect.Ask {
 	if a.Needs.Permission == "" {
 		a.Needs.Permission = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 	}
-	a.Needs.Role = roleBlobReader
+	a.Needs.Role, a.Needs.Scope = roleBlobReader, ScopeArchive
 	a.Types = []string{a.Entity}
 	if a.Doc == "" {
 		a.Doc = rest + "storageservices/list-blobs"

@@ -15,8 +15,9 @@ type logTable struct {
 	// identity tells the rows apart, and from those that an API gave; the query
 	// keeps the newest of several versions of one row.
 	identity string
-	// days are aggregates beside first, last and count of each day.
-	days string
+	// days are aggregates beside first, last and count of each day; by is what
+	// else than the day tells them apart.
+	days, by string
 	// rows narrows the rows that are read; "-" reads the days only.
 	rows string
 }
@@ -25,19 +26,19 @@ type logTable struct {
 // with the numbers that tell how many got in with one factor.
 var logTables = []logTable{
 	{
-		"azure-activity", "AzureActivity", "the activity log of subscriptions", "EventDataId", "",
+		"azure-activity", "AzureActivity", "the activity log of subscriptions", "EventDataId", "", ", SubscriptionId",
 		"| where CategoryValue in~ ('Administrative', 'Policy', 'Security')",
 	},
-	{"audit-logs", "AuditLogs", "the audit log of Entra ID", "Id", "", ""},
-	{"security-alerts", "SecurityAlert", "security alerts", "SystemAlertId", "", ""},
+	{"audit-logs", "AuditLogs", "the audit log of Entra ID", "Id", "", "", ""},
+	{"security-alerts", "SecurityAlert", "security alerts", "SystemAlertId", "", "", ""},
 	{
 		"sign-ins", "SigninLogs", "interactive sign-ins of people", "Id",
 		", Succeeded = countif(ResultType == '0'), SingleFactor = countif(ResultType == '0' and AuthenticationRequirement == 'singleFactorAuthentication'), Uncovered = countif(ConditionalAccessStatus == 'notApplied')",
-		"-",
+		"", "-",
 	},
-	{"sign-ins-background", "AADNonInteractiveUserSignInLogs", "sign-ins that clients made for people", "Id", ", Succeeded = countif(ResultType == '0')", "-"},
-	{"sign-ins-services", "AADServicePrincipalSignInLogs", "sign-ins of applications", "Id", ", Succeeded = countif(ResultType == '0')", "-"},
-	{"sign-ins-managed", "AADManagedIdentitySignInLogs", "sign-ins of managed identities", "Id", ", Succeeded = countif(ResultType == '0')", "-"},
+	{"sign-ins-background", "AADNonInteractiveUserSignInLogs", "sign-ins that clients made for people", "Id", ", Succeeded = countif(ResultType == '0')", "", "-"},
+	{"sign-ins-services", "AADServicePrincipalSignInLogs", "sign-ins of applications", "Id", ", Succeeded = countif(ResultType == '0')", "", "-"},
+	{"sign-ins-managed", "AADManagedIdentitySignInLogs", "sign-ins of managed identities", "Id", ", Succeeded = countif(ResultType == '0')", "", "-"},
 }
 
 // logAsks query the workspaces.
@@ -54,9 +55,9 @@ func logAsks() []collect.Ask {
 		between := t.table + " | where TimeGenerated >= datetime({from}) and TimeGenerated < datetime({to})"
 		days := t.ask("log-"+t.name+"-days", "the days on which a workspace has "+t.about+", with first and last record and their number",
 			between+" | summarize First = min(TimeGenerated), Last = max(TimeGenerated), Count = count()"+t.days+
-				" by Day = bin(TimeGenerated, 1d) | order by Day asc")
+				" by Day = bin(TimeGenerated, 1d)"+t.by+" | order by Day asc")
 		// A request that begins at noon has the second half of its first day.
-		days.Entity, days.Identity = "arm/logDays"+t.table, "Day,First"
+		days.Entity, days.Identity = "arm/logDays"+t.table, "Day,First"+strings.ReplaceAll(t.by, " ", "")
 		days.Types = []string{days.Entity}
 		days.Window = &collect.Window{Field: "First", Until: "Last", Span: 31 * day}
 		asks = append(asks, days)
@@ -86,7 +87,7 @@ func (t logTable) ask(name, about, query string) collect.Ask {
 			"Prefer":       "wait=600", // seconds; the service stops a query at ten minutes
 		},
 		Form: "logAnalytics", Pace: collect.PaceLogAnalytics,
-		Needs: collect.Need{Permission: "Microsoft.OperationalInsights/workspaces/query/" + t.table + "/read", Role: roleLogReader},
+		Needs: collect.Need{Permission: "Microsoft.OperationalInsights/workspaces/query/" + t.table + "/read", Role: roleLogReader, Scope: ScopeWorkspace},
 		Doc:   docs + "azure-monitor/logs/api/request-format",
 	}
 }

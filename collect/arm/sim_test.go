@@ -59,6 +59,23 @@ resources:
       - {type: blobServices, name: default, properties: {isVersioningEnabled: true}}
   - {type: microsoft.aadiam/diagnosticSettings, name: export, at: tenant, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs", logs: [{category: AuditLogs, enabled: true}]}}
   - {type: Microsoft.Insights/diagnosticSettings, at: subscription, name: activity, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs", logs: [{category: Administrative, enabled: true}]}}
+  - {type: Microsoft.Insights/diagnosticSettings, at: managementGroup/prod, name: activity, properties: {storageAccountId: "/subscriptions/{subscription:two}/resourceGroups/rg-two/providers/Microsoft.Storage/storageAccounts/stlogs", logs: [{category: Administrative, enabled: true}]}}
+  - {type: Microsoft.Authorization/policyAssignments, at: managementGroup/prod, name: baseline, appears: -1d, by: Ada Ray, properties: {scope: "/providers/Microsoft.Management/managementGroups/prod"}}
+  - {type: Microsoft.Authorization/roleAssignmentScheduleRequests, at: managementGroup/prod, name: request, properties: {requestType: SelfActivate, justification: incident 7, status: Provisioned}}
+  - {type: Microsoft.Authorization/roleManagementPolicies, at: managementGroup/prod, name: p-group, properties: {rules: []}}
+  - {type: Microsoft.Authorization/roleManagementPolicyAssignments, at: managementGroup/prod, name: a-group, properties: {policyId: p-group}}
+  - type: Microsoft.Storage/storageAccounts
+    name: stpim
+    subscriptions: [one]
+    kind: StorageV2
+    properties: {supportsHttpsTrafficOnly: true}
+    children:
+      - {type: blobServices, name: default, properties: {isVersioningEnabled: true}}
+      - {type: Microsoft.Authorization/roleEligibilityScheduleInstances, name: e-below, properties: {scope: "{parent}", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/one, principalId: ada}}
+      - {type: Microsoft.Authorization/roleManagementPolicies, name: p-below, properties: {rules: [{id: Approval_EndUser_Assignment}]}}
+      - {type: Microsoft.Authorization/roleManagementPolicies, name: p-idle, properties: {rules: []}}
+      - {type: Microsoft.Authorization/roleManagementPolicyAssignments, name: a-below, properties: {scope: "{parent}", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/one, policyId: "{parent}/providers/Microsoft.Authorization/roleManagementPolicies/p-below"}}
+      - {type: Microsoft.Authorization/roleManagementPolicyAssignments, name: a-idle, properties: {scope: "{parent}", roleDefinitionId: /providers/Microsoft.Authorization/roleDefinitions/two, policyId: "{parent}/providers/Microsoft.Authorization/roleManagementPolicies/p-idle"}}
 archives:
   - {account: stlogs, logs: [AzureActivity, AuditLogs, SigninLogs], exports: [SecurityAlert, AuditLogs], workspace: logs, since: -300d, gaps: [{from: -2d, to: -1d}]}
 workspaces:
@@ -69,7 +86,9 @@ logs: {signIns: {perDay: 20}, audits: {perDay: 5}, activity: {perDay: 9}, alerts
 people: [{name: Ada Ray, upn: ada@small.example}]
 roleAssignments:
   - {principal: Ada Ray, role: Owner, scope: /}
-  - {principal: Ada Ray, role: Reader, scope: managementGroup/prod}
+  - {principal: Ada Ray, role: Reader, scope: managementGroup/prod, created: -1d, by: Ada Ray}
+  - {principal: Ada Ray, role: User Access Administrator, scope: /, created: -2d, by: Ada Ray}
+  - {principal: Ada Ray, role: Reader, scope: managementGroup/root, created: -2d, by: Ada Ray}
   - {principal: Ada Ray, role: Contributor, scope: subscription/one}
 `
 
@@ -166,7 +185,12 @@ func TestSimulated(t *testing.T) {
 	if left := open(s); len(left) > 0 || len(s.Problems) > 0 {
 		t.Errorf("not answered: %q; problems: %v", left, s.Problems)
 	}
-	for ask, rows := range map[string]int{"subscriptions": 2, "resources": 16, "management-groups": 2, "index-role-assignments": 3} {
+	for ask, rows := range map[string]int{
+		"subscriptions": 2, "resources": 17, "management-groups": 2, "index-role-assignments": 5,
+		// Two assignments were made at the group, one at the tenant; the tenant's log repeats what the root group's has.
+		"group-activity-log": 3, "tenant-activity-log": 2, "group-activity-log-export": 1,
+		"group-pim-requests": 1, "group-pim-policies": 1, "group-pim-policy-assignments": 1,
+	} {
 		if a := account(t, s, "", ask); a.Rows != rows {
 			t.Errorf("%s: %d rows, want %d", ask, a.Rows, rows)
 		}
@@ -180,11 +204,15 @@ func TestSimulated(t *testing.T) {
 	}
 	for _, ask := range []string{
 		"activity-log", "log-azure-activity", "log-azure-activity-days", "log-audit-logs", "log-security-alerts-days", "log-sign-ins-days", "log-sign-ins-services-days",
-		"archive-azure-activity-hours", "archive-azure-activity", "archive-audit-logs-hours", "archive-audit-logs", "archive-audit-logs-exported", "archive-security-alerts-exported", "archive-sign-ins-hours",
+		"pim-policy-assignments-below", "pim-policies-below", "archive-azure-activity-hours", "archive-azure-activity", "archive-audit-logs-hours", "archive-audit-logs", "archive-audit-logs-exported", "archive-security-alerts-exported", "archive-sign-ins-hours",
 	} {
 		if logged[ask] == 0 {
 			t.Errorf("%s has no row", ask)
 		}
+	}
+	// Of the policies below subscriptions, those of roles that somebody can activate.
+	if logged["pim-eligible"] != 1 || logged["pim-policy-assignments-below"] != 1 || logged["pim-policies-below"] != 1 {
+		t.Errorf("eligible %d, in force %d, policies %d", logged["pim-eligible"], logged["pim-policy-assignments-below"], logged["pim-policies-below"])
 	}
 }
 

@@ -36,9 +36,9 @@ func Source() collect.Source {
 		Name:  "arm",
 		Title: "Azure Resource Manager",
 		Asks: slices.Concat(
-			parts(tenantAsks()), permissionAsks(), proven(slices.Concat(
+			parts(tenantAsks()), parts(activityAsksAbove()), parts(pimAsksAbove()), permissionAsks(), proven(slices.Concat(
 				indexAsks(), subscriptionAsks(), parts(accessAsks()), parts(policyAsks()), defenderAsks(), parts(monitorAsks()),
-			)), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(), archiveAsks(),
+			)), parts(pimAsksBelow()), childAsks(), backupAsks(), sentinelAsks(), parts(diagnosticAsks()), logAsks(), archiveAsks(),
 		),
 		Scope: scope,
 	}

@@ -29,7 +29,7 @@ var (
 func TestAsksSayWhatTheyNeed(t *testing.T) {
 	roles := map[string]bool{}
 	for _, r := range arm.Roles() {
-		roles[r.Name] = true
+		roles[r.Name], roles[r.Name+" at "+r.Scope] = true, true
 	}
 	seen := map[string]bool{}
 	for _, a := range arm.Source().Asks {
@@ -45,6 +45,9 @@ func TestAsksSayWhatTheyNeed(t *testing.T) {
 		}
 		if a.Needs.Permission == "" || !roles[a.Needs.Role] {
 			t.Errorf("%s: permission %q, role %q: want both, and the role among Roles()", a.Name, a.Needs.Permission, a.Needs.Role)
+		}
+		if a.Needs.Scope != "" && !roles[a.Needs.Role+" at "+a.Needs.Scope] {
+			t.Errorf("%s: no role of Roles() is %s at %s", a.Name, a.Needs.Role, a.Needs.Scope)
 		}
 		if a.Host == collect.HostARM && !version.MatchString(a.APIVersion) {
 			t.Errorf("%s: API version %q", a.Name, a.APIVersion)
@@ -360,26 +363,29 @@ func TestIndexQueriesSeeEverything(t *testing.T) {
 	}
 }
 
+// TestRoles: each role at each scope is there for an ask, and what is needed is
+// more than what stands in.
 func TestRoles(t *testing.T) {
-	named, ids := map[string]bool{}, map[string]bool{}
+	named := map[string]bool{}
 	for _, a := range arm.Source().Asks {
-		named[a.Needs.Role] = true
+		named[a.Needs.Role], named[a.Needs.Role+" at "+a.Needs.Scope] = true, true
 	}
-	required := 0
+	names, ids, needed := map[string]string{}, map[string]bool{}, 0
 	for _, r := range arm.Roles() {
+		at := r.Name + " at " + r.Scope
 		switch {
 		case r.ID == "" && len(r.Actions) == 0:
 			t.Errorf("%s: neither a GUID nor actions", r.Name)
-		case r.ID != "" && (!guid.MatchString(r.ID) || ids[r.ID]):
+		case r.ID != "" && (!guid.MatchString(r.ID) || names[r.ID] != "" && names[r.ID] != r.Name):
 			t.Errorf("%s: %q is no GUID, or is that of another role", r.Name, r.ID)
 		case r.Why == "" || r.Scope == "":
 			t.Errorf("%s: why %q, scope %q", r.Name, r.Why, r.Scope)
-		case !named[r.Name]:
-			t.Errorf("%s: no ask needs it", r.Name)
+		case r.Scope == arm.ScopeRoot && !named[r.Name], r.Scope != arm.ScopeRoot && !named[at], ids[at]:
+			t.Errorf("%s: no ask needs it, or it is there twice", at)
 		}
-		ids[r.ID] = true
-		if r.Required {
-			required++
+		names[r.ID], ids[at] = r.Name, true
+		if !r.Instead && !r.Spare {
+			needed++
 		}
 		for _, act := range r.Actions {
 			if !strings.HasPrefix(act, "Microsoft.PolicyInsights/policyStates/summarize/") {
@@ -387,8 +393,8 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
-	if required == 0 {
-		t.Error("no role is required")
+	if needed < 2 {
+		t.Errorf("%d roles are needed", needed)
 	}
 }
 

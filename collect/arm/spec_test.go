@@ -55,13 +55,20 @@ func spec() string {
 			b.WriteString("\n## What `" + a.Name + "` reads completely\n\n" + strings.Join(a.Types, ", ") + "\n")
 		}
 	}
-	b.WriteString("\n## Roles\n\n| role | id | where | required | why |\n|---|---|---|---|---|\n")
+	b.WriteString("\n## Roles\n\nThose that stand in for Reader are for who will not give it; the spare one is for where Reader is not enough.\n\n| role | id | where | needed | why |\n|---|---|---|---|---|\n")
 	for _, r := range arm.Roles() {
 		id := r.ID
 		if id == "" {
 			id = "own role with " + strings.Join(r.Actions, ", ")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %v | %s |\n", r.Name, id, r.Scope, r.Required, r.Why)
+		needed := "yes"
+		switch {
+		case r.Instead:
+			needed = "stands in"
+		case r.Spare:
+			needed = "spare"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Name, id, r.Scope, needed, r.Why)
 	}
 	return b.String()
 }

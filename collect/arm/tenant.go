@@ -4,6 +4,7 @@ package arm
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tickmark/tickmark/collect"
 )
@@ -52,7 +53,7 @@ func tenantAsks() []collect.Ask {
 			Name: "entra-log-export", About: "where the logs of Entra ID are exported to",
 			Path: "/providers/microsoft.aadiam/diagnosticSettings", APIVersion: "2017-04-01",
 			Entity: "arm/entraDiagnosticSettings", Types: []string{"arm/entraDiagnosticSettings"}, Identity: "name",
-			Needs: collect.Need{Permission: "microsoft.aadiam/diagnosticsettings/read at /providers/Microsoft.aadiam", Role: roleReader},
+			Needs: collect.Need{Permission: "microsoft.aadiam/diagnosticsettings/read at " + scopeEntraLogs, Role: roleReader, Scope: scopeEntraLogs},
 			Doc:   "https://learn.microsoft.com/azure/templates/microsoft.aadiam/diagnosticsettings",
 		},
 		{
@@ -142,6 +143,22 @@ func groupAsks() []collect.Ask {
 	}
 	for i, a := range asks {
 		a.Of = []string{"arm/managementGroupNames"}
+		asks[i] = fill(a)
+	}
+	return asks
+}
+
+// ofGroups completes asks that are put once for each management group of the
+// tenant, those included that the identity is not shown: the hierarchy names
+// them, the question is refused, and what it lists counts as not whole. The
+// other asks of groups read what subscriptions inherit, and what is set on a
+// group is listed at the subscriptions below it, too.
+func ofGroups(asks ...collect.Ask) []collect.Ask {
+	for i, a := range asks {
+		a.Of = []string{"arm/managementGroupNames", "arm/managementGroupDescendants"}
+		a.Where = func(s *collect.Subject) bool {
+			return strings.HasPrefix(strings.ToLower(s.ID), "/providers/microsoft.management/managementgroups/")
+		}
 		asks[i] = fill(a)
 	}
 	return asks

@@ -4,6 +4,7 @@ package devops
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tickmark/tickmark/collect"
@@ -20,10 +21,13 @@ func permission(p string) collect.Need {
 	return collect.Need{Permission: p + ": read", Role: "a GitHub App installed on the organisation, on all its repositories"}
 }
 
-// wholeOrganisation reports whether the app is installed on all repositories:
-// only then does a list of repositories hold them all.
-func wholeOrganisation(answer jsontape.Value) bool {
-	return answer.Get("repository_selection").Str() == "all"
+// wholeOrganisation reports whether the app is installed on all repositories of
+// the organisation: only then does a list of repositories hold them all. The
+// path names none, and with the token of another organisation the answer is
+// about that one, and the list holds what is public.
+func wholeOrganisation(of *collect.Subject, answer jsontape.Value) bool {
+	some, _ := answer.Get("repositories").First()
+	return answer.Get("repository_selection").Str() == "all" && strings.EqualFold(some.Get("owner").Get("login").Str(), of.Name)
 }
 
 // hubList makes an ask whose answer is a list in pages.
@@ -50,7 +54,7 @@ func githubOrganisationAsks() []collect.Ask {
 
 	access := hubOne("installation-access", "on which repositories the app is installed", org, "apps/installations#list-repositories-accessible-to-the-app-installation",
 		"/installation/repositories", metadata)
-	access.Query, access.Types, access.Shows = "per_page=1", nil, wholeOrganisation
+	access.Query, access.Types, access.ShowsOf = "per_page=1", nil, wholeOrganisation
 	organisation := hubOne("organizations", "settings of the organisation: second factor, default permission", org, "orgs/orgs#get-an-organization",
 		"/orgs/{name}", administration)
 	organisation.Identity = "login"
@@ -130,7 +134,10 @@ func githubRepositoryAsks() []collect.Ask {
 	branches := hubList("environment-branches", "branches that may deploy to each environment", environments.Entity,
 		"deployments/branch-policies#list-deployment-branch-policies", belowRepo+"/environments/{name}/deployment-branch-policies", actions)
 	branches.List = "branch_policies"
-	branches.Where = func(s *collect.Subject) bool { return truth(s, "deployment_branch_policy.custom_branch_policies") }
+	branches.Where = func(s *collect.Subject) bool {
+		custom, ok := at(s.Item, "deployment_branch_policy.custom_branch_policies").Bool()
+		return custom || !ok && s.Item.Get("deployment_branch_policy").Kind() != jsontape.Null
+	}
 	collaborators := hubList("collaborators", "people and their direct permission on each repository", repository,
 		"collaborators/collaborators#list-repository-collaborators", inRepo+"/collaborators", metadata)
 	collaborators.Query = "affiliation=direct&per_page=100"
@@ -187,7 +194,7 @@ func githubChangeAsks() []collect.Ask {
 	commits.Window = &collect.Window{Field: "commit.committer.date", Overlap: time.Hour}
 	commits.Answers = []collect.Answer{{Status: http.StatusConflict, Code: "Git Repository is empty.", Means: collect.MeansNone}}
 	for _, a := range []*collect.Ask{&details, &reviews, &written} {
-		a.Where = func(s *collect.Subject) bool { return s.Item.Get("merged_at").Str() != "" }
+		a.Where = func(s *collect.Subject) bool { return s.Item.Get("merged_at").Kind() != jsontape.Null } // who does not say is asked
 	}
 	return []collect.Ask{requests, details, reviews, written, commits}
 }

@@ -67,8 +67,9 @@ func granted(answer jsontape.Value) bool {
 	return seen
 }
 
-// wellFormed keeps projects that are neither being made nor deleted.
-func wellFormed(s *collect.Subject) bool { return s.Item.Get("state").Str() == "wellFormed" }
+// wellFormed keeps projects that are neither being made nor deleted, and those
+// that do not say.
+var wellFormed = unless("state", "createPending", "new", "deleting", "deleted")
 
 func organisationAsks() []collect.Ask {
 	org := []string{azureOrganizations}

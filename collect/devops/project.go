@@ -47,8 +47,8 @@ func projectAsks() []collect.Ask {
 	}
 }
 
-// completed keeps pull requests that changed their target.
-var completed = is("status", "completed")
+// completed keeps pull requests that changed their target, or may have.
+var completed = unless("status", "active", "abandoned", "notSet")
 
 // changeAsks read who wrote, reviewed and merged each change.
 func changeAsks() []collect.Ask {

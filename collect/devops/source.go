@@ -6,6 +6,8 @@
 package devops
 
 import (
+	"slices"
+
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
@@ -97,9 +99,18 @@ const one = "graphEntity"
 // position stands for the identity of rows that have none.
 const position = "#"
 
-// is keeps the subjects of which the member has the value.
+// is keeps the subjects of which the member has the value, and those that do not
+// say: a filter that leaves them out would make their lists empty.
 func is(member, value string) func(*collect.Subject) bool {
-	return func(s *collect.Subject) bool { return at(s.Item, member).Str() == value }
+	return func(s *collect.Subject) bool {
+		v := at(s.Item, member)
+		return v.Kind() != jsontape.String || v.Str() == value
+	}
+}
+
+// unless keeps the subjects but those of which the member has one of the values.
+func unless(member string, values ...string) func(*collect.Subject) bool {
+	return func(s *collect.Subject) bool { return !slices.Contains(values, at(s.Item, member).Str()) }
 }
 
 // at follows a dotted path.

@@ -172,8 +172,10 @@ func TestShows(t *testing.T) {
 		{devops.Source(), "sees-repositories", `{"evaluations":[{"value":"true"}]}`, false},
 		{devops.Source(), "sees-repositories", `{"evaluations":[]}`, false},
 		{devops.Source(), "sees-repositories", `{}`, false},
-		{devops.GitHub(), "installation-access", `{"repository_selection":"all"}`, true},
-		{devops.GitHub(), "installation-access", `{"repository_selection":"selected","total_count":3}`, false},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"all","repositories":[{"owner":{"login":"Contoso"}}]}`, true},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"all","repositories":[{"owner":{"login":"fabrikam"}}]}`, false},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"all","repositories":[]}`, false},
+		{devops.GitHub(), "installation-access", `{"repository_selection":"selected","total_count":3,"repositories":[{"owner":{"login":"contoso"}}]}`, false},
 		{devops.GitHub(), "installation-access", `{"total_count":3}`, false},
 	} {
 		i := slices.IndexFunc(c.source.Asks, func(a collect.Ask) bool { return a.Name == c.ask })
@@ -181,7 +183,8 @@ func TestShows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.source.Asks[i].Shows(tape.Root()); got != c.want {
+		a := &c.source.Asks[i]
+		if got := (a.Shows == nil || a.Shows(tape.Root())) && (a.ShowsOf == nil || a.ShowsOf(&collect.Subject{Name: "contoso"}, tape.Root())); got != c.want {
 			t.Errorf("%s: %s shows %v, want %v", c.ask, c.answer, got, c.want)
 		}
 	}

@@ -5,19 +5,25 @@ out=${1:-tickmark-export-$(date -u +%Y%m%dT%H%M%SZ)}
 wait=${TICKMARK_RETRY_SECONDS:-10}
 graph=${TICKMARK_GRAPH:-https://graph.microsoft.com}
 cr=$(printf '\r')
+made=
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
 	say "tickmark export: $*"
-	say "tickmark export: stopped. Files that end in .part are unfinished; remove $out before you run this again."
+	if [ -n "$made" ]; then
+		say "tickmark export: stopped. Files that end in .part are unfinished; remove $out before you run this again."
+	else
+		say "tickmark export: stopped before anything was exported; no file was made or changed."
+	fi
 	exit 1
 }
 
 command -v az >/dev/null 2>&1 || die "the Azure CLI (az) is not installed"
 if [ -e "$out" ] && [ -n "$(ls -A "$out" 2>/dev/null)" ]; then
-	die "$out exists and is not empty: old and new answers must not be mixed"
+	die "$out exists and is not empty: old and new answers must not be mixed; name another folder"
 fi
 mkdir -p "$out"
+made=yes
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM

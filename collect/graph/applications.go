@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
 // MicrosoftGraph is the application id of Microsoft Graph, alike in every tenant.
@@ -65,9 +66,11 @@ func applications() []question {
 }
 
 func isApplication(s *collect.Subject) bool {
-	return strings.EqualFold(s.Item.Get("servicePrincipalType").Str(), "Application")
+	kind := s.Item.Get("servicePrincipalType")
+	return kind.Kind() != jsontape.String || strings.EqualFold(kind.Str(), "Application")
 }
 
 func isGuarded(s *collect.Subject) bool {
-	return is(s, "appRoleAssignmentRequired") || strings.EqualFold(s.Item.Get("appId").Str(), MicrosoftGraph)
+	app := s.Item.Get("appId")
+	return mayBe(s, "appRoleAssignmentRequired") || app.Kind() != jsontape.String || strings.EqualFold(app.Str(), MicrosoftGraph)
 }

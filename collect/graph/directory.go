@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
 // Members that are asked for by name: what is not selected is not observed, so
@@ -63,12 +64,15 @@ func directory() []question {
 }
 
 // Security groups can hold Azure roles and be named by policies; of the others
-// only mail is at stake.
-func isSecurityGroup(s *collect.Subject) bool { return is(s, "securityEnabled") }
+// only mail is at stake. A group that does not say is asked.
+func isSecurityGroup(s *collect.Subject) bool { return mayBe(s, "securityEnabled") }
 
-func isRoleAssignable(s *collect.Subject) bool { return is(s, "isAssignableToRole") }
+// A group that cannot be assigned to a role has null.
+func isRoleAssignable(s *collect.Subject) bool { return mayBe(s, "isAssignableToRole") }
 
-func is(s *collect.Subject, member string) bool {
-	yes, ok := s.Item.Get(member).Bool()
-	return yes && ok
+// mayBe reports whether the member is not known to be false.
+func mayBe(s *collect.Subject, member string) bool {
+	v := s.Item.Get(member)
+	yes, ok := v.Bool()
+	return yes || !ok && v.Kind() != jsontape.Null
 }

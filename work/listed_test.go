@@ -18,16 +18,16 @@ import (
 	"github.com/tickmark/tickmark/work"
 )
 
-// membersFile lists the members whose values the redaction keeps because they
+// listedFile lists the members whose values the redaction keeps because they
 // are read. It is part of package inventory, which knows neither the catalogue
 // nor the sources.
-const membersFile = "../inventory/members.txt"
+const listedFile = "../inventory/listed.txt"
 
-var updateMembers = flag.Bool("update", false, "write the list of members anew")
+var updateListed = flag.Bool("update", false, "write the list of members anew")
 
-// TestMembers holds the list to what checks, joins, questions and code read.
-// After a change of these: go test ./work -run TestMembers -update.
-func TestMembers(t *testing.T) {
+// TestListed holds the list to what checks, joins, questions and code read.
+// After a change of these: go test ./work -run TestListed -update.
+func TestListed(t *testing.T) {
 	c, err := catalog.Default()
 	if err != nil {
 		t.Fatal(err)
@@ -43,18 +43,18 @@ func TestMembers(t *testing.T) {
 		}
 		lines = append(lines, name)
 	}
-	want := "# Members that checks, joins, questions and code read, alone or below another, lower-case;\n# = those that tell records apart or join them.\n# Written by go test ./work -run TestMembers -update; do not edit.\n" + strings.Join(lines, "\n") + "\n"
-	if *updateMembers {
-		if err := os.WriteFile(membersFile, []byte(want), 0o644); err != nil { //nolint:gosec // a source file that everyone may read
+	want := "# Members that checks, joins, questions and code read, alone or below another, lower-case;\n# = those that tell records apart or join them.\n# Written by go test ./work -run TestListed -update; do not edit.\n" + strings.Join(lines, "\n") + "\n"
+	if *updateListed {
+		if err := os.WriteFile(listedFile, []byte(want), 0o644); err != nil { //nolint:gosec // a source file that everyone may read
 			t.Fatal(err)
 		}
 	}
-	have, err := os.ReadFile(membersFile)
+	have, err := os.ReadFile(listedFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(have) != want {
-		t.Errorf("%s is not what is read: go test ./work -run TestMembers -update", membersFile)
+		t.Errorf("%s is not what is read: go test ./work -run TestListed -update", listedFile)
 	}
 	if len(lines) < 500 {
 		t.Errorf("%d members: the test does not reach what it is about", len(lines))

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package logs
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tickmark/tickmark"
+	"github.com/tickmark/tickmark/inventory"
+	"github.com/tickmark/tickmark/jsontape"
+)
+
+const day = 24 * time.Hour
+
+// Days are whole days (UTC): From inclusive, To exclusive.
+type Days struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// Count is how many days there are.
+func (d Days) Count() int { return int(d.To.Sub(d.From) / day) }
+
+// Copy is one place that keeps a log.
+type Copy struct {
+	Kind Kind `json:"kind"`
+	// Place is the name of the workspace or storage account; empty for the
+	// service's own.
+	Place string `json:"place,omitempty"`
+	// Asked is the time that was asked for and that the place can still have.
+	Asked Days `json:"asked"`
+	// First and Last are the times of the first and last record inside Asked; of
+	// an archive, of their hours. Zero if there is none.
+	First time.Time `json:"first,omitzero"`
+	Last  time.Time `json:"last,omitzero"`
+	// Records is how many there are, -1 where only hours are known.
+	Records int64 `json:"records"`
+	// Days is how many days have records; EmptyDays are those of Asked without any,
+	// LackingDays those of them on which another copy has some.
+	Days        int    `json:"days"`
+	EmptyDays   []Days `json:"emptyDays"`
+	LackingDays []Days `json:"lackingDays"`
+	// LackingRecords is how many records this copy lacks that another has in the time of
+	// Asked; -1 where the records of fewer than two were read.
+	LackingRecords int `json:"lackingRecords"`
+	// Unknown says why not all of it was read; ReasonNone if it was.
+	Unknown tickmark.Reason `json:"unknown,omitempty"`
+
+	has  map[int64]bool
+	keys map[string]time.Time
+}
+
+// Log is a log with its copies.
+type Log struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	// Subscription is whose log it is; empty for the tenant's.
+	Subscription     string `json:"subscription,omitempty"`
+	SubscriptionName string `json:"subscriptionName,omitempty"`
+	Copies           []Copy `json:"copies"`
+	// Distinct is how many different records the copies have together; -1 where
+	// they are not read.
+	Distinct int `json:"distinct"`
+	// Open are the days of the period on which no copy has a record although one
+	// that was wholly read could have: they were quiet, or are lost. Unread are
+	// those of which no copy has a record, and none that could was wholly read.
+	Open   []Days `json:"open"`
+	Unread []Days `json:"unread"`
+}
+
+// Coverage is what a snapshot's copies of logs cover.
+type Coverage struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	Logs []Log     `json:"logs"`
+}
+
+// Of finds the copies of logs in a snapshot. The result holds none of its bytes.
+func Of(s *tickmark.Snapshot, inv *inventory.Inventory) *Coverage {
+	c := &Coverage{Logs: []Log{}}
+	spans := asked(s)
+	for _, sp := range spans {
+		if c.From.IsZero() || sp.From.Before(c.From) {
+			c.From = sp.From
+		}
+		if sp.To.After(c.To) {
+			c.To = sp.To
+		}
+	}
+	for i := range logs {
+		c.Logs = append(c.Logs, logs[i].cover(inv, spans, Days{c.From, c.To})...)
+	}
+	return c
+}
+
+// question is the time that the questions of a type asked for, without what
+// the source no longer keeps, and why they were not wholly answered.
+type question struct {
+	Days
+	unknown tickmark.Reason
+}
+
+// asked is what was asked of each type, by the type in lower case.
+func asked(s *tickmark.Snapshot) map[string]question {
+	out := map[string]question{}
+	for i := range s.Segments {
+		for k := range s.Segments[i].Coverage.Asks {
+			a := &s.Segments[i].Coverage.Asks[k]
+			if a.Span == nil || a.Missing == tickmark.ReasonNotRead {
+				continue
+			}
+			q := question{Days{a.Span.From, a.Span.To}, a.Missing}
+			if a.Span.Kept.After(q.From) {
+				q.From = a.Span.Kept
+			}
+			if q.unknown == tickmark.ReasonNone && len(a.Refusals) > 0 {
+				q.unknown = a.Refusals[0].Reason
+			}
+			for _, t := range a.Types {
+				if old, ok := out[strings.ToLower(t)]; ok && q.unknown == tickmark.ReasonNone {
+					q.unknown = old.unknown
+				}
+				out[strings.ToLower(t)] = q
+			}
+		}
+	}
+	return out
+}
+
+// copyKey tells copies apart.
+type copyKey struct {
+	subscription string
+	kind         Kind
+	place        string
+}
+
+func (l *known) cover(inv *inventory.Inventory, spans map[string]question, period Days) []Log {
+	copies := map[copyKey]*Copy{}
+	subscriptions := map[string]bool{}
+	if l.subscriptions {
+		for _, r := range inv.OfType("Microsoft.Resources/subscriptions") {
+			subscriptions[strings.Clone(r.Subscription)] = true
+		}
+	} else {
+		subscriptions[""] = true
+	}
+	for i := range l.forms {
+		f := &l.forms[i]
+		sp, ok := spans[strings.ToLower(f.typ)]
+		if !ok {
+			continue // nobody asked
+		}
+		if f.kind == Service {
+			for sub := range subscriptions {
+				l.copy(copies, copyKey{sub, f.kind, ""}, sp.Days)
+			}
+		}
+		rows := inv.OfType(f.typ)
+		for k := range rows {
+			f.take(l, &rows[k], copies, sp.Days)
+		}
+		for key, c := range copies {
+			if (key.kind == f.kind || f.hour && key.kind == Export) && c.Unknown == tickmark.ReasonNone {
+				c.Unknown = sp.unknown
+			}
+		}
+	}
+	names := map[string]string{}
+	for _, r := range inv.OfType("Microsoft.Resources/subscriptions") {
+		names[r.Subscription] = strings.Clone(r.Root.Get("displayName").Str())
+	}
+	bySubscription := map[string][]*Copy{}
+	for key, c := range copies {
+		subscriptions[key.subscription] = true
+		bySubscription[key.subscription] = append(bySubscription[key.subscription], c)
+	}
+	var out []Log
+	for _, sub := range slices.Sorted(maps.Keys(subscriptions)) {
+		list := bySubscription[sub]
+		slices.SortFunc(list, func(a, b *Copy) int {
+			return cmp.Or(cmp.Compare(order(a.Kind), order(b.Kind)), strings.Compare(a.Place, b.Place))
+		})
+		log := l.log(sub, list, period)
+		if sub != "" {
+			log.SubscriptionName = names[sub]
+		}
+		out = append(out, log)
+	}
+	return out
+}
+
+func order(k Kind) int { return slices.Index([]Kind{Service, Workspace, Archive, Export}, k) }
+
+func (l *known) copy(copies map[copyKey]*Copy, key copyKey, sp Days) *Copy {
+	c := copies[key]
+	if c == nil {
+		c = &Copy{Kind: key.kind, Place: key.place, Asked: sp, Records: 0, LackingRecords: -1, EmptyDays: []Days{}, LackingDays: []Days{}, has: map[int64]bool{}}
+		copies[key] = c
+	}
+	return c
+}
+
+// take adds a record to its copy.
+func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, sp Days) {
+	at, ok := instant(r.Root, f.at)
+	if !ok || at.Before(sp.From) && !f.hour || !at.Before(sp.To) || f.hour && !at.Add(time.Hour).After(sp.From) {
+		return
+	}
+	key := copyKey{kind: f.kind, place: place(r, f.kind)}
+	if l.subscriptions {
+		key.subscription = f.subscriptionOf(r)
+	}
+	if f.hour && exported(r) {
+		if l.subscriptions {
+			return // whose they are is in the records only
+		}
+		key.kind = Export
+	}
+	c := l.copy(copies, key, sp)
+	if f.key != nil {
+		if c.keys == nil {
+			c.keys = map[string]time.Time{}
+		}
+		if k := f.key(r.Root); k != "" {
+			c.keys[k] = at
+		}
+	}
+	if f.whole {
+		return
+	}
+	last := at
+	if t, ok := instant(r.Root, f.last); ok && f.last != "" {
+		last = t
+	}
+	if at.Before(sp.From) {
+		at = sp.From
+	}
+	if c.First.IsZero() || at.Before(c.First) {
+		c.First = at
+	}
+	if last.After(c.Last) {
+		c.Last = last
+	}
+	c.has[at.Unix()/int64(day/time.Second)] = true
+	switch n, ok := r.Root.Get(f.count).Int(); {
+	case f.hour:
+		c.Records = -1
+	case f.count != "" && ok:
+		c.Records += n
+	default:
+		c.Records++
+	}
+}
+
+// log compares the copies.
+func (l *known) log(sub string, copies []*Copy, period Days) Log {
+	out := Log{Name: l.name, Title: l.title, Subscription: sub, Copies: []Copy{}, Distinct: -1, Open: []Days{}, Unread: []Days{}}
+	some, read := map[int64]bool{}, 0
+	all := map[string]time.Time{}
+	for _, c := range copies {
+		maps.Copy(some, c.has)
+		if c.keys != nil {
+			read++
+			maps.Copy(all, c.keys)
+		}
+	}
+	if read > 0 {
+		out.Distinct = len(all)
+	}
+	for _, c := range copies {
+		c.Days = len(c.has)
+		c.EmptyDays = without(c.Asked, func(d int64) bool { return c.has[d] })
+		c.LackingDays = without(c.Asked, func(d int64) bool { return c.has[d] || !some[d] })
+		if c.keys != nil && read > 1 {
+			c.LackingRecords = 0
+			for k, at := range all {
+				if _, ok := c.keys[k]; !ok && !at.Before(c.Asked.From) && at.Before(c.Asked.To) {
+					c.LackingRecords++
+				}
+			}
+		}
+		out.Copies = append(out.Copies, *c)
+	}
+	for i := range out.Copies {
+		out.Copies[i].has, out.Copies[i].keys = nil, nil // keys may be the snapshot's own bytes
+	}
+	reached := func(d int64) bool {
+		at := time.Unix(d*int64(day/time.Second), 0)
+		return slices.ContainsFunc(copies, func(c *Copy) bool {
+			return c.Unknown == tickmark.ReasonNone && at.Add(day).After(c.Asked.From) && at.Before(c.Asked.To)
+		})
+	}
+	out.Open = without(period, func(d int64) bool { return some[d] || !reached(d) })
+	out.Unread = without(period, func(d int64) bool { return some[d] || reached(d) })
+	return out
+}
+
+// without lists the runs of days of a period for which has is false. The days
+// at both ends count although the period may have only a part of them.
+func without(p Days, has func(day int64) bool) []Days {
+	out := []Days{}
+	if !p.From.Before(p.To) {
+		return out
+	}
+	first, end := p.From.UTC().Truncate(day), p.To.UTC()
+	for d := first; d.Before(end); d = d.Add(day) {
+		if has(d.Unix() / int64(day/time.Second)) {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].To.Equal(d) {
+			out[n-1].To = d.Add(day)
+		} else {
+			out = append(out, Days{d, d.Add(day)})
+		}
+	}
+	return out
+}
+
+// instant reads a time; the forms are those of the services' APIs.
+func instant(v jsontape.Value, path string) (time.Time, bool) {
+	if path == "" {
+		return time.Time{}, false
+	}
+	s := text(v, path)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
