@@ -4,6 +4,7 @@ package inventory
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"strings"
 )
@@ -49,13 +50,14 @@ type finder struct {
 	end   int
 	open  []frame
 	extra int // open beyond mostOpen
+	known *[1 << knownBits]facts
 	found []found
 }
 
 // findSecrets returns the strings of src[off:end] that are not kept. What is
 // before head, the beginning of the first item, tells in what the items lie.
 func findSecrets(src []byte, head, off, end int) []found {
-	f := finder{src: src, end: end, open: make([]frame, 1, 24)}
+	f := finder{src: src, end: end, open: make([]frame, 1, 24), known: new([1 << knownBits]facts)}
 	if off > 0 {
 		f.end = min(head, off)
 		f.scan(0)
@@ -181,16 +183,10 @@ func (f *finder) name(i, end, next int) int {
 		return next // not JSON
 	}
 	key := f.src[i+1 : end-1]
-	t.key = nameHash(key)
-	t.kind, t.pair, t.secret = kinds[t.key], pairs[pairHash(t.own, t.key)], ""
-	switch like := namedLike(key); {
-	case t.kind&(isFree|isKey|isWritten) != 0:
-	case t.kind&(isRead|isOpaque) != 0:
-		t.kind |= like &^ isStrict
-	default:
-		t.kind |= like
-	}
-	if h := endingHash(key); nameFilter[h>>6]&(1<<(h&63)) == 0 || next >= f.end {
+	facts := f.facts(key)
+	t.key, t.kind = facts.hash, facts.kind
+	t.pair, t.secret = pairs[pairHash(t.own, t.key)], ""
+	if !facts.maybe || next >= f.end {
 		return next
 	}
 	low := strings.ToLower(string(key))
@@ -207,6 +203,49 @@ func (f *finder) name(i, end, next int) int {
 	return next
 }
 
+// facts are what a name says, remembered by its exact spelling.
+type facts struct {
+	exact, hash uint64
+	kind        memberKind
+	maybe       bool // it may be one of secretNames or secretContainers
+}
+
+func (f *finder) facts(key []byte) *facts {
+	h := exactHash(key)
+	x := &f.known[h>>(64-knownBits)]
+	if x.exact == h {
+		return x
+	}
+	*x = facts{exact: h, hash: nameHash(key)}
+	x.kind = kinds[x.hash]
+	switch like := namedLike(key); {
+	case x.kind&(isFree|isKey|isWritten) != 0:
+	case x.kind&(isRead|isOpaque) != 0:
+		x.kind |= like &^ isStrict
+	default:
+		x.kind |= like
+	}
+	e := endingHash(key)
+	x.maybe = nameFilter[e>>6]&(1<<(e&63)) != 0
+	return x
+}
+
+const knownBits = 9
+
+// exactHash tells names apart, letters as they are.
+func exactHash(name []byte) uint64 {
+	h := uint64(len(name)) + 1
+	for len(name) >= 8 {
+		h = (h ^ binary.LittleEndian.Uint64(name)) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
+		name = name[8:]
+	}
+	for _, b := range name {
+		h = (h ^ uint64(b)) * 0x9E3779B97F4A7C15
+	}
+	return (h ^ h>>32) * 0xD6E8FEB86659FD93
+}
+
 // judge returns the rule by which a value is replaced, none if it is kept, and
 // whether the value could be a sentence in a policy.
 func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
@@ -218,9 +257,6 @@ func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
 			kind |= isOpaque
 		}
 	}
-	if harmless(v) {
-		return "", false
-	}
 	free := t.free || kind&(isFree|isStrict) != 0
 	switch {
 	case parent == nameTags && !t.free:
@@ -231,13 +267,13 @@ func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
 		free = false // the value of a server's parameter is one word
 	}
 	switch {
+	case pair&isKey != 0, !free && kind&isKey != 0, !free && kind&isOpaque != 0 && opaqueForm(v), harmless(v):
+		return "", false
 	case own == nameToken && kind&isRead == 0 && !strictForm(v):
 		return unlisted, f.sentence(v)
 	case kind&isAddressy != 0 && !strictForm(v):
 		return address, false
-	case pair&isKey != 0, !free && kind&isKey != 0, strictForm(v):
-		return "", false
-	case !free && (kind&isOpaque != 0 && compactForm(v) || narrowForm(v)):
+	case !free && narrowForm(v), free && strictForm(v):
 		return "", false
 	}
 	soft = f.sentence(v)

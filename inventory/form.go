@@ -472,10 +472,14 @@ func strictForm(v []byte) bool {
 		return len(v) == 1 || len(v) == 2 && v[1] == '*' || isResourceID(v)
 	case v[0] == '[' || v[0] == '@':
 		return reference(v)
-	case c&(isLower|isUpper) != 0:
-		return isURL(v, true) || isVaultURL(v) || isServiceURL(v) || isPublicKey(v) || isHost(v, 3) && (inAzure(v) || made(v))
+	case c&(isLower|isUpper) == 0:
+		return v[0] == '*' && len(v) == 1
+	case isPublicKey(v):
+		return true
+	case bytes.Contains(v, []byte("://")):
+		return isURL(v, true) || isVaultURL(v) || isServiceURL(v)
 	}
-	return v[0] == '*' && len(v) == 1
+	return isHost(v, 3) && (inAzure(v) || made(v))
 }
 
 // switches are the words that settings are set to everywhere.
@@ -494,9 +498,6 @@ var switches = func() map[string]bool {
 // narrowForm knows, beyond the strict forms, what settings are set to: a word,
 // a name of few parts, a list of these, a link, a path, an address of mail.
 func narrowForm(v []byte) bool {
-	if strictForm(v) {
-		return true
-	}
 	if len(v) > 2000 {
 		return false
 	}
@@ -505,10 +506,12 @@ func narrowForm(v []byte) bool {
 		all |= classes[b]
 	}
 	switch {
+	case all&^(isAlnum|isHex) == 0 && len(v) <= 40 && !random(v), strictForm(v):
+		return true
+	case all&^(isAlnum|isHex) == 0:
+		return false
 	case all&isAlnum == 0:
 		return len(v) <= 8
-	case all&^(isAlnum|isHex) == 0:
-		return len(v) <= 40 && !random(v)
 	case bytes.Contains(v, []byte("://")):
 		return isURL(v, false)
 	case v[0] == '/':

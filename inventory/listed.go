@@ -3,6 +3,7 @@
 package inventory
 
 import (
+	"bytes"
 	_ "embed" // the list of members that are read
 	"strings"
 )
@@ -31,6 +32,7 @@ const (
 // namesOf are the members whose names say by themselves what they hold; what
 // is free wins. doc/spec/input.md lists them.
 var namesOf = map[memberKind]string{
+	isKey: `@odata.nextlink nextlink @odata.deltalink $skiptoken skiptoken continuationtoken continuation_token @odata.context`,
 	isFree: `
 		env environmentvariables environmentsettings envvars variables localvariables appsettings connectionstrings
 		args arguments argv additionalargs dockerargs commandlinearguments containerrunoptions jvmoptions
@@ -59,7 +61,7 @@ var namesOf = map[memberKind]string{
 		rows roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
 		vulnerable_version_range`,
 	isOpaque: `
-		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag @odata.nextlink nextlink @odata.deltalink $skiptoken skiptoken continuationtoken continuation_token @odata.context
+		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag
 		thumbprint thumbprintalgorithm fingerprint sha sha1 sha256 digest hash contenthash oid node_id
 		descriptor subjectdescriptor memberdescriptor containerdescriptor guid name type fqdn hostname hostnames dnsname cname domainnamelabel puid
 		actions notactions dataactions notdataactions allowedactions scopes`,
@@ -131,14 +133,14 @@ func namedLike(name []byte) memberKind {
 	if len(name) < 2 || !endingBytes[name[len(name)-1]] {
 		return 0
 	}
-	for _, end := range nameEndings {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return isOpaque
-		}
-	}
 	for _, end := range writtenEndings {
 		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
 			return isWritten
+		}
+	}
+	for _, end := range nameEndings {
+		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
+			return isOpaque
 		}
 	}
 	for _, end := range secretEndings {
@@ -171,7 +173,7 @@ var nameEndings = [...]string{"Id", "ID", "_id", "Name", "_name", "Thumbprint", 
 
 var secretEndings = [...]string{"password", "passwd", "passphrase", "pwd", "secret", "token", "key", "credential", "credentials", "signature"}
 
-var writtenEndings = [...]string{"Comment", "Description", "Message", "Title", "Reason", "Summary"}
+var writtenEndings = [...]string{"DisplayName", "Comment", "Description", "Message", "Title", "Reason", "Summary"}
 
 // endingBytes are the last bytes of the endings: a quick no for most names.
 var endingBytes = func() (last [256]bool) {
@@ -183,6 +185,15 @@ var endingBytes = func() (last [256]bool) {
 	}
 	return last
 }()
+
+// opaqueForm knows ids, names and digests: whatever letters they consist of, not
+// a link that hands something over, and no JSON.
+func opaqueForm(v []byte) bool {
+	if !compactForm(v) || bytes.IndexByte(v, '{') > 0 || v[0] == '{' && !isGUID(v) {
+		return false
+	}
+	return !bytes.Contains(v, []byte("://")) || isLink(v) || isServiceURL(v) || isVaultURL(v)
+}
 
 // compactForm knows what ids and digests consist of: no space, no quote.
 func compactForm(v []byte) bool {
