@@ -33,6 +33,7 @@ type frame struct {
 	array, free bool
 	named       bool // an array under a name like those of ids
 	policy      bool // it is one of policyTypes
+	next        int  // which element of a row comes next; 0 outside of rows
 
 	// What is known of the member whose value comes next.
 	key    uint64
@@ -50,8 +51,10 @@ type finder struct {
 	end   int
 	open  []frame
 	extra int // open beyond mostOpen
-	known *[1 << knownBits]facts
-	found []found
+	// columns are the names of the table that is open: its rows have none.
+	columns []facts
+	known   *[1 << knownBits]facts
+	found   []found
 }
 
 // findSecrets returns the strings of src[off:end] that are not kept. What is
@@ -81,6 +84,10 @@ func (f *finder) scan(i int) {
 			f.push(f.src[i] == '[')
 		case '}', ']':
 			f.pop()
+		case ',':
+			if t := f.top(); t.next > 0 && f.extra == 0 {
+				t.next++
+			}
 		}
 		i++
 	}
@@ -98,6 +105,11 @@ func (f *finder) push(array bool) {
 	in := frame{array: array, mark: len(f.found), free: t.free, own: t.key, parent: t.own, named: t.kind&isOpaque != 0}
 	if t.array {
 		in.own, in.parent = t.own, t.parent
+		if array && t.own == nameRows && len(f.columns) > 0 {
+			in.next = 1
+		}
+	} else if array && t.key == nameColumns {
+		f.columns = f.columns[:0]
 	} else if t.kind&isFree != 0 && t.pair == 0 && t.own != nameTags {
 		// Many lists are called value or data: what lies in them has names of its own.
 		in.free = in.free || t.key != nameValue && t.key != nameData
@@ -109,6 +121,8 @@ var (
 	nameValue, nameData, nameDefault = nameHash("value"), nameHash("data"), nameHash("defaultValue")
 	nameTags, nameProperties         = nameHash("tags"), nameHash("properties")
 	nameType, nameToken              = nameHash("type"), nameHash("token")
+	nameRows, nameColumns            = nameHash("rows"), nameHash("columns")
+	nameName                         = nameHash("name")
 )
 
 func (f *finder) pop() {
@@ -162,6 +176,9 @@ func (f *finder) text(i int) int {
 	}
 	if v[len(v)-1]|0x20 == 's' {
 		f.settings(i, end)
+	}
+	if t.key == nameName && t.own == nameColumns && !t.array && len(f.columns) < 1000 {
+		f.columns = append(f.columns, *f.facts(v))
 	}
 	if t.key == nameType && !t.array && policyTypes[strings.ToLower(string(v))] {
 		t.policy = true
@@ -250,7 +267,10 @@ func exactHash(name []byte) uint64 {
 // whether the value could be a sentence in a policy.
 func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
 	own, parent, kind, pair := t.key, t.own, t.kind, t.pair
-	if t.array {
+	if t.next > 0 && t.next <= len(f.columns) {
+		c := &f.columns[t.next-1]
+		own, parent, kind, pair = c.hash, 0, c.kind|isWritten, 0
+	} else if t.array {
 		own, parent = t.own, t.parent
 		kind, pair = kinds[own], pairs[pairHash(parent, own)]
 		if t.named {

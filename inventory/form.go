@@ -96,7 +96,7 @@ func random(run []byte) bool {
 	case digits > 0:
 		return mixes >= 5 || mixes*10 >= n*3 || n >= 24 && mixes >= 3
 	case lower > 0 && upper > 0:
-		return turns*10 >= n*3
+		return n >= 12 && turns*10 >= n*3
 	}
 	return n > 45
 }
