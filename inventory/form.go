@@ -5,6 +5,7 @@ package inventory
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -163,8 +164,31 @@ func runs(w []byte, yield func(run []byte) bool) bool {
 	return true
 }
 
+// pseudonymPrefixes begin what Pseudonyms writes, which ends in 16 digits.
+var pseudonymPrefixes = [...]string{"person-", "domain-", "branch-", "text-"}
+
+// withoutPseudonyms takes the random part of pseudonyms out of a word.
+func withoutPseudonyms(w []byte) []byte {
+	for _, p := range pseudonymPrefixes {
+		for from := 0; ; {
+			i := bytes.Index(w[from:], []byte(p))
+			if i < 0 {
+				break
+			}
+			from += i + len(p)
+			if from+16 <= len(w) && only(w[from:from+16], "0123456789abcdef") && (from+16 == len(w) || classes[w[from+16]]&isAlnum == 0) {
+				w = slices.Concat(w[:from], w[from+16:])
+			}
+		}
+	}
+	return w
+}
+
 // made reports that no part of a word looks random.
 func made(w []byte) bool {
+	if len(w) > 20 && bytes.IndexByte(w, '-') > 0 {
+		w = withoutPseudonyms(w)
+	}
 	return !encoded(w) && runs(w, func(run []byte) bool { return !random(run) })
 }
 

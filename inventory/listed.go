@@ -59,7 +59,7 @@ var namesOf = map[memberKind]string{
 		folder folderpath filename issuer subjectname commonname dn principalname rolename rolenames groupname resourcegroup resourcename
 		conditionexpression condition filter rulename resultdescription activity activitydisplayname operationname operationnamevalue
 		rows roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
-		vulnerable_version_range`,
+		mobilephone businessphones faxnumber phone phonenumber telephone vulnerable_version_range`,
 	isOpaque: `
 		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag
 		thumbprint thumbprintalgorithm fingerprint sha sha1 sha256 digest hash contenthash oid node_id

@@ -46,6 +46,21 @@ func TestRedact(t *testing.T) {
 		{"date of a key", `"keyCreationTime":{"key1":"2022-01-14T22:10:18.8579498Z"}`, "", ""},
 		{"public certificate", `"pem":"-----BEGIN CERTIFICATE-----\nMIIB` + canary + `"`, "properties.pem", "unlisted"},
 		{"metric with an equals sign", `"query":"AzureActivity | where Level == 'x' and design=1"`, "", ""},
+		{"pseudonyms", `"title":"by person-0123456789abcdef in branch-9f3c7a1e5b2d8046","owner":"person-9f3c7a1e5b2d8046@domain-0a1b2c3d4e5f6071.invalid"`, "", ""},
+		{"not quite a pseudonym", `"title":"by person-9f3c7a1e5b2d804677"`, "properties.title", "unlisted"},
+		{"function key", `"httpTriggerUrl":"https://f.azurewebsites.net/api/f?code=` + canary + `"`, "properties.httpTriggerUrl", "address"},
+		{"webhook by a path", `"note":"https://hooks.example/services/T00/` + canary + `"`, "properties.note", "unlisted"},
+		{"secret that is a word", `"servicePrincipalProfile":{"secret":"hunter"}`, "properties.servicePrincipalProfile.secret", "unlisted"},
+		{"command line", `"appCommandLine":"run it"`, "properties.appCommandLine", "unlisted"},
+		{"word in a header", `"headers":{"x":"hunter"}`, "properties.headers.x", "unlisted"},
+		{"word under a name of one's own", `"x":{"MY_KEY":"hunter"}`, "properties.x.MY_KEY", "unlisted"},
+		{"sentence where nobody reads", `"x":"the quick brown fox"`, "properties.x", "unlisted"},
+		{"JSON in a string", `"x":"{\"a\":1}"`, "properties.x", "unlisted"},
+
+		{"structure of a definition", `"definition":{"actions":{"a":{"type":"Http","runAfter":{},"inputs":{"method":"POST","retries":4}}}}`, "", ""},
+		{"what settings are set to", `"a":"Standard_LRS","b":"TLS1_2","c":"2024-01-01T00:00:00Z","d":"10.0.0.0/8","e":"refs/heads/main","f":"ada@contoso.example","g":"Microsoft.Storage/storageAccounts","h":"https://contoso.example/x","i":"443,8080-8090"`, "", ""},
+		{"tag", `"tags":{"env":"production of the shop","cost centre":"R&D 4711"}`, "", ""},
+		{"token in a tag", `"tags":{"note":"` + canary + `"}`, "properties.tags.note", "unlisted"},
 		{"ordinary link", `"id":"https://v.vault.azure.net/keys/k/1"`, "", ""},
 	}
 	for _, c := range cases {
