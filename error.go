@@ -67,11 +67,11 @@ func ExitStatus(err error) int {
 	switch e.Code {
 	case CodeUsage:
 		return ExitUsage
-	case CodeInput, CodeIncomplete:
+	case CodeInput, CodeIncomplete, CodeConflict: // somebody else was faster; try again
 		return ExitIncomplete
 	case CodeTampered:
 		return ExitFindings
-	case CodeConflict, CodeInternal:
+	case CodeInternal:
 		return ExitInternal
 	}
 	return ExitInternal

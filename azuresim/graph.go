@@ -72,6 +72,18 @@ type graphRequest struct {
 	top    int
 }
 
+// graphAbsent are the Microsoft 365 environments whose Graph does not have a
+// set, as the table of national clouds on its page of the reference says.
+var graphAbsent = map[string][]string{
+	"identityGovernance/lifecycleWorkflows/workflows":  {"gccHigh", "dod", "china"},
+	"security/informationProtection/sensitivityLabels": {"gccHigh", "dod", "china"},
+	"admin/sharepoint/settings":                        {"china"},
+	"identityProtection/riskyUsers":                    {"china"},
+	"identityProtection/riskDetections":                {"china"},
+	"security/secureScores":                            {"china"},
+	"security/secureScoreControlProfiles":              {"china"},
+}
+
 // graphRows are the rows of a list, made when they are wanted.
 type graphRows struct {
 	n  int
@@ -93,6 +105,11 @@ func (g *graphService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	set, args, unknown := g.find(path, q.beta)
 	if set == nil {
 		g.refuse(q, refusal{400, "BadRequest", fmt.Sprintf("Resource not found for the segment '%s'.", unknown)})
+		return
+	}
+	if slices.Contains(graphAbsent[set.path], g.org.Tenant.microsoft365()) {
+		segments := strings.Split(set.path, "/")
+		g.refuse(q, refusal{400, "BadRequest", fmt.Sprintf("Resource not found for the segment '%s'.", segments[len(segments)-1])})
 		return
 	}
 	q.graphSet, q.args = set, args

@@ -34,7 +34,7 @@ func init() {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.mu.Lock()
 			s.journal.Foreign++
-			if r.Header.Get("Authorization") != "" {
+			if r.Header.Get("Authorization") != "" || slices.ContainsFunc(proofs, func(p string) bool { return r.PostFormValue(p) != "" }) {
 				s.journal.WithToken++
 			}
 			s.mu.Unlock()
@@ -111,6 +111,9 @@ func (s *Sim) knows(resource string) bool {
 func (s *Sim) unknownResource(resource string) string {
 	return fmt.Sprintf("AADSTS500011: The resource principal named %s was not found in the tenant named %s.", resource, s.org.Tenant.ID)
 }
+
+// proofs are the fields of a sign-in that prove who signs in.
+var proofs = []string{"client_assertion", "client_secret", "refresh_token", "device_code", "assertion"}
 
 // Canary is in every token that the simulator gives out: where it is found, a
 // token was kept.

@@ -3,8 +3,10 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -331,5 +334,83 @@ func TestForeignToken(t *testing.T) {
 				t.Error("az was asked for another cloud's token")
 			}
 		})
+	}
+}
+
+// TestSignInFaults: whatever the place of sign-in does, what proves the identity
+// goes nowhere else, and no error repeats a token.
+func TestSignInFaults(t *testing.T) {
+	file := certificate(t)
+	var group sync.WaitGroup // the library waits in real time before it asks again
+	for _, f := range azuresim.Faults() {
+		if f.Where != azuresim.InAnswer || !strings.HasPrefix(f.ID, "C24") && !strings.HasPrefix(f.ID, "C6") && !strings.HasPrefix(f.ID, "C1") {
+			continue
+		}
+		for _, in := range []collect.SignIn{{Kind: "certificate", ClientID: "app", Certificate: file}, {Kind: "deviceCode", ClientID: "app", Prompt: func(string) {}}} {
+			for _, path := range []string{"*/token", "*/openid-configuration"} {
+				s, e, clock := simulate(t)
+				if err := s.Inject(azuresim.Fault{ID: f.ID, Host: "login", Path: path}); err != nil {
+					t.Logf("%s: %v", f.ID, err)
+					continue
+				}
+				group.Go(func() {
+					name := f.ID + " " + in.Kind + " " + path
+					creds, err := collect.NewCredentials(e, in, clock)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+					defer cancel()
+					header, _, err := creds.Token(ctx, collect.HostGraph, e.Audience[collect.HostGraph])
+					if err != nil && (strings.Contains(err.Error(), azuresim.Canary) || strings.Contains(err.Error(), "message was")) {
+						t.Errorf("%s: the error repeats the answer: %v", name, err)
+					}
+					if err == nil && !strings.HasPrefix(header, "Bearer e") {
+						t.Errorf("%s: no token, and no error: %.20q", name, header)
+					}
+					if l := s.Log(); l.Foreign > 0 {
+						t.Errorf("%s: %d requests were sent to a stranger, %d with a proof: %v", name, l.Foreign, l.WithToken, err)
+					}
+					if strings.HasPrefix(f.ID, "C24") && (err == nil || header != "") {
+						t.Errorf("%s: a redirect to a stranger gives a token", name)
+					}
+				})
+			}
+		}
+	}
+	group.Wait()
+}
+
+// TestAuthorityDescribesItself: the description of an authority names where
+// tokens are asked for; a stranger there gets nothing.
+func TestAuthorityDescribesItself(t *testing.T) {
+	taken := 0
+	stranger := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { taken++ }))
+	defer stranger.Close()
+	var home *httptest.Server
+	home = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"issuer":"%s/t/v2.0","authorization_endpoint":"%s/t/authorize","token_endpoint":"%s/t/token"}`, home.URL, home.URL, stranger.URL)
+	}))
+	defer home.Close()
+	doc, err := json.Marshal(map[string]any{
+		"tenantId": tenantA, "authority": home.URL, "urls": map[string]string{"graph": home.URL}, "audiences": map[string]string{"graph": "https://graph.microsoft.com"},
+		"caPEM": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: home.Certificate().Raw})) + string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: stranger.Certificate().Raw})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := collect.ParseEndpoints("f", doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := collect.NewCredentials(e, collect.SignIn{Kind: "certificate", ClientID: "app", Certificate: certificate(t)}, collect.SystemClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, _, err = creds.Token(ctx, collect.HostGraph, e.Audience[collect.HostGraph]); err == nil || !strings.Contains(err.Error(), "nothing is sent there") || taken > 0 {
+		t.Errorf("%d requests were sent to the stranger: %v", taken, err)
 	}
 }

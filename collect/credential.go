@@ -71,6 +71,8 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	tune := defaults()
 	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
+	atAuthority := *client
+	atAuthority.Transport = &authorityOnly{authority: e.Authority, next: client.Transport}
 	c := &identityCredentials{tenant: s.TenantID, ends: e, github: newGitHubApp(s.GitHub, e.URL[HostGitHub], client, clock)}
 	if err := c.github.check(); err != nil {
 		return nil, err
@@ -91,7 +93,7 @@ func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
 	}
 	options := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: e.Authority, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{}},
-		Transport: client,
+		Transport: &atAuthority,
 		Telemetry: policy.TelemetryOptions{ApplicationID: "tickmark"},
 	}
 	var err error
@@ -258,8 +260,14 @@ func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOpti
 	return "Bearer " + t.Token, t.ExpiresOn, nil
 }
 
-// signInError keeps the service's code and text, and nothing of the request.
+// signInError keeps the service's code and text, and nothing of the request or
+// of an answer that could not be read: there may be a token in it.
 func signInError(err error) error {
+	for _, mark := range []string{"raw message was:", "json message bytes were:"} {
+		if text, _, found := strings.Cut(err.Error(), mark); found {
+			err = fmt.Errorf("the place of sign-in answered what cannot be read: %s", clip(strings.TrimSpace(text)))
+		}
+	}
 	var failed *azidentity.AuthenticationFailedError
 	if !errors.As(err, &failed) || failed.RawResponse == nil || failed.RawResponse.Body == nil {
 		return err

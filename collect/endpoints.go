@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -280,6 +281,32 @@ func (e *Endpoints) pinned() error {
 		}
 	}
 	return nil
+}
+
+// authorityOnly sends what proves an identity to the authority and to nobody
+// else, whatever a redirect or the authority's own description of itself says.
+type authorityOnly struct {
+	authority string
+	next      http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *authorityOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if u, err := url.Parse(t.authority); err == nil && origin(u) == origin(r.URL) {
+		return t.next.RoundTrip(r)
+	}
+	// Microsoft's have a second name in China, which their descriptions use.
+	if r.URL.Scheme == "https" && r.URL.Port() == "" && slices.Contains(issuers[t.authority], r.URL.Hostname()) {
+		return t.next.RoundTrip(r)
+	}
+	return nil, fmt.Errorf("the sign-in of %s leads to %s: nothing is sent there", hostOf(t.authority), r.URL.Host)
+}
+
+// CloseIdleConnections passes on what http.Client asks.
+func (t *authorityOnly) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // foreign refuses a token that another authority, or another tenant, gave out:

@@ -281,3 +281,29 @@ func TestRun(t *testing.T) {
 }
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// TestConfiguredListsApart: two sources that are read at once have lists of
+// their own in the configuration. What is asked of the one bears no name of the
+// other's, though the same worker asks both.
+func TestConfiguredListsApart(t *testing.T) {
+	s := newSetup(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, `{"value":[{"id":"p1","name":"p1"},{"id":"p2","name":"p2"},{"id":"p3","name":"p3"}]}`)
+	})
+	s.tune.workers = 1
+	s.opts.Root = []byte(`{"tenantId":"t","ones":["a"],"twos":["b"]}`)
+	source := func(name string) Source {
+		ask := func(n, of, path string) Ask {
+			return Ask{Name: n, Of: []string{of}, Host: HostDevOps, Path: "/" + name + path, APIVersion: "7.1", Form: formGraphCollection, Entity: name + "/" + n, Pace: PaceDevOps}
+		}
+		return Source{Name: name, Title: name, Asks: []Ask{ask("projects", "tenant/"+name+"s", "/{name}/projects"), ask("things", name+"/projects", "/{^name}/{id}/things")}}
+	}
+	s.run(t, source("one"), source("two"))
+	seen := map[string]int{}
+	for _, h := range s.cloud.requests() {
+		parts := strings.Split(h.uri, "/")
+		seen[parts[1]+"/"+parts[2]]++
+	}
+	if len(seen) != 2 || seen["one/a"] != 4 || seen["two/b"] != 4 {
+		t.Errorf("requests by source and organisation: %v", seen)
+	}
+}

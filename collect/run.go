@@ -227,11 +227,11 @@ func newRunner(sources []Source, o Options) (*runner, error) {
 		seen[s.Name] = true
 	}
 	if !o.From.IsZero() && !o.To.IsZero() && !o.From.Before(o.To) {
-		return nil, usage("Options.From", "the window of the logs is empty", "From must be before To")
+		return nil, usage("from", "the window of the logs is empty", "its first day must be before its end")
 	}
 	r.start = r.clock.Now().UTC()
 	if o.From.After(r.start) {
-		return nil, usage("Options.From", "the logs are to begin in the future: "+o.From.UTC().Format(time.RFC3339), "give a day that is past")
+		return nil, usage("from", "the logs are to begin in the future: "+o.From.UTC().Format(time.RFC3339), "give a day that is past")
 	}
 	r.exclusions, r.problems = effective(o.Exclude, r.start)
 	if err := r.prepare(sources); err != nil {
@@ -401,7 +401,7 @@ func (r *runner) choose(s *sourceRun) {
 		switch {
 		case a.skip != nil:
 		case slices.ContainsFunc(a.ask.NotOffered, func(c string) bool { return c == e.Cloud || c == e.Microsoft365 }):
-			a.skip = &ending{Reason: tickmark.ReasonNotOffered, Detail: fmt.Sprintf("it does not exist in %s / %s", e.Cloud, e.Microsoft365)}
+			a.skip = &ending{Reason: tickmark.ReasonNotOffered, Detail: fmt.Sprintf("its documentation does not have it in %s / %s", e.Cloud, e.Microsoft365)}
 		case e.URL[a.ask.Host] == "":
 			a.skip = &ending{Reason: tickmark.ReasonNotCollected, Detail: fmt.Sprintf("there is no address for host %q", a.ask.Host)}
 			if e.Live {

@@ -50,7 +50,7 @@ func (l *loader) subject(a *sourceRun, at ref) (*Subject, error) {
 	u := at.page.unit
 	s := subjectOf(u.ask.ask, tape.Root())
 	if (u.at.page != nil || u.at.item > 0) && u.batch == nil {
-		if l.above == nil || l.last != u.at {
+		if l.above == nil || u.at.page == nil || l.last != u.at { // lists of the configuration are each source's own
 			up, err := (&loader{r: l.r}).subject(a, u.at)
 			if err != nil {
 				return nil, err

@@ -335,7 +335,7 @@ func (t *transport) network(ctx context.Context, err error) error {
 
 func (t *transport) stallAfter() time.Duration {
 	if !t.tune.on("stall") {
-		return t.tune.request
+		return 10 * t.tune.request // the request's own end comes first
 	}
 	return t.tune.stall
 }

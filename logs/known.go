@@ -163,9 +163,8 @@ func (f *form) subscriptionOf(r *inventory.Resource) string {
 		return strings.Clone(strings.ToLower(r.Root.Get(f.subscription).Str()))
 	}
 	const mark = "resourceid=/subscriptions/"
-	low := strings.ToLower(r.ID)
-	if i := strings.Index(low, mark); i >= 0 {
-		sub, _, _ := strings.Cut(low[i+len(mark):], "/")
+	if _, rest, ok := strings.Cut(strings.ToLower(r.ID), mark); ok {
+		sub, _, _ := strings.Cut(rest, "/")
 		return strings.Clone(sub)
 	}
 	return ""

@@ -270,7 +270,7 @@ func writes(s *tickmark.Snapshot) string {
 		}
 	}
 	if len(seen) == 0 {
-		return "it sees no subscription, and what it may do elsewhere was not asked"
+		return "it sees no subscription, and what it may do elsewhere was not asked. If it has no role yet: tickmark permissions; if the tenant has no subscriptions: --exclude 'arm=no Azure subscriptions'"
 	}
 	return ""
 }

@@ -83,6 +83,12 @@ func (c *collectCommand) Run(rc *runContext) error {
 	if s.options.To, err = day("--to", c.To); err != nil {
 		return err
 	}
+	if c.ResumeWithin <= 0 {
+		return usageError("--resume-within "+c.ResumeWithin.String(), "a time is needed that is longer than none", "--anew throws away what an interrupted collection has read")
+	}
+	if now := rc.Now(); s.options.From.After(now) {
+		return usageError("--from "+c.From, "the day is in the future", "give the first day of the period")
+	}
 	if !s.options.To.IsZero() && !s.options.From.Before(s.options.To) {
 		return usageError("--from "+c.From+" --to "+c.To, "the days are in the wrong order", "--to is the day after the last one of the logs")
 	}

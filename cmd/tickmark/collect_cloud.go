@@ -149,6 +149,9 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !knownSource(name) {
+			return nil, usageError("--accept-writer "+name, "there is no such source", "it is one of "+sourceNames())
+		}
 		s.accepted[name] = reason
 	}
 	f.bind(s, kind, tenant, try)
@@ -285,6 +288,9 @@ func (f *cloudFlags) exclusions(rc *runContext, actor string) ([]collect.Exclusi
 		out = append(out, collect.Exclusion{Scope: scope, Reason: tickmark.ReasonExcluded, Detail: reason, Actor: actor})
 	}
 	if len(f.Decline) == 0 {
+		if f.Until != "" {
+			return nil, usageError("--until "+f.Until, "nothing is declined until then", "it goes with --decline 'NAME=why'")
+		}
 		return out, nil
 	}
 	until, err := time.Parse(time.DateOnly, f.Until)
@@ -320,6 +326,18 @@ func knownScope(flag, scope string) error {
 		return nil
 	}
 	return usageError(flag+" "+scope, "Azure is read by subscription, and this is none", "write it as /subscriptions/ID")
+}
+
+func knownSource(name string) bool {
+	return slices.ContainsFunc(work.Sources(), func(s collect.Source) bool { return s.Name == name })
+}
+
+func sourceNames() string {
+	var out []string
+	for _, s := range work.Sources() {
+		out = append(out, s.Name)
+	}
+	return strings.Join(out, ", ")
 }
 
 // nameReason reads NAME=REASON; the reason may not be missing.

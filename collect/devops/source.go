@@ -7,7 +7,6 @@ package devops
 
 import (
 	"slices"
-
 	"strings"
 
 	"github.com/tickmark/tickmark/collect"

@@ -5,6 +5,7 @@ package graph_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -320,5 +321,64 @@ func TestCollectWithFaults(t *testing.T) {
 				t.Errorf("groups suffered too: %s %s", other.Missing, other.Detail)
 			}
 		})
+	}
+}
+
+// TestNationalClouds: what the pages of Graph do not have in a deployment is not
+// asked there and called not offered; all else is asked and answered. The
+// simulator has its own table of what is there, so that neither can be wrong alone.
+func TestNationalClouds(t *testing.T) {
+	for _, place := range [][2]string{{"public", "gcc"}, {"usGovernment", "gccHigh"}, {"usGovernment", "dod"}, {"china", "china"}} {
+		yaml := strings.Replace(tenant, "tenant: {", fmt.Sprintf("tenant: {cloud: %s, microsoft365: %s, ", place[0], place[1]), 1)
+		if yaml == tenant {
+			t.Fatal("the tenant has no place to be changed")
+		}
+		c := run(t, yaml)
+		missing := 0
+		for _, a := range graph.Source().Asks {
+			got := c.asks[a.Name]
+			if slices.Contains(a.NotOffered, place[1]) {
+				missing++
+				if got.Missing != tickmark.ReasonNotOffered || got.Requests > 0 {
+					t.Errorf("%v %s: %s %s, asked %d times", place, a.Name, got.Missing, got.Detail, got.Requests)
+				}
+				continue
+			}
+			if got.Missing != tickmark.ReasonNone || len(got.Refusals) > 0 {
+				t.Errorf("%v %s: %s %s %+v", place, a.Name, got.Missing, got.Detail, got.Refusals)
+			}
+		}
+		// What is not asked is not there: its own address says so.
+		for _, a := range graph.Source().Asks {
+			if len(a.Of) > 0 || strings.Contains(a.Path, "{") {
+				continue
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.sim.Endpoint("graph")+a.Path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := c.sim.Client()
+			header, _, err := collecttest.SignIn{Tenant: &collecttest.Tenant{Sim: c.sim, Client: client}}.Token(t.Context(), collect.HostGraph, c.sim.EndpointsDocument().Audiences["graph"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", header)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			client.CloseIdleConnections()
+			if gone := strings.Contains(string(b), "Resource not found for the segment"); gone != slices.Contains(a.NotOffered, place[1]) {
+				t.Errorf("%v %s: the table says not offered %v, Graph answers %d", place, a.Name, !gone, resp.StatusCode)
+			}
+		}
+		if (missing == 0) != (place[1] == "gcc") {
+			t.Errorf("%v: %d questions are not offered", place, missing)
+		}
 	}
 }

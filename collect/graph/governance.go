@@ -6,6 +6,9 @@ package graph
 func governance() []question {
 	const reviews = "/v1.0/identityGovernance/accessReviews/definitions"
 	const entitlement = "/v1.0/identityGovernance/entitlementManagement/"
+	workflows := licensed(list("lifecycle-workflows", "what is done when people join, move or leave", "/v1.0/identityGovernance/lifecycleWorkflows/workflows",
+		"graph/lifecycleWorkflows", "LifecycleWorkflows.Read.All"), govern)
+	workflows.NotOffered = []string{"gccHigh", "dod", "china"}
 	return []question{
 		{Ask: licensed(list("access-reviews", "the access reviews that are set up", reviews, "graph/accessReviewScheduleDefinitions",
 			"AccessReview.Read.All"), p2), doc: "accessreviewset-list-definitions"},
@@ -26,8 +29,7 @@ func governance() []question {
 			doc: "entitlementmanagement-list-assignments",
 		},
 		{
-			Ask: licensed(list("lifecycle-workflows", "what is done when people join, move or leave", "/v1.0/identityGovernance/lifecycleWorkflows/workflows",
-				"graph/lifecycleWorkflows", "LifecycleWorkflows.Read.All"), govern), doc: "identitygovernance-lifecycleworkflowscontainer-list-workflows",
+			Ask: workflows, doc: "identitygovernance-lifecycleworkflowscontainer-list-workflows",
 			note: "newer versions of the page name a narrower permission, LifecycleWorkflows-Workflow.Read.All, whose id could not be verified",
 		},
 	}

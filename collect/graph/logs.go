@@ -67,6 +67,6 @@ func logs() []question {
 		},
 		{Ask: audits, doc: "directoryaudit-list", note: known},
 		{Ask: users, doc: "riskyuser-list", note: "without P2 the refusal has the code Forbidden, as a missing permission has: the licences tell them apart"},
-		{Ask: detections, doc: "riskdetection-list", note: "not offered in China as risky users are not (unverified for detections)"},
+		{Ask: detections, doc: "riskdetection-list"},
 	}
 }
