@@ -103,14 +103,15 @@ func (f *finder) push(array bool) {
 		return
 	}
 	in := frame{array: array, mark: len(f.found), free: t.free, own: t.key, parent: t.own, named: t.kind&isOpaque != 0}
-	if t.array {
+	switch {
+	case t.array:
 		in.own, in.parent = t.own, t.parent
 		if array && t.own == nameRows && len(f.columns) > 0 {
 			in.next = 1
 		}
-	} else if array && t.key == nameColumns {
+	case array && t.key == nameColumns:
 		f.columns = f.columns[:0]
-	} else if t.kind&isFree != 0 && t.pair == 0 && t.own != nameTags {
+	case t.kind&isFree != 0 && t.pair == 0 && t.own != nameTags:
 		// Many lists are called value or data: what lies in them has names of its own.
 		in.free = in.free || t.key != nameValue && t.key != nameData
 	}
@@ -164,10 +165,8 @@ func (f *finder) text(i int) int {
 		return end
 	}
 	t := f.top()
-	rule := ""
-	if t.secret != "" && !t.array && !harmless(v) {
-		rule = t.secret
-	} else {
+	rule := t.secret
+	if rule == "" || t.array || harmless(v) {
 		rule = secretShape(v, equals)
 	}
 	if rule != "" {

@@ -354,7 +354,7 @@ func isVaultURL(v []byte) bool {
 		return false
 	}
 	for _, b := range path {
-		if classes[b]&(isAlnum) == 0 && b != '-' && b != '/' {
+		if classes[b]&isAlnum == 0 && b != '-' && b != '/' {
 			return false
 		}
 	}
@@ -425,7 +425,7 @@ func isURL(v []byte, bare bool) bool {
 		return false
 	}
 	for _, b := range v[:i] {
-		if classes[b]&(isAlnum) == 0 && b != '+' {
+		if classes[b]&isAlnum == 0 && b != '+' {
 			return false
 		}
 	}
@@ -584,7 +584,7 @@ func isName(v []byte) bool {
 		case '.', '/', ':':
 			steps++
 		default:
-			if classes[b]&isAlnum == 0 && !(b == '*' || b == '~' || b == '@' || b == '$' || b == '#') {
+			if classes[b]&isAlnum == 0 && strings.IndexByte("*~@$#", b) < 0 {
 				return false
 			}
 		}

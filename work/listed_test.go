@@ -45,7 +45,7 @@ func TestListed(t *testing.T) {
 	}
 	want := "# Members that checks, joins, questions and code read, alone or below another, lower-case;\n# = those that tell records apart or join them.\n# Written by go test ./work -run TestListed -update; do not edit.\n" + strings.Join(lines, "\n") + "\n"
 	if *updateListed {
-		if err := os.WriteFile(listedFile, []byte(want), 0o644); err != nil { //nolint:gosec // a source file that everyone may read
+		if err := os.WriteFile(listedFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
