@@ -291,7 +291,7 @@ func (f *finder) judge(t *frame, v []byte) (rule string, soft bool) {
 	case own == nameToken && kind&isRead == 0 && !strictForm(v):
 		return unlisted, f.sentence(v)
 	case kind&isAddressy != 0 && !strictForm(v):
-		return address, false
+		return address, f.sentence(v)
 	case !free && narrowForm(v), free && strictForm(v):
 		return "", false
 	}

@@ -74,6 +74,7 @@ func random(run []byte) bool {
 				mixes++
 			} else if now == isUpper || i > 1 && classes[run[i-2]]&isUpper != 0 {
 				turns++ // a new word; an acronym's end
+				dry = 0
 			}
 		}
 		if now != isDigit && strings.IndexByte("aeiouyAEIOUY", b) < 0 {
@@ -90,12 +91,12 @@ func random(run []byte) bool {
 		return n > 16
 	case hex && n >= 16 && digits > 0 && (lower > 0 || upper > 0):
 		return true
-	case longest >= 7 && upper != n, longest >= 9:
+	case longest >= 8 && upper != n, longest >= 10:
 		return true
 	case lower > 0 && upper > 0 && digits > 0:
 		return (mixes+turns)*10 >= n*3 || mixes >= 4 || n >= 40 && mixes+turns >= 6
 	case digits > 0:
-		return mixes >= 5 || mixes*10 >= n*3 || n >= 24 && mixes >= 3
+		return mixes >= 5 || n >= 12 && mixes*10 >= n*3 || n >= 24 && mixes >= 3
 	case lower > 0 && upper > 0:
 		return n >= 12 && turns*10 >= n*3
 	}
@@ -111,11 +112,11 @@ func shortRandom(run []byte) bool {
 	changes, all := 0, uint8(0)
 	for i, b := range run {
 		all |= classes[b] & isAlnum
-		if i > 0 && (classes[b]^classes[run[i-1]])&isAlnum != 0 {
+		if i > 0 && (classes[b]^classes[run[i-1]])&isAlnum != 0 && (classes[b]&isLower == 0 || classes[run[i-1]]&isUpper == 0) {
 			changes++
 		}
 	}
-	return all == isAlnum && changes*2 > len(run)
+	return all == isAlnum && changes >= 4
 }
 
 // encoded reports whether a whole word looks like base64 or the like: one long
@@ -167,7 +168,8 @@ func runs(w []byte, yield func(run []byte) bool) bool {
 // pseudonymPrefixes begin what Pseudonyms writes, which ends in 16 digits.
 var pseudonymPrefixes = [...]string{"person-", "domain-", "branch-", "text-"}
 
-// withoutPseudonyms takes the random part of pseudonyms out of a word.
+// withoutPseudonyms takes the random part of pseudonyms, and GUIDs, out of a
+// word.
 func withoutPseudonyms(w []byte) []byte {
 	for _, p := range pseudonymPrefixes {
 		for from := 0; ; {
@@ -179,6 +181,11 @@ func withoutPseudonyms(w []byte) []byte {
 			if from+16 <= len(w) && only(w[from:from+16], "0123456789abcdef") && (from+16 == len(w) || classes[w[from+16]]&isAlnum == 0) {
 				w = slices.Concat(w[:from], w[from+16:])
 			}
+		}
+	}
+	for i := 0; i+36 <= len(w); i++ {
+		if isGUID(w[i:i+36]) && (i == 0 || classes[w[i-1]]&isAlnum == 0) && (i+36 == len(w) || classes[w[i+36]]&isAlnum == 0) {
+			w = slices.Concat(w[:i], w[i+36:])
 		}
 	}
 	return w
