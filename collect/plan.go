@@ -108,10 +108,7 @@ func PlanRun(sources []Source, o Options, known Counts) (Plan, error) {
 			return p, &tickmark.Error{Code: tickmark.CodeInternal, What: "a source has a mistake", Err: err}
 		}
 	}
-	r := &runner{opts: o, tune: defaults(), clock: o.Clock}
-	if r.clock == nil {
-		r.clock = SystemClock{}
-	}
+	r := &runner{opts: o, tune: defaults(), clock: clockOf(o.Clock, &o.Endpoints)}
 	r.exclusions, _ = effective(o.Exclude, r.clock.Now())
 	r.to = o.To
 	if r.to.IsZero() {

@@ -71,6 +71,7 @@ func (c *doctorCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	rc = s.clocked(rc)
 	from, err := day("--period-from", c.PeriodFrom)
 	if err != nil {
 		return err
