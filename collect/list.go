@@ -57,8 +57,11 @@ type rowInfo struct {
 	// at and last are the times of its first and last record, if they are inside
 	// the window.
 	at, last time.Time
-	hide     *Exclusion
-	scope    string
+	// out says that it is outside a window that was asked for by whole months:
+	// what comes after it is not of this collection.
+	out   bool
+	hide  *Exclusion
+	scope string
 }
 
 // gather collects the rows of a page; commit takes them once the whole page
@@ -149,7 +152,7 @@ func (g *gather) when(info *rowInfo, row jsontape.Value) error {
 	from := g.r.from(g.u.ask)
 	switch {
 	case at.IsZero(), at.Before(from) && !at.Add(w.Lasts).After(from), !at.Before(g.r.to):
-		info.kind = 0 // outside the window: a row, but nobody's subject
+		info.kind, info.out = 0, w.Months // outside the window: a row, but nobody's subject
 	case at.Before(from):
 		info.at, info.last = from, last
 	default:
@@ -264,6 +267,9 @@ func (g *gather) commit(p *pageRec, env envelope) {
 				u.hidden = map[string]*Exclusion{}
 			}
 			u.hidden[row.scope] = row.hide
+			continue
+		}
+		if row.out {
 			continue
 		}
 		p.items = append(p.items, row.item)

@@ -18,7 +18,7 @@ import (
 // did what is the same as without pseudonyms. The
 // control is the same collection without them, which holds the names.
 func TestCollectPseudonyms(t *testing.T) {
-	r := newStand(t, []byte(estate))
+	r := newStand(t, estateText(t))
 	collected := func(p *inventory.Pseudonyms) (*work.Collected, map[string]int) {
 		o, err := r.options(t.TempDir())
 		if err != nil {

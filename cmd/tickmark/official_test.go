@@ -62,6 +62,7 @@ var canaryRuns = map[string][]string{
 	"snapshot show":           {"", "--json"},
 	"snapshot diff":           {"s1 s1 --json"},
 	"changes list":            {"--json"},
+	"logs":                    {"", "--json"},
 	"checks compare":          {"--json"},
 	"policy agreement":        {"--json"},
 	"ledger head":             {"", "--json"},
