@@ -3,7 +3,9 @@
 package azuresim
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -281,5 +283,52 @@ resources:
 	t.Logf("made in %v, heap %.1f MiB; %d rows in %d pages in %v; heap in use at the end %.1f MiB", made.Round(time.Millisecond), heap, rows, pages, time.Since(begin).Round(time.Millisecond), float64(peak.HeapAlloc)/(1<<20))
 	if heap > 64 {
 		t.Errorf("200,000 resources take %.1f MiB", heap)
+	}
+}
+
+// TestUnknown: what Azure does not know is an error, and no empty list.
+func TestUnknown(t *testing.T) {
+	s, c := start(t, small, Options{Seed: 7})
+	sub := "/subscriptions/" + s.subs[0].ID
+	for _, x := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{sub + "/providers/Microsoft.Storage/storageAccounts?api-version=2023-05-01", 200, `"value":[{`},
+		{sub + "/providers/Microsoft.Storage/storageAccounts?api-version=1999-01-01", 400, "NoRegisteredProviderFound"},
+		{sub + "/providers/Microsoft.Compute/disks?api-version=2024-03-01", 400, "NoRegisteredProviderFound"},
+		{sub + "/providers/Microsoft.KeyVault/vaults?api-version=2023-07-01", 200, `"value":[]`},
+		{sub + "/resourceGroups?api-version=1999-01-01", 400, "InvalidApiVersionParameter"},
+		{sub + "/providers/Microsoft.NoSuch/things?api-version=2023-05-01", 404, "InvalidResourceNamespace"},
+		{sub + "/providers/Microsoft.Storage/storageAcounts?api-version=2023-05-01", 404, "InvalidResourceType"},
+		{sub + "/resources?api-version=2021-04-01&$filter=nonsense%20xx", 400, "InvalidFilterInQueryString"},
+		{sub + "/resources?api-version=2021-04-01&$filter=resourceType%20eq%20'Microsoft.Storage/storageAccounts'", 200, `"value":[{`},
+		{sub + "/resources?api-version=2021-04-01&$fliter=x", 400, "InvalidQueryParameter"},
+		{sub + "/providers/Microsoft.Storage/storageAccounts?api-version=2023-05-01&$filter=name%20eq%20'x'", 400, "InvalidFilterInQueryString"},
+		{sub + "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=eventTimestamp%20ge%20'2026-03-01T00:00:00Z'", 400, "90 days"},
+		{sub + "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=eventTimestamp%20ge%20'2026-06-01T00:00:00Z'", 200, `"value"`},
+	} {
+		status, b := ask(t, s, c, "arm", "GET "+x.path, "")
+		if status != x.status || !strings.Contains(string(b), x.want) {
+			t.Errorf("%s: %d %.200s; want %d with %s", x.path, status, b, x.status, x.want)
+		}
+	}
+	account := s.varsOf(s.collection(sub, "microsoft.storage/storageaccounts", &armRequest{})[0]).id
+	if _, b := ask(t, s, c, "arm", "GET "+account+"/queueServices?api-version=2023-05-01", ""); !strings.Contains(string(b), `"name":"default"`) {
+		t.Errorf("an account has no queue service by itself: %s", b)
+	}
+}
+
+// TestMakingEnds: a large organisation is given up when the context ends.
+func TestMakingEnds(t *testing.T) {
+	org, err := Parse("large.yaml", []byte("subscriptions: [{name: s}]\nresources: [{type: Microsoft.Compute/disks, name: \"d{n}\", count: 4000000}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := NewContext(ctx, org, Options{Now: newClock().now}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("four million resources: %v", err)
 	}
 }

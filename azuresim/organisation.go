@@ -515,8 +515,24 @@ type GitHubOrganisation struct {
 
 // PowerPlatform is what the Power Platform's administration serves.
 type PowerPlatform struct {
-	Environments []PowerEnvironment  `yaml:"environments"`
-	Records      map[string][]Record `yaml:"records"`
+	Environments []PowerEnvironment `yaml:"environments"`
+	// Policies are the data policies; without, there are none.
+	Policies []DataPolicy        `yaml:"policies"`
+	Records  map[string][]Record `yaml:"records"`
+}
+
+// DataPolicy is a data policy of Power Platform.
+type DataPolicy struct {
+	Name string `yaml:"name"`
+	// Applies is all (unless stated), only or except: to which environments.
+	Applies      string   `yaml:"applies" sim:"all only except"`
+	Environments []string `yaml:"environments"` // names
+	// Others is the class of connectors that no list names: general (unless
+	// stated), confidential or blocked. The lists hold connectors' names.
+	Others       string   `yaml:"others" sim:"general confidential blocked"`
+	Confidential []string `yaml:"confidential"`
+	General      []string `yaml:"general"`
+	Blocked      []string `yaml:"blocked"`
 }
 
 // PowerEnvironment is an environment, with or without Dataverse.
@@ -526,6 +542,9 @@ type PowerEnvironment struct {
 	Type      string `yaml:"type"`
 	Region    string `yaml:"region"`
 	Dataverse bool   `yaml:"dataverse"`
+	// SecurityGroup is the name of the group whose members may come in; without,
+	// everybody may.
+	SecurityGroup string `yaml:"securityGroup"`
 	// Refused says that the environment has no application user for us.
 	Refused bool                `yaml:"refused"`
 	Users   []string            `yaml:"users"`

@@ -285,7 +285,22 @@ func (s *Sim) checkReferences() error {
 		}
 	}
 	for i := range s.org.Power.Environments {
-		r.people(at("power.environments", i)+".users", s.org.Power.Environments[i].Users)
+		e, path := &s.org.Power.Environments[i], at("power.environments", i)
+		r.people(path+".users", e.Users)
+		r.named(path+".securityGroup", "group", e.SecurityGroup, func(n string) bool {
+			return slices.ContainsFunc(s.org.Groups, func(g Group) bool { return strings.EqualFold(g.Name, n) })
+		})
+	}
+	for i := range s.org.Power.Policies {
+		p, path := &s.org.Power.Policies[i], at("power.policies", i)
+		if p.Name == "" {
+			r.fail(path, "a data policy needs a name", "")
+		}
+		for k, n := range p.Environments {
+			r.named(at(path+".environments", k), "environment of Power Platform", n, func(n string) bool {
+				return slices.ContainsFunc(s.org.Power.Environments, func(e PowerEnvironment) bool { return strings.EqualFold(e.Name, n) })
+			})
+		}
 	}
 	return r.err
 }

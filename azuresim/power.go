@@ -72,18 +72,19 @@ func (s *Sim) powerHandler() http.Handler {
 			s.powerList(w, r, append(out, values(s.rendered(s.org.Power.Records["policies"]))...), "nextLink")
 		case path == platform+"/listTenantSettings" && r.Method == http.MethodPost:
 			s.singleton(w, r, "tenantSettings", obj{
-				"disableEnvironmentCreationByNonAdminUsers": true, "disableTrialEnvironmentCreationByNonAdminUsers": true, "disablePortalsCreationByNonAdminUsers": true,
-				"walkMeOptOut": false, "powerPlatform": obj{"governance": obj{"disableDeveloperEnvironmentCreationByNonAdminUsers": false}, "powerApps": obj{"disableShareWithEveryone": true}},
+				"disableEnvironmentCreationByNonAdminUsers": false, "disableTrialEnvironmentCreationByNonAdminUsers": false, "disablePortalsCreationByNonAdminUsers": false,
+				"walkMeOptOut": false, "powerPlatform": obj{"governance": obj{"disableDeveloperEnvironmentCreationByNonAdminUsers": false}, "powerApps": obj{"disableShareWithEveryone": false}},
 			})
 		case path == governance+"/v1/tenants/"+s.org.Tenant.ID+"/tenantIsolationPolicy":
-			s.singleton(w, r, "tenantIsolationPolicy", obj{"properties": obj{"tenantId": s.org.Tenant.ID, "isDisabled": false, "allowedTenants": []any{}}})
+			s.singleton(w, r, "tenantIsolationPolicy", obj{"properties": obj{"tenantId": s.org.Tenant.ID, "isDisabled": true, "allowedTenants": []any{}}})
 		default:
 			s.fail(w, r, http.StatusNotFound, "ResourceNotFound", "The requested resource was not found.")
 		}
 	})
 }
 
-// singleton answers with the object of the file, if it has one.
+// singleton answers with the object of the file; without one, with what a tenant
+// has in which nobody has set anything.
 func (s *Sim) singleton(w http.ResponseWriter, r *http.Request, key string, made obj) {
 	if given := s.rendered(s.org.Power.Records[key]); len(given) > 0 {
 		s.write(w, r, http.StatusOK, given[0])
@@ -125,7 +126,7 @@ func (s *Sim) powerEnvironments() []any {
 			p["databaseType"] = "CommonDataService"
 			p["linkedEnvironmentMetadata"] = obj{
 				"type": "Dynamics365Instance", "resourceId": s.guid("organization", name), "friendlyName": e.Name, "domainName": loginOf(e.Name), "version": "9.2.26054.00171",
-				"instanceApiUrl": s.Endpoint("dataverse") + "/" + loginOf(e.Name), "instanceUrl": s.Endpoint("dataverse") + "/" + loginOf(e.Name) + "/", "securityGroupId": s.guid("power group", name),
+				"instanceApiUrl": s.Endpoint("dataverse") + "/" + loginOf(e.Name), "instanceUrl": s.Endpoint("dataverse") + "/" + loginOf(e.Name) + "/", "securityGroupId": first(s.principalID(e.SecurityGroup), noGroup),
 			}
 		}
 		out = append(out, obj{
@@ -136,33 +137,42 @@ func (s *Sim) powerEnvironments() []any {
 	return out
 }
 
-// dataPolicies are one for all environments but the default, and one for that.
+// noGroup stands for the group of an environment that everybody may enter; that
+// the member is there all the same is unverified.
+const noGroup = "00000000-0000-0000-0000-000000000000"
+
+// dataPolicies are those that the organisation says there are, and no others:
+// what limits connectors is not made up.
 func (s *Sim) dataPolicies() []obj {
-	var standard []any
-	for i := range s.org.Power.Environments {
-		if e := &s.org.Power.Environments[i]; strings.EqualFold(e.Type, "Default") {
-			name := s.environmentName(e)
-			standard = append(standard, obj{"id": "/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments/" + name, "name": name, "type": "Microsoft.BusinessAppPlatform/scopes/environments"})
-		}
-	}
-	policy := func(title, kind string) obj {
-		group := func(class string, connectors ...string) obj {
-			out := []any{}
+	var out []obj
+	for i := range s.org.Power.Policies {
+		p := &s.org.Power.Policies[i]
+		group := func(class string, connectors []string) obj {
+			list := []any{}
 			for _, c := range connectors {
-				out = append(out, obj{"id": "/providers/Microsoft.PowerApps/apis/" + c, "name": c, "type": "Microsoft.PowerApps/apis"})
+				list = append(list, obj{"id": "/providers/Microsoft.PowerApps/apis/" + c, "name": c, "type": "Microsoft.PowerApps/apis"})
 			}
-			return obj{"classification": class, "connectors": out}
+			return obj{"classification": class, "connectors": list}
 		}
-		return obj{
-			"name": s.guid("data policy", title), "displayName": title, "defaultConnectorsClassification": "Blocked", "environmentType": kind, "environments": append([]any{}, standard...),
-			"connectorGroups": []any{group("Confidential", "shared_sharepointonline", "shared_office365"), group("General", "shared_msnweather"), group("Blocked", "shared_twitter")},
+		environments := []any{}
+		for _, want := range p.Environments {
+			for k := range s.org.Power.Environments {
+				if e := &s.org.Power.Environments[k]; strings.EqualFold(e.Name, want) {
+					name := s.environmentName(e)
+					environments = append(environments, obj{"id": "/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments/" + name, "name": name, "type": "Microsoft.BusinessAppPlatform/scopes/environments"})
+				}
+			}
+		}
+		kinds := map[string]string{"": "AllEnvironments", "all": "AllEnvironments", "only": "OnlyEnvironments", "except": "ExceptEnvironments"}
+		classes := map[string]string{"": "General", "general": "General", "confidential": "Confidential", "blocked": "Blocked"}
+		out = append(out, obj{
+			"name": s.guid("data policy", p.Name), "displayName": p.Name, "defaultConnectorsClassification": classes[strings.ToLower(p.Others)],
+			"environmentType": kinds[strings.ToLower(p.Applies)], "environments": environments,
+			"connectorGroups": []any{group("Confidential", p.Confidential), group("General", p.General), group("Blocked", p.Blocked)},
 			"createdTime":     stamp(s.epoch.AddDate(-1, 0, 0)), "createdBy": obj{"displayName": "admin"}, "isLegacySchemaVersion": false,
-		}
+		})
 	}
-	if len(s.org.Power.Environments) == 0 {
-		return nil
-	}
-	return []obj{policy("Default environment", "OnlyEnvironments"), policy("Everything else", "ExceptEnvironments")}
+	return out
 }
 
 func (s *Sim) dataPolicy(w http.ResponseWriter, r *http.Request, name string) {

@@ -182,7 +182,7 @@ func judge(a *Ask, status int, body []byte) *ending {
 		return e // answered
 	case MeansGone:
 		e.Reason = tickmark.ReasonNotCollected
-		e.Detail = "it disappeared since it was listed; " + e.Detail
+		e.Detail = "it was listed, and the service says now that it is not there; " + e.Detail
 	case MeansNotOffered:
 		e.Reason = tickmark.ReasonNotOffered
 	case MeansNoLicence:

@@ -232,7 +232,7 @@ type Meaning string
 const (
 	MeansNone       Meaning = "none"       // answered: there is none
 	MeansNoSuch     Meaning = "noSuch"     // the kind of resource cannot have it: answered, not applicable
-	MeansGone       Meaning = "gone"       // the subject disappeared since it was listed: the population changed
+	MeansGone       Meaning = "gone"       // the service says that the subject, which was listed, is not there
 	MeansNotOffered Meaning = "notOffered" // not in this cloud or region
 	MeansNoLicence  Meaning = "noLicence"
 	MeansRefused    Meaning = "refused" // not permitted

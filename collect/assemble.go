@@ -517,7 +517,8 @@ func (s *sourceRun) problems() []tickmark.Problem {
 			if u.end != nil && u.end.Means == MeansGone {
 				out = append(out, tickmark.Problem{
 					Input: s.src.Name + "/" + a.ask.Name, Object: u.id, Byte: -1, Reason: tickmark.ReasonConflicting,
-					What: "the population changed while it was collected: it was listed and then gone", Hint: "collect again",
+					What: "it was listed, and the service said afterwards that it, or what was asked about it, is not there: the population changed, or the service has no such thing for it",
+					Hint: "collect again; what is said again is the service's answer, and no change",
 				})
 			}
 			for _, p := range u.pages {

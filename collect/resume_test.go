@@ -351,7 +351,7 @@ func TestPopulation(t *testing.T) {
 	})
 	c := s.run(t, armSource(askSubscriptions(), askVaults(), askKeys()))
 	keys := findAsk(t, c, "arm", "/subscriptions/bbb", "keys")
-	if len(keys.Refusals) != 1 || keys.Answered != 0 || !strings.Contains(keys.Refusals[0].Detail, "disappeared") {
+	if len(keys.Refusals) != 1 || keys.Answered != 0 || !strings.Contains(keys.Refusals[0].Detail, "it was listed") {
 		t.Errorf("keys: %+v", keys)
 	}
 	if len(c.Snapshot.Problems) != 1 || !strings.Contains(c.Snapshot.Problems[0].What, "population changed") {

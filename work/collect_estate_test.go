@@ -97,9 +97,15 @@ github:
       - {name: docs, protection: {ruleset: true, reviewers: 1}}
 power:
   environments:
-    - {name: Default, type: Default, dataverse: true, users: [Ada Ray, Bo Li], audit: true}
-    - {name: Sales, dataverse: true, users: [Ada Ray, Bo Li, Careless]}
+    - {name: Default, type: Default, dataverse: true, users: [Ada Ray, Bo Li], audit: true, securityGroup: Ops}
+    - {name: Sales, dataverse: true, users: [Ada Ray, Bo Li, Careless], securityGroup: Ops}
     - {name: Sandbox, type: Sandbox}
+  policies:
+    - {name: Default environment, applies: only, environments: [Default], others: blocked, confidential: [shared_sharepointonline, shared_office365], general: [shared_msnweather], blocked: [shared_twitter]}
+    - {name: Everything else, applies: except, environments: [Default], others: blocked, confidential: [shared_sharepointonline, shared_office365], general: [shared_msnweather], blocked: [shared_twitter]}
+  records:
+    tenantSettings: [{disableEnvironmentCreationByNonAdminUsers: true, disableTrialEnvironmentCreationByNonAdminUsers: true, disablePortalsCreationByNonAdminUsers: true, walkMeOptOut: false, powerPlatform: {governance: {disableDeveloperEnvironmentCreationByNonAdminUsers: false}, powerApps: {disableShareWithEveryone: true}}}]
+    tenantIsolationPolicy: [{properties: {tenantId: "{tenant}", isDisabled: false, allowedTenants: []}}]
 `
 
 // shaped is a resource template in the making, below its parent.

@@ -85,8 +85,10 @@ var general = []collect.Answer{
 	{Code: "NoRegisteredProviderFound", Means: collect.MeansNotOffered},
 }
 
-// lost says that the resource asked about is gone. It holds for lists below a
-// resource; an object that a resource may lack needs its own answer.
+// lost says that the service does not know the resource asked about, which was
+// listed: it is gone, or the service answers so for want of a feature. It holds
+// for lists below a resource; an object that a resource may lack needs its own
+// answer.
 var lost = collect.Answer{Status: 404, Code: "ResourceNotFound", Means: collect.MeansGone}
 
 // absent are the answers for an object that a resource may lack. The codes are
