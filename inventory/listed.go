@@ -55,7 +55,7 @@ var namesOf = map[memberKind]string{
 		publishername organization organisation company companyname department jobtitle office officelocation country city state street
 		manufacturer model operatingsystem osname displaystatus localizedvalue failuredescription additionaldetails
 		assessmentname productname servicename skuname planname product offer caption category categories tags createdby modifiedby
-		fullname owner owners author branch branchname sourcebranch targetbranch refname sourcerefname targetrefname path filepath
+		fullname owner owners author path filepath
 		folder folderpath filename issuer subjectname commonname dn principalname rolename rolenames groupname resourcegroup resourcename
 		conditionexpression condition filter rulename resultdescription activity activitydisplayname operationname operationnamevalue
 		rows roledefinitionname policydefinitionname policyassignmentname exemptioncategory assignmentscope namespace loggedbyservice assignedto
@@ -63,7 +63,8 @@ var namesOf = map[memberKind]string{
 	isOpaque: `
 		id ids identity @odata.type keyversion homestamp webspace selflink defaultproject associatedprojects etag @odata.etag
 		thumbprint thumbprintalgorithm fingerprint sha sha1 sha256 digest hash contenthash oid node_id
-		descriptor subjectdescriptor memberdescriptor containerdescriptor guid name type fqdn hostname hostnames dnsname cname domainnamelabel puid
+		descriptor subjectdescriptor memberdescriptor containerdescriptor guid name type sourceversion commit ref refname sourcerefname targetrefname branch sourcebranch targetbranch head_branch base_branch
+		fqdn hostname hostnames dnsname cname domainnamelabel puid
 		actions notactions dataactions notdataactions allowedactions scopes`,
 	isOutline: `
 		name type kind key method runafter operator operator_type frequency schedule timezone $schema contentversion apiversion

@@ -129,7 +129,7 @@ func pimAsksBelow() []collect.Ask {
 		Where: func(s *collect.Subject) bool {
 			return unread(s) || belowSubscription(s.Item.Get("properties").Get("scope").Str())
 		},
-		Path:  "{properties.scope}/providers/" + typePimInForce, Query: "$filter=roleDefinitionId%20eq%20'{properties.roleDefinitionId}'",
+		Path: "{properties.scope}/providers/" + typePimInForce, Query: "$filter=roleDefinitionId%20eq%20'{properties.roleDefinitionId}'",
 		APIVersion: "2020-10-01", Types: []string{typePimInForce}, NotEmpty: true,
 		Answers: []collect.Answer{lost}, Needs: privileged(typePimInForce + "/read"),
 		Doc: rest + "authorization/role-management-policy-assignments/list-for-scope",
