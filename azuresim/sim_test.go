@@ -414,14 +414,14 @@ func TestBadOrganisations(t *testing.T) {
 		"changes: [{at: -1d, type: A.B/c}]\n":                            "there is no resource of type",
 		"tenant: {epoch: noon}\n":                                        "the epoch",
 		"people: [{name: A, count: 99999999999}]\n":                      "bad.yaml:1:27 people[0].count: people[0].count is 99999999999; want 0 to 500000",
-		"people: [{name: A, count: 400000}, {name: B, count: 400000}]\n": "bad.yaml:1:55 people[1].count: more than 500000 people",
-		"name: x\npeople:\n  - {name: A, count: -4}\n":                   "bad.yaml:3:23 people[0].count",
+		"people: [{name: A, count: 400000}, {name: B, count: 400000}]\n": "bad.yaml:1:53 people[1].count: more than 500000 people",
+		"name: x\npeople:\n  - {name: A, count: -4}\n":                   "bad.yaml:3:22 people[0].count",
 		"name:\n":                                 "name has no value",
 		"tenant: {cloud: mars}\n":                 "bad.yaml:1:17 tenant.cloud: tenant.cloud is \"mars\"",
 		"tenant: {id: contoso}\n":                 "which is no GUID",
 		"tenant: {epoch: 2030-01-01T00:00:00Z}\n": "has not come",
 		"people: [{name: A}]\ndirectoryRoles: [{role: Nope, principal: A}]\n":                                 "bad.yaml:2:25 directoryRoles[0].role: there is no directory role called \"Nope\"",
-		"subscriptions: [{name: s, count: 10000}]\nresources: [{type: A.B/c, name: \"x{n}\", count: 5000}]\n": "bad.yaml:2:14 resources[0]: more than 5000000 resources",
+		"subscriptions: [{name: s, count: 10000}]\nresources: [{type: A.B/c, name: \"x{n}\", count: 5000}]\n": "bad.yaml:2:13 resources[0]: more than 5000000 resources",
 		"power: {policies: [{name: p, environments: [none]}]}\n":                                              "there is no environment of Power Platform",
 	} {
 		org, err := Parse("bad.yaml", []byte(yaml))
