@@ -150,7 +150,7 @@ func newTenant(tb testing.TB, seed uint64) *tenant {
 	dir := w.segment("graph", "", tickmark.AskCoverage{Name: "conditionalAccessPolicies", Types: []string{"graph/conditionalAccessPolicies"}}, tickmark.AskCoverage{Name: "organization", Types: []string{"graph/organization"}})
 	w.put(dir, "organization", "", false, []byte(`{"id":"o","displayName":"Example","verifiedDomains":[],"assignedPlans":[]}`))
 	if w.yes() {
-		w.put(dir, "conditionalAccessPolicies", "", false, []byte(`{"id":"p1","displayName":"MFA","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"clientAppTypes":["all"]},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`))
+		w.put(dir, "conditionalAccessPolicies", "", false, []byte(`{"id":"p1","displayName":"MFA","state":"enabled","conditions":{"users":{"includeUsers":["All"]},"applications":{"includeApplications":["All"]},"clientAppTypes":["all"],"userRiskLevels":[],"signInRiskLevels":[]},"grantControls":{"operator":"OR","builtInControls":["mfa"]}}`))
 	} else {
 		w.put(dir, "conditionalAccessPolicies", "", false)
 	}

@@ -122,7 +122,7 @@ func TestExcludedSubscription(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a.Incomplete() {
-		t.Error("an exclusion with a reason is called incomplete")
+		t.Errorf("an exclusion with a reason is called incomplete: %v", a.Problems)
 	}
 	unknown := 0
 	for i := range a.Checks {
