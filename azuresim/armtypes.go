@@ -61,11 +61,11 @@ func typeAt(lower string) string {
 	if len(seg) < 2 {
 		return own + "providers"
 	}
-	full := seg[0]
+	full := seg[:1:1]
 	for j := 1; j < len(seg); j += 2 {
-		full += "/" + seg[j]
+		full = append(full, seg[j])
 	}
-	return full
+	return strings.Join(full, "/")
 }
 
 // versioned refuses a namespace or a type that nobody knows, and an api-version

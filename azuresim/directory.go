@@ -210,9 +210,9 @@ func (s *Sim) authorisation() ([]Resource, error) {
 		out = append(out, s.roleResource(d, "CustomRole", scopes))
 	}
 	assignments := slices.Clone(s.org.RoleAssignments)
-	paths := make([]string, len(assignments))
-	for i := range paths {
-		paths[i] = at("roleAssignments", i)
+	paths := make([]string, 0, len(assignments))
+	for i := range assignments {
+		paths = append(paths, at("roleAssignments", i))
 	}
 	for i := range s.org.Identities {
 		for k, a := range s.org.Identities[i].Access {

@@ -96,7 +96,7 @@ func (o *Organisation) locate(path string, n ast.Node, t reflect.Type) error {
 
 // childType is the type of what stands under a key.
 func childType(t reflect.Type, key string) (reflect.Type, bool) {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // nothing stands under the others
 	case reflect.Map:
 		return t.Elem(), true
 	case reflect.Struct:
@@ -135,7 +135,7 @@ func (o *Organisation) checkValue(path string, v reflect.Value, rule string) err
 	case v.Type() == recordType:
 		return nil
 	case v.Type() == whenType:
-		w, _ := v.Interface().(When)
+		w, _ := reflect.TypeAssert[When](v)
 		if y := w.at.Year(); !w.at.IsZero() && (y < 1970 || y > 2199) {
 			return o.refuse(path, fmt.Sprintf("%s is in the year %d; want 1970 to 2199", path, y), "")
 		}
@@ -146,7 +146,7 @@ func (o *Organisation) checkValue(path string, v reflect.Value, rule string) err
 		}
 		return nil
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // YAML fills no others
 	case reflect.Pointer:
 		if !v.IsNil() {
 			return o.checkValue(path, v.Elem(), rule)
@@ -238,7 +238,7 @@ func (s *Sim) checkResources(roots []*template) error {
 	for i, t := range roots {
 		in := 0
 		for sub := -1; sub < len(s.subs); sub++ {
-			if s.appliesTo(t, int32(sub)) { //nolint:gosec // bounded by maxSubscriptions
+			if s.appliesTo(t, int32(sub)) {
 				in++
 			}
 		}
@@ -507,7 +507,7 @@ func (s *Sim) hasResource(kind string) func(string) bool {
 	return func(name string) bool {
 		for i := range s.entries {
 			if s.templates[s.entries[i].tmpl].lower == kind {
-				if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) { //nolint:gosec // bounded by maxEntries
+				if v := s.varsOf(int32(i)); strings.EqualFold(v.name, name) {
 					return true
 				}
 			}

@@ -117,7 +117,7 @@ func (s *Sim) expandScope(ctx context.Context, roots []*template, sub int32) err
 		if t.full == groupType {
 			for i := first; i < len(s.entries); i++ {
 				if e := &s.entries[i]; e.tmpl == int32(t.number) { //nolint:gosec // templates are few
-					groups[strings.ToLower(s.varsOf(int32(i)).name)] = true
+					groups[strings.ToLower(s.varsOf(int32(i)).name)] = true //nolint:gosec // bounded by maxEntries
 				}
 			}
 		}
