@@ -24,7 +24,7 @@ const mostFiles = 25
 // excess is by how many files packages are still wider than that. It may only
 // shrink: a package that has become narrower must lower its number.
 var excess = map[string]int{
-	"azuresim":     8,
+	"azuresim":     7,
 	"cmd/tickmark": 19,
 	"collect":      3,
 }
