@@ -282,7 +282,12 @@ func (m *voucher) object(s *shape, v jsontape.Value) {
 // value holds a value to what is known of it.
 func (m *voucher) value(s *shape, v jsontape.Value) {
 	switch k := v.Kind(); {
-	case k == jsontape.Unobserved, k == jsontape.Null && s.Null:
+	case k == jsontape.Unobserved:
+		// Only a string can have been replaced because nothing lists it.
+		if text := `"` + jsontape.Marker + "redacted:" + unlisted; strings.HasPrefix(string(v.Raw()), text) && !s.text() {
+			m.note(s.Path)
+		}
+	case k == jsontape.Null && s.Null:
 	case !s.admits(v):
 		m.tape.MarkUnobserved(v, drifted)
 		m.note(s.Path)
@@ -370,6 +375,11 @@ func (s *shape) admits(v jsontape.Value) bool {
 		return false
 	}
 	return len(s.Values) == 0 || kind != "string" || slices.ContainsFunc(s.Values, func(x string) bool { return strings.EqualFold(x, v.Str()) })
+}
+
+// text reports whether the member may be a string.
+func (s *shape) text() bool {
+	return slices.ContainsFunc(s.Kinds, func(k string) bool { return k == "string" || k == "date" })
 }
 
 // isDate reports whether a text begins as a date of ISO 8601 does.
