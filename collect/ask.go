@@ -90,6 +90,9 @@ type Ask struct {
 	// have none and their position tells them apart (PageOne only), "-" that
 	// there is one row for a subject.
 	Identity string
+	// Bytes names a member of the subject that says of how many bytes the answer
+	// must at least be, where what is cut at the end of a row reads as whole.
+	Bytes string
 	// Redact are paths of members whose values are secret for this ask, such as
 	// "variables.*.value"; "*" is any member or element, and "!" before a path
 	// excepts it. Options.Redact knows the general ones.

@@ -140,3 +140,37 @@ func TestMonths(t *testing.T) {
 		}
 	}
 }
+
+// TestBlobSize: a blob that ends at the end of a line reads as whole; the list
+// knows better.
+func TestBlobSize(t *testing.T) {
+	const lines = "{\"n\":1}\r\n{\"n\":2}\r\n"
+	for _, c := range []struct{ body, want string }{
+		{lines, "complete"},
+		{lines + "{\"n\":3}\r\n", "complete"}, // it grew since it was listed
+		{lines[:9], "unparsable"},
+		{"", "unparsable"},
+	} {
+		s := newSetup(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/b1") {
+				answerWith(200, "application/octet-stream", c.body)(w, r)
+				return
+			}
+			answerWith(200, "application/xml", fmt.Sprintf(`<EnumerationResults><Blobs><Blob><Name>b1</Name><Properties><Content-Length>%d</Content-Length></Properties></Blob></Blobs><NextMarker/></EnumerationResults>`, len(lines)))(w, r)
+		})
+		boxes := with(askThings(), func(a *Ask) {
+			a.Name, a.Form, a.Paging, a.Wire, a.List, a.Identity, a.Entity, a.Types = "boxes", formARMList, PageMarker, WireBlobList, "", "name", "Test/boxes", []string{"Test/boxes"}
+		})
+		things := with(askThings(), func(a *Ask) {
+			a.Of, a.Path, a.Query, a.Form, a.Paging, a.List, a.Identity, a.Entity, a.Bytes = []string{"Test/boxes"}, "/blobs/{name}", "", formJSONLines, PageOne, "", "#", "Test/things", "properties.Content-Length"
+		})
+		got := findAsk(t, s.run(t, armSource(boxes, things)), "arm", "", "things")
+		reason := "complete"
+		if len(got.Refusals) > 0 {
+			reason = string(got.Refusals[0].Reason)
+		}
+		if reason != c.want {
+			t.Errorf("%q: %s, want %s: %+v", c.body, reason, c.want, got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -322,6 +323,9 @@ func (r *runner) accept(w *worker, u *unit, q *request, ans *answer) result {
 	a := u.ask.ask
 	p := &pageRec{unit: u, sum: -1, pageEntry: &pageEntry{Slice: u.chain.slice, Ask: r.provenance(a, q, ans)}}
 	p.Ask.Received = tickmark.DigestOf(ans.body)
+	if err := u.whole(ans.body); err != nil {
+		return r.unreadable(u, ans, err)
+	}
 	if a.Wire == WireBlobList {
 		body, err := blobList(ans.body)
 		if err != nil {
@@ -366,6 +370,18 @@ func (r *runner) accept(w *worker, u *unit, q *request, ans *answer) result {
 	r.count(len(g.rows))
 	more, end := r.progress(u, p)
 	return r.onward(u, more, end)
+}
+
+// whole holds an answer to the size that the list of its subject gave.
+func (u *unit) whole(body []byte) error {
+	if u.ask.ask.Bytes == "" {
+		return nil
+	}
+	n, ok := member(u.chain.vals.subject.Item, u.ask.ask.Bytes).Int()
+	if ok && int64(len(body)) < n {
+		return fmt.Errorf("it has %d bytes, and the list says %d", len(body), n)
+	}
+	return nil
 }
 
 // skew is how far the source's clock is from the host's: 0 inside the time

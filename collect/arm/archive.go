@@ -136,7 +136,7 @@ func (l *logArchive) records(suffix, container, about, field string) collect.Ask
 	a := blobs(collect.Ask{
 		Name: "archive-" + l.name + suffix, About: about,
 		Of: []string{"arm/archiveHours" + camel(l.name)}, Where: func(s *collect.Subject) bool { return named(s, "Blob") && s.Of.Of.Name == container },
-		Path: "{^^^properties.primaryEndpoints.blob}/{^^name}/{name}", Entity: "arm/archive" + camel(l.name+suffix), Form: "jsonLines", Identity: "#",
+		Path: "{^^^properties.primaryEndpoints.blob}/{^^name}/{name}", Entity: "arm/archive" + camel(l.name+suffix), Form: "jsonLines", Identity: "#", Bytes: "properties.Content-Length",
 		Window:  &collect.Window{Field: field},
 		Answers: []collect.Answer{{Status: 404, Code: "BlobNotFound", Means: collect.MeansGone}},
 		Doc:     rest + "storageservices/get-blob",
