@@ -191,7 +191,7 @@ func (s *Sim) hides(host string, paths ...string) bool {
 	for i := range s.org.Deny {
 		d := &s.org.Deny[i]
 		for _, p := range paths {
-			if (d.Host == "" || d.Host == host) && matches(d.Path, p) {
+			if (d.Host == "" || d.Host == host) && (matches(d.Path, p) || strings.Contains(p, "*") && matches(p, d.Path)) {
 				return true
 			}
 		}
@@ -200,7 +200,7 @@ func (s *Sim) hides(host string, paths ...string) bool {
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		for _, p := range paths {
-			if f.ID == "C27" && (f.Host == "" || f.Host == host) && matches(f.Path, p) {
+			if f.ID == "C27" && (f.Host == "" || f.Host == host) && (matches(f.Path, p) || strings.Contains(p, "*") && matches(p, f.Path)) {
 				return true
 			}
 		}

@@ -127,6 +127,9 @@ type Ask struct {
 	// NotEmpty says that there always is one: an identity to which the list is
 	// empty does not see it. Subscriptions, users, the organisation.
 	NotEmpty bool
+	// NeverEmpty is NotEmpty for some of the subjects: an organisation always has
+	// administrators, other groups may be empty.
+	NeverEmpty func(of *Subject) bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
 	// Part says that the rows are only some of those that there are of its Types
