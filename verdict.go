@@ -60,7 +60,7 @@ const (
 	ReasonNone            Reason = ""
 	ReasonNotCollected    Reason = "notCollected"    // the related type was not read completely for that scope
 	ReasonSummary         Reason = "summary"         // the object came without its properties (az resource list, a projected query)
-	ReasonRedacted        Reason = "redacted"        // a secret value was replaced before it was kept
+	ReasonRedacted        Reason = "redacted"        // a value that is, or may be, a secret was replaced before it was kept
 	ReasonTruncated       Reason = "truncated"       // a page, list or nested collection was cut
 	ReasonNotPermitted    Reason = "notPermitted"    // the source refused
 	ReasonNoLicence       Reason = "noLicence"       // the feature is not licensed in this tenant
@@ -87,7 +87,7 @@ const (
 var reasonText = map[Reason]string{
 	ReasonNotCollected:    "the related type was not collected completely for this scope",
 	ReasonSummary:         "the object came without its properties; export it whole",
-	ReasonRedacted:        "the deciding value is a secret and was replaced before it was kept",
+	ReasonRedacted:        "the deciding value is, or may be, a secret and was replaced before it was kept",
 	ReasonTruncated:       "the answer was cut before the deciding value",
 	ReasonNotPermitted:    "the source refused to answer",
 	ReasonNoLicence:       "the feature is not licensed in this tenant",

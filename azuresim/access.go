@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/tickmark/tickmark"
 )
 
 // allowance is a role that an identity has at a scope, in lower case, and below.
@@ -24,10 +22,8 @@ func (s *Sim) prepareAccess() error {
 	for i := range s.org.Identities {
 		id := &s.org.Identities[i]
 		id.grants = nil
-		for _, a := range id.Access {
-			bad := func(what string) error {
-				return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: "identities: " + id.Name + ": access: " + a.Role}
-			}
+		for n, a := range id.Access {
+			bad := func(what string) error { return s.org.refuse(at(at("identities", i)+".access", n), what, "") }
 			all := slices.Concat(builtInRoles, s.org.RoleDefinitions)
 			k := slices.IndexFunc(all, func(d RoleDefinition) bool { return strings.EqualFold(d.Name, a.Role) })
 			if k < 0 {

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/tickmark/tickmark"
 )
 
 func init() {
@@ -86,7 +84,7 @@ func (s *Sim) checkArchives() error {
 	for i := range s.org.Archives {
 		a := &s.org.Archives[i]
 		bad := func(format string, args ...any) error {
-			return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf(format, args...), Where: "archives: " + a.Account}
+			return s.org.refuse(at("archives", i), fmt.Sprintf(format, args...), "")
 		}
 		if s.accountID(a.Account) == "" {
 			return bad("there is no storage account %q among the resources", a.Account)

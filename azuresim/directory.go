@@ -3,14 +3,13 @@
 package azuresim
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/tickmark/tickmark"
 )
 
 // directory is the organisation's people and principals, expanded.
@@ -32,17 +31,20 @@ type principal struct {
 	ID, Kind, Name string // Kind is User, Group, ServicePrincipal
 }
 
-func (s *Sim) prepareDirectory() error {
+func (s *Sim) prepareDirectory(ctx context.Context) error {
 	o := s.org
 	s.principals, s.plans = map[string]principal{}, map[string]bool{}
-	add := func(p principal, names ...string) error {
+	add := func(path string, p principal, names ...string) error {
+		if p.Name == "" {
+			return o.refuse(path, "what is in "+parentPath(path)+" needs a name", "")
+		}
 		for _, n := range append(names, p.ID) {
 			if n == "" {
 				continue
 			}
 			n = strings.ToLower(n)
 			if old, ok := s.principals[n]; ok && old != p {
-				return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("two principals are called %q", n), Where: "people, groups, applications, identities"}
+				return o.refuse(path, fmt.Sprintf("two principals are called %q", n), "give one of them another name, upn or id")
 			}
 			s.principals[n] = p
 		}
@@ -50,9 +52,12 @@ func (s *Sim) prepareDirectory() error {
 	}
 	for i := range o.People {
 		for n := 1; n <= max(o.People[i].Count, 1); n++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			p := s.newPerson(&o.People[i], n)
 			s.people = append(s.people, p)
-			if err := add(principal{p.ID, "User", p.Name}, p.UPN, p.Name); err != nil {
+			if err := add(at("people", i), principal{p.ID, "User", p.Name}, p.UPN, p.Name); err != nil {
 				return err
 			}
 		}
@@ -60,7 +65,7 @@ func (s *Sim) prepareDirectory() error {
 	for i := range o.Groups {
 		g := &o.Groups[i]
 		g.ID = first(g.ID, s.guid("group", g.Name))
-		if err := add(principal{g.ID, "Group", g.Name}, g.Name); err != nil {
+		if err := add(at("groups", i), principal{g.ID, "Group", g.Name}, g.Name); err != nil {
 			return err
 		}
 	}
@@ -68,14 +73,14 @@ func (s *Sim) prepareDirectory() error {
 		a := &o.Applications[i]
 		a.ID, a.ClientID = first(a.ID, s.guid("application", a.Name)), first(a.ClientID, s.guid("client", a.Name))
 		a.ObjectID = first(a.ObjectID, s.guid("principal", a.Name))
-		if err := add(principal{a.ObjectID, "ServicePrincipal", a.Name}, a.Name, a.ClientID); err != nil {
+		if err := add(at("applications", i), principal{a.ObjectID, "ServicePrincipal", a.Name}, a.Name, a.ClientID); err != nil {
 			return err
 		}
 	}
 	for i := range o.Identities {
 		d := &o.Identities[i]
 		d.ClientID, d.ObjectID = first(d.ClientID, s.guid("client", d.Name)), first(d.ObjectID, s.guid("principal", d.Name))
-		if err := add(principal{d.ObjectID, "ServicePrincipal", d.Name}, d.Name, d.ClientID); err != nil {
+		if err := add(at("identities", i), principal{d.ObjectID, "ServicePrincipal", d.Name}, d.Name, d.ClientID); err != nil {
 			return err
 		}
 	}
@@ -86,7 +91,7 @@ func (s *Sim) prepareDirectory() error {
 			}
 		}
 	}
-	return s.checkNames()
+	return nil
 }
 
 func (s *Sim) newPerson(p *Person, n int) person {
@@ -102,39 +107,6 @@ func (s *Sim) newPerson(p *Person, n int) person {
 		out.ID = s.guid("user", out.UPN)
 	}
 	return out
-}
-
-// checkNames refuses references to principals that do not exist.
-func (s *Sim) checkNames() error {
-	want := func(where string, names ...string) error {
-		for _, n := range names {
-			if _, ok := s.principals[strings.ToLower(n)]; !ok && n != "" {
-				return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no person, group or application called %q", n), Where: where}
-			}
-		}
-		return nil
-	}
-	for _, g := range s.org.Groups {
-		if err := want("groups: "+g.Name, append(append([]string{}, g.Members...), g.Owners...)...); err != nil {
-			return err
-		}
-	}
-	for _, d := range s.org.DirectoryRoles {
-		if err := want("directoryRoles: "+d.Role, d.Principal); err != nil {
-			return err
-		}
-	}
-	for _, a := range s.org.Applications {
-		if err := want("applications: "+a.Name, a.Owners...); err != nil {
-			return err
-		}
-	}
-	for _, r := range s.org.RoleAssignments {
-		if err := want("roleAssignments: "+r.Role, r.Principal, r.By); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // principalID returns the object id of who has the name; empty if nobody has.
@@ -238,13 +210,18 @@ func (s *Sim) authorisation() ([]Resource, error) {
 		out = append(out, s.roleResource(d, "CustomRole", scopes))
 	}
 	assignments := slices.Clone(s.org.RoleAssignments)
+	paths := make([]string, len(assignments))
+	for i := range paths {
+		paths[i] = at("roleAssignments", i)
+	}
 	for i := range s.org.Identities {
-		for _, a := range s.org.Identities[i].Access {
+		for k, a := range s.org.Identities[i].Access {
+			paths = append(paths, at(at("identities", i)+".access", k))
 			assignments = append(assignments, RoleAssignment{Principal: s.org.Identities[i].Name, Role: a.Role, Scope: a.at(s.org.Tenant.ID)})
 		}
 	}
 	for i := range assignments {
-		r, err := s.assignmentResource(&assignments[i], custom)
+		r, err := s.assignmentResource(paths[i], &assignments[i], custom)
 		if err != nil {
 			return nil, err
 		}
@@ -302,10 +279,8 @@ func (s *Sim) roleResource(d RoleDefinition, kind string, scopes []string) Resou
 	})}
 }
 
-func (s *Sim) assignmentResource(a *RoleAssignment, custom map[string]string) (Resource, error) {
-	bad := func(what string) error {
-		return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: "roleAssignments: " + a.Role + " to " + a.Principal}
-	}
+func (s *Sim) assignmentResource(path string, a *RoleAssignment, custom map[string]string) (Resource, error) {
+	bad := func(what string) error { return s.org.refuse(path, what, "") }
 	id := custom[strings.ToLower(a.Role)]
 	for _, d := range builtInRoles {
 		if strings.EqualFold(d.Name, a.Role) {
@@ -317,7 +292,7 @@ func (s *Sim) assignmentResource(a *RoleAssignment, custom map[string]string) (R
 	}
 	p, ok := s.principals[strings.ToLower(a.Principal)]
 	if !ok {
-		return Resource{}, bad("there is no such principal")
+		return Resource{}, bad(fmt.Sprintf("there is no person, group, application or identity called %q", a.Principal))
 	}
 	scope := s.resolveScope(first(a.Scope, "/"))
 	if !strings.HasPrefix(scope, "/") {

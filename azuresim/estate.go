@@ -3,13 +3,12 @@
 package azuresim
 
 import (
+	"context"
 	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/tickmark/tickmark"
 )
 
 // estate is what Azure Resource Manager serves. Resources are kept as templates
@@ -37,6 +36,7 @@ type subscription struct {
 // template is a Resource, compiled.
 type template struct {
 	*Resource
+	path    string // in the organisation
 	full    string // type in full
 	lower   string
 	table   string
@@ -71,7 +71,7 @@ type overlay struct {
 
 const groupType = "Microsoft.Resources/resourceGroups"
 
-func (s *Sim) prepareEstate() error {
+func (s *Sim) prepareEstate(ctx context.Context) error {
 	s.hseed = maphash.MakeSeed()
 	s.index, s.byID, s.ordinals = map[uint64]int32{}, map[string]int{}, map[*template]int32{}
 	if err := s.prepareScopes(); err != nil {
@@ -81,15 +81,18 @@ func (s *Sim) prepareEstate() error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkResources(roots); err != nil {
+		return err
+	}
 	for i := range s.subs {
 		from := int32(len(s.entries)) //nolint:gosec // bounded by maxEntries
-		if err := s.expandScope(roots, int32(i)); err != nil {
+		if err := s.expandScope(ctx, roots, int32(i)); err != nil {
 			return err
 		}
 		s.ranges = append(s.ranges, [2]int32{from, int32(len(s.entries))}) //nolint:gosec // bounded by maxEntries
 	}
 	from := int32(len(s.entries)) //nolint:gosec // bounded by maxEntries
-	if err := s.expandScope(roots, -1); err != nil {
+	if err := s.expandScope(ctx, roots, -1); err != nil {
 		return err
 	}
 	s.ranges = append(s.ranges, [2]int32{from, int32(len(s.entries))}) //nolint:gosec // bounded by maxEntries
@@ -113,14 +116,20 @@ func (s *Sim) prepareScopes() error {
 			g.Parent = first(g.Parent, root)
 		}
 		if i > 0 && !known[strings.ToLower(g.Parent)] {
-			return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no management group %q", g.Parent), Where: "managementGroups: " + g.Name, Hint: "list a parent before its children"}
+			return s.org.refuse(at("managementGroups", i-1)+".parent", fmt.Sprintf("there is no management group %q", g.Parent), "list a parent before its children")
+		}
+		if i > 0 && (g.Name == "" || known[strings.ToLower(g.Name)]) {
+			return s.org.refuse(at("managementGroups", i-1), fmt.Sprintf("two management groups are called %q, or one has no name", g.Name), "")
 		}
 		known[strings.ToLower(g.Name)] = true
 	}
 	for i := range s.org.Subscriptions {
 		t := &s.org.Subscriptions[i]
 		if t.ManagementGroup != "" && !known[strings.ToLower(t.ManagementGroup)] {
-			return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no management group %q", t.ManagementGroup), Where: "subscriptions: " + t.Name}
+			return s.org.refuse(at("subscriptions", i)+".managementGroup", fmt.Sprintf("there is no management group %q", t.ManagementGroup), "")
+		}
+		if t.Name == "" {
+			return s.org.refuse(at("subscriptions", i), "a subscription needs a name", "")
 		}
 		for n := 1; n <= max(t.Count, 1); n++ {
 			name := s.expandText(t.Name, &vars{n: n})
@@ -132,7 +141,7 @@ func (s *Sim) prepareScopes() error {
 				id = s.guid("subscription", name)
 			}
 			if _, dup := s.byID[strings.ToLower(id)]; dup {
-				return &tickmark.Error{Code: tickmark.CodeInput, What: "two subscriptions have the same name or id", Where: "subscriptions: " + name}
+				return s.org.refuse(at("subscriptions", i), fmt.Sprintf("two subscriptions have the name %q or its id", name), "")
 			}
 			s.byID[strings.ToLower(id)] = len(s.subs)
 			s.subs = append(s.subs, subscription{t, id, name, first(t.ManagementGroup, root)})
@@ -170,7 +179,7 @@ const maxEntries = 5_000_000
 func (s *Sim) compileAll() ([]*template, error) {
 	var out []*template
 	for i := range s.org.Resources {
-		t, err := s.compileResource(&s.org.Resources[i], nil)
+		t, err := s.compileResource(at("resources", i), &s.org.Resources[i], nil)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +190,7 @@ func (s *Sim) compileAll() ([]*template, error) {
 		return nil, err
 	}
 	for i := range made {
-		t, err := s.compileResource(&made[i], nil)
+		t, err := s.compileResource("roleAssignments", &made[i], nil)
 		if err != nil {
 			return nil, err
 		}
@@ -241,14 +250,12 @@ func tableOfTypes(lists map[string]string) map[string]string {
 	return out
 }
 
-func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) {
-	bad := func(what string) error {
-		return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: "resources: " + r.Type + " " + r.Name}
-	}
+func (s *Sim) compileResource(path string, r *Resource, parent *template) (*template, error) {
+	bad := func(what string) error { return s.org.refuse(path, what, "") }
 	if r.Type == "" || r.Name == "" && r.Type != groupType {
 		return nil, bad("a resource needs a type and a name")
 	}
-	t := &template{Resource: r, full: r.Type, number: len(s.templates), root: parent == nil}
+	t := &template{Resource: r, path: path, full: r.Type, number: len(s.templates), root: parent == nil}
 	s.templates = append(s.templates, t)
 	if parent != nil && !strings.Contains(r.Type, ".") {
 		t.full, t.child = parent.full+"/"+r.Type, true
@@ -278,13 +285,10 @@ func (s *Sim) compileResource(r *Resource, parent *template) (*template, error) 
 	t.bodies = append(t.bodies, s.compileBody(t, nil))
 	for i := range r.Variants {
 		v := &r.Variants[i]
-		if v.Every < 1 {
-			return nil, bad("a variant needs every: 1 or more")
-		}
 		t.bodies = append(t.bodies, s.compileBody(t, v.Merge.text))
 	}
 	for i := range r.Children {
-		k, err := s.compileResource(&r.Children[i], t)
+		k, err := s.compileResource(at(path+".children", i), &r.Children[i], t)
 		if err != nil {
 			return nil, err
 		}

@@ -24,19 +24,19 @@ type Fault struct {
 	// Contains must be in the request's body.
 	Contains string `yaml:"contains"`
 	// Page chooses the page of a paged answer, counted from 1; 0 is each.
-	Page int `yaml:"page"`
+	Page int `yaml:"page" sim:"0..1000000000"`
 	// Nth is the first of the chosen requests that is hit, counted from 1; Count
 	// how many are, -1 for ever; 0 is the fault's own.
-	Nth   int `yaml:"nth"`
-	Count int `yaml:"count"`
+	Nth   int `yaml:"nth" sim:"0..1000000000"`
+	Count int `yaml:"count" sim:"-1..1000000000"`
 
 	// RetryAfter, Status, Code, At (a byte), Member (a path such as
 	// value.properties.enabled), Value (JSON), Subscription (name), Type, Merge
 	// and Skew are parameters of some faults.
 	RetryAfter   string  `yaml:"retryAfter"`
-	Status       int     `yaml:"status"`
+	Status       int     `yaml:"status" sim:"0..599"`
 	Code         string  `yaml:"code"`
-	At           int     `yaml:"at"`
+	At           int     `yaml:"at" sim:"0..2000000000"`
 	Member       string  `yaml:"member"`
 	Value        string  `yaml:"value"`
 	Subscription string  `yaml:"subscription"`
@@ -127,7 +127,7 @@ func (s *Sim) arm(f Fault) (*armed, error) {
 		a.Path = s.resolveScope(a.Path)
 		if a.Host != "" {
 			if _, ok := hosts[a.Host]; !ok {
-				return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("fault %s: there is no host %q", f.ID, a.Host), Where: "faults"}
+				return nil, s.org.refuse("faults", fmt.Sprintf("fault %s: there is no host %q", f.ID, a.Host), "")
 			}
 		}
 		return a, nil

@@ -63,7 +63,10 @@ func githubRepositoryRoutes() []hubRoute {
 		}},
 		{"actions/oidc/customization/sub", true, func(c *hubCall) { c.one(obj{"use_default": true}) }},
 		{"dependabot/alerts", true, func(c *hubCall) {
-			c.rows([]any{obj{"number": 1, "state": "fixed", "created_at": iso(c.s.epoch.AddDate(0, -2, 0)), "fixed_at": iso(c.s.epoch.AddDate(0, -2, 5)), "security_advisory": obj{"severity": "high"}}})
+			c.rows([]any{obj{
+				"number": 1, "state": "fixed", "created_at": iso(c.s.epoch.AddDate(0, -2, 0)), "fixed_at": iso(c.s.epoch.AddDate(0, -2, 5)),
+				"dismissed_at": nil, "auto_dismissed_at": nil, "security_advisory": obj{"severity": "high"},
+			}})
 		}},
 		{"secret-scanning/alerts", true, func(c *hubCall) {
 			alert := obj{"number": 1, "state": "resolved", "secret_type": "azure_storage_account_key", "created_at": iso(c.s.epoch.AddDate(0, -1, 0)), "resolution": "revoked"}

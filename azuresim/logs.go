@@ -4,6 +4,7 @@ package azuresim
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -26,6 +27,11 @@ const day = 24 * time.Hour
 var signInTables = map[string]string{
 	"interactiveUser": "SigninLogs", "nonInteractiveUser": "AADNonInteractiveUserSignInLogs",
 	"servicePrincipal": "AADServicePrincipalSignInLogs", "managedIdentity": "AADManagedIdentitySignInLogs",
+}
+
+// logTables are the tables that a workspace can have.
+func logTables() []string {
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Values(signInTables)), "AzureActivity", "AuditLogs", "SecurityAlert")))
 }
 
 // keeps is how long the service's own API has a log's records, faults included.

@@ -59,14 +59,16 @@ type Organisation struct {
 	Records map[string][]Record `yaml:"records"`
 	// Faults are injected from the start.
 	Faults []Fault `yaml:"faults"`
+
+	source source
 }
 
 // Tenant is the directory.
 type Tenant struct {
-	ID           string   `yaml:"id"`
-	Domains      []string `yaml:"domains"`      // the first is the default one
-	Cloud        string   `yaml:"cloud"`        // public, usGovernment, china
-	Microsoft365 string   `yaml:"microsoft365"` // commercial, gcc, gccHigh, dod, china
+	ID           string   `yaml:"id" sim:"guid"`
+	Domains      []string `yaml:"domains"`                                             // the first is the default one
+	Cloud        string   `yaml:"cloud" sim:"public usGovernment china"`               // public, usGovernment, china
+	Microsoft365 string   `yaml:"microsoft365" sim:"commercial gcc gccHigh dod china"` // commercial, gcc, gccHigh, dod, china
 	Country      string   `yaml:"country"`
 	Created      When     `yaml:"created"`
 	// Epoch is the instant to which relative times refer; the clock's at the
@@ -85,9 +87,10 @@ func (t *Tenant) microsoft365() string {
 
 // Identity is an application, or a managed identity, that signs in.
 type Identity struct {
-	Name     string `yaml:"name"`
+	Name string `yaml:"name"`
+	// ClientID is a GUID, or any word by which --client names it.
 	ClientID string `yaml:"clientId"`
-	ObjectID string `yaml:"objectId"`
+	ObjectID string `yaml:"objectId" sim:"guid"`
 	// Roles are the Graph application permissions in its tokens.
 	Roles []string `yaml:"roles"`
 	// Actions are its effective permissions in Azure Resource Manager, DataActions
@@ -132,7 +135,7 @@ type PowerGrant struct {
 	// Management says that it is registered as an application for management.
 	Management bool `yaml:"management"`
 	// Role is reader (unless stated), contributor, owner, administrator or none.
-	Role string `yaml:"role"`
+	Role string `yaml:"role" sim:"reader contributor owner administrator none"`
 	// Privileges are those in each Dataverse beyond reading.
 	Privileges []string `yaml:"privileges"`
 	// Maker says that it has the role EnvironmentMaker in environments without
@@ -151,10 +154,10 @@ type ManagementGroup struct {
 // Subscription is one subscription, or with Count many alike.
 type Subscription struct {
 	Name            string            `yaml:"name"`
-	ID              string            `yaml:"id"` // made from the name unless stated
-	Count           int               `yaml:"count"`
+	ID              string            `yaml:"id" sim:"guid"` // made from the name unless stated
+	Count           int               `yaml:"count" sim:"0..10000"`
 	ManagementGroup string            `yaml:"managementGroup"`
-	State           string            `yaml:"state"`
+	State           string            `yaml:"state" sim:"Enabled Disabled Warned PastDue Deleted"`
 	Tags            map[string]string `yaml:"tags"`
 	// Appears is when it was created, Ends when it goes.
 	Appears When `yaml:"appears"`
@@ -169,7 +172,7 @@ type Resource struct {
 	Type string `yaml:"type"`
 	Name string `yaml:"name"`
 	// Count is per subscription (or parent); 1 unless stated.
-	Count int `yaml:"count"`
+	Count int `yaml:"count" sim:"0..5000000"`
 	// Subscriptions are names or patterns ("prod-*"); empty is all.
 	Subscriptions []string `yaml:"subscriptions"`
 	// At is group (unless stated), subscription, tenant or
@@ -199,15 +202,15 @@ type Resource struct {
 // Variant changes every n-th of a template's resources, counted over the whole
 // organisation; the first that applies does.
 type Variant struct {
-	Every int    `yaml:"every"`
-	From  int    `yaml:"from"` // the number of the first, counted from 0
+	Every int    `yaml:"every" sim:"1..5000000"`
+	From  int    `yaml:"from" sim:"0..5000000"` // the number of the first, counted from 0
 	Merge Record `yaml:"merge"`
 }
 
 // RoleDefinition is a custom role; the built-in ones are always there.
 type RoleDefinition struct {
 	Name        string   `yaml:"name"`
-	ID          string   `yaml:"id"`
+	ID          string   `yaml:"id" sim:"guid"`
 	Description string   `yaml:"description"`
 	Actions     []string `yaml:"actions"`
 	NotActions  []string `yaml:"notActions"`
@@ -231,7 +234,7 @@ type PolicyState struct {
 	Definition string `yaml:"definition"`
 	Type       string `yaml:"type"`
 	// NonCompliantEvery makes every n-th resource non-compliant; 0 none.
-	NonCompliantEvery int `yaml:"nonCompliantEvery"`
+	NonCompliantEvery int `yaml:"nonCompliantEvery" sim:"0..5000000"`
 	// States are those of single resources, by name: NonCompliant, Exempt …
 	States map[string]string `yaml:"states"`
 }
@@ -239,7 +242,7 @@ type PolicyState struct {
 // Workspace is a Log Analytics workspace to which logs are exported.
 type Workspace struct {
 	Name       string   `yaml:"name"` // of the resource
-	CustomerID string   `yaml:"customerId"`
+	CustomerID string   `yaml:"customerId" sim:"guid"`
 	Tables     []string `yaml:"tables"`
 	// Since is when the export began; Keeps how long records stay.
 	Since When    `yaml:"since"`
@@ -272,8 +275,8 @@ type Pause struct {
 type Person struct {
 	Name       string     `yaml:"name"`
 	UPN        string     `yaml:"upn"`
-	ID         string     `yaml:"id"`
-	Count      int        `yaml:"count"`
+	ID         string     `yaml:"id" sim:"guid"`
+	Count      int        `yaml:"count" sim:"0..500000"`
 	Guest      bool       `yaml:"guest"`
 	Disabled   bool       `yaml:"disabled"`
 	Title      string     `yaml:"title"`
@@ -301,7 +304,7 @@ type Employment struct {
 // Group is a group of the directory.
 type Group struct {
 	Name           string   `yaml:"name"`
-	ID             string   `yaml:"id"`
+	ID             string   `yaml:"id" sim:"guid"`
 	Members        []string `yaml:"members"` // names of people, groups, applications
 	Owners         []string `yaml:"owners"`
 	RoleAssignable bool     `yaml:"roleAssignable"`
@@ -322,9 +325,9 @@ type Grant struct {
 // Application is an app registration with its service principal.
 type Application struct {
 	Name        string       `yaml:"name"`
-	ID          string       `yaml:"id"`
-	ClientID    string       `yaml:"clientId"`
-	ObjectID    string       `yaml:"objectId"` // of the service principal
+	ID          string       `yaml:"id" sim:"guid"`
+	ClientID    string       `yaml:"clientId" sim:"guid"`
+	ObjectID    string       `yaml:"objectId" sim:"guid"` // of the service principal
 	Owners      []string     `yaml:"owners"`
 	Credentials []Credential `yaml:"credentials"`
 	Permissions []string     `yaml:"permissions"` // Graph application permissions granted
@@ -336,7 +339,7 @@ type Application struct {
 
 // Credential is a key or password of an application.
 type Credential struct {
-	Kind    string `yaml:"kind"` // password, certificate, federated
+	Kind    string `yaml:"kind" sim:"password certificate federated"` // password, certificate, federated
 	Name    string `yaml:"name"`
 	Starts  When   `yaml:"starts"`
 	Expires When   `yaml:"expires"`
@@ -345,10 +348,10 @@ type Credential struct {
 // Licence is a product with its service plans.
 type Licence struct {
 	SKU      string   `yaml:"sku"`
-	Units    int      `yaml:"units"`
-	Consumed int      `yaml:"consumed"`
+	Units    int      `yaml:"units" sim:"0..10000000"`
+	Consumed int      `yaml:"consumed" sim:"0..10000000"`
 	Plans    []string `yaml:"plans"`
-	State    string   `yaml:"state"` // Enabled unless stated
+	State    string   `yaml:"state" sim:"Enabled Warning Suspended Deleted LockedOut"` // Enabled unless stated
 }
 
 // Denial is something that the credential may not read.
@@ -356,7 +359,7 @@ type Denial struct {
 	Host   string `yaml:"host"`
 	Method string `yaml:"method"`
 	Path   string `yaml:"path"` // pattern; * stands for anything
-	Status int    `yaml:"status"`
+	Status int    `yaml:"status" sim:"0..599"`
 	Code   string `yaml:"code"`
 	// Message replaces the usual words.
 	Message string `yaml:"message"`
@@ -379,7 +382,7 @@ type Project struct {
 	Name string `yaml:"name"`
 	// Hidden exists but the identity is not shown it.
 	Hidden             bool                `yaml:"hidden"`
-	Visibility         string              `yaml:"visibility"`
+	Visibility         string              `yaml:"visibility" sim:"private public"`
 	Repositories       []Repository        `yaml:"repositories"`
 	Pipelines          []Pipeline          `yaml:"pipelines"`
 	Environments       []Environment       `yaml:"environments"`
@@ -393,7 +396,7 @@ type Repository struct {
 	// Hidden exists but the identity is not shown it.
 	Hidden        bool   `yaml:"hidden"`
 	DefaultBranch string `yaml:"defaultBranch"`
-	Visibility    string `yaml:"visibility"`
+	Visibility    string `yaml:"visibility" sim:"private public internal"`
 	Archived      bool   `yaml:"archived"`
 	// Protection is the branch policy or protection of the default branch.
 	Protection   Protection          `yaml:"protection"`
@@ -405,7 +408,7 @@ type Repository struct {
 
 // Protection is what guards a branch.
 type Protection struct {
-	Reviewers       int      `yaml:"reviewers"` // 0 is no requirement
+	Reviewers       int      `yaml:"reviewers" sim:"0..20"` // 0 is no requirement
 	SelfApproval    bool     `yaml:"selfApproval"`
 	DismissOnPush   bool     `yaml:"dismissOnPush"`
 	Checks          []string `yaml:"checks"`
@@ -434,13 +437,13 @@ type PullRequests struct {
 
 // PullRequest is one by hand.
 type PullRequest struct {
-	ID      int      `yaml:"id"`
+	ID      int      `yaml:"id" sim:"0..1000000000"`
 	Title   string   `yaml:"title"`
 	Author  string   `yaml:"author"`
 	Created When     `yaml:"created"`
 	Merged  When     `yaml:"merged"`
 	By      string   `yaml:"by"` // who completed it
-	Status  string   `yaml:"status"`
+	Status  string   `yaml:"status" sim:"completed active abandoned"`
 	Target  string   `yaml:"target"`
 	Bypass  string   `yaml:"bypass"` // the reason given
 	Reviews []Review `yaml:"reviews"`
@@ -449,7 +452,7 @@ type PullRequest struct {
 // Review is a vote on a pull request.
 type Review struct {
 	Who  string `yaml:"who"`
-	Vote string `yaml:"vote"` // approved, approvedWithSuggestions, waiting, rejected, none
+	Vote string `yaml:"vote" sim:"approved approvedWithSuggestions waiting rejected none"` // approved, approvedWithSuggestions, waiting, rejected, none
 	At   When   `yaml:"at"`
 }
 
@@ -474,7 +477,7 @@ type Environment struct {
 	// Hidden exists but the identity is not shown it.
 	Hidden       bool     `yaml:"hidden"`
 	Approvers    []string `yaml:"approvers"`
-	MinApprovers int      `yaml:"minApprovers"`
+	MinApprovers int      `yaml:"minApprovers" sim:"0..20"`
 	SelfApproval bool     `yaml:"selfApproval"`
 	Checks       []Record `yaml:"checks"`
 }
@@ -556,14 +559,14 @@ type Change struct {
 	ID   string `yaml:"id"`   // one resource; or
 	Type string `yaml:"type"` // every n-th of a type
 	// Every counts over the whole organisation; 1 is each.
-	Every         int      `yaml:"every"`
-	From          int      `yaml:"from"`
+	Every         int      `yaml:"every" sim:"0..5000000"`
+	From          int      `yaml:"from" sim:"0..5000000"`
 	Subscriptions []string `yaml:"subscriptions"`
 	Merge         *Record  `yaml:"merge"`
 	Delete        bool     `yaml:"delete"`
 	By            string   `yaml:"by"`
 	Operation     string   `yaml:"operation"`
 	// Event is logged (unless stated), late, lost or none.
-	Event string `yaml:"event"`
+	Event string `yaml:"event" sim:"logged late lost none"`
 	Delay Span   `yaml:"delay"`
 }

@@ -4,12 +4,10 @@ package azuresim
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"strings"
-
-	"github.com/tickmark/tickmark"
 )
 
 // compileBody compiles a resource's JSON, with a variant's patch merged in.
@@ -105,20 +103,20 @@ func indexRow(t *template, own []byte) []byte {
 }
 
 // expandScope adds the entries of a subscription, or of the tenant (-1).
-func (s *Sim) expandScope(roots []*template, sub int32) error {
-	groups := map[string]bool{}
+func (s *Sim) expandScope(ctx context.Context, roots []*template, sub int32) error {
+	groups, first := map[string]bool{}, len(s.entries)
 	for _, t := range roots {
 		if !s.appliesTo(t, sub) {
 			continue
 		}
 		for n := 1; n <= max(t.Count, 1); n++ {
-			if err := s.addEntry(t, sub, -1, int32(n)); err != nil {
+			if err := s.addEntry(ctx, t, sub, -1, int32(n)); err != nil {
 				return err
 			}
 		}
 		if t.full == groupType {
-			for i := range s.entries {
-				if e := &s.entries[i]; e.tmpl == int32(t.number) && e.sub == sub { //nolint:gosec // templates are few
+			for i := first; i < len(s.entries); i++ {
+				if e := &s.entries[i]; e.tmpl == int32(t.number) { //nolint:gosec // templates are few
 					groups[strings.ToLower(s.varsOf(int32(i)).name)] = true
 				}
 			}
@@ -127,15 +125,12 @@ func (s *Sim) expandScope(roots []*template, sub int32) error {
 	if sub < 0 {
 		return nil
 	}
-	return s.implyGroups(sub, groups)
+	return s.implyGroups(ctx, sub, first, groups)
 }
 
-// implyGroups adds the resource groups that resources name and nobody lists.
-func (s *Sim) implyGroups(sub int32, known map[string]bool) error {
-	from := slices.IndexFunc(s.entries, func(e entry) bool { return e.sub == sub })
-	if from < 0 {
-		return nil
-	}
+// implyGroups adds the resource groups that the resources of a subscription, the
+// first of them given, name and nobody lists.
+func (s *Sim) implyGroups(ctx context.Context, sub int32, from int, known map[string]bool) error {
 	to := len(s.entries)
 	for i := from; i < to; i++ {
 		e := &s.entries[i]
@@ -148,11 +143,11 @@ func (s *Sim) implyGroups(sub int32, known map[string]bool) error {
 			continue
 		}
 		known[strings.ToLower(v.group)] = true
-		g, err := s.compileResource(&Resource{Type: groupType, Name: v.group, Location: v.location}, nil)
+		g, err := s.compileResource(t.path+".group", &Resource{Type: groupType, Name: v.group, Location: v.location}, nil)
 		if err != nil {
 			return err
 		}
-		if err := s.addEntry(g, sub, -1, 1); err != nil {
+		if err := s.addEntry(ctx, g, sub, -1, 1); err != nil {
 			return err
 		}
 	}
@@ -186,9 +181,14 @@ func subscriptionOf(id string) string {
 	return sub
 }
 
-func (s *Sim) addEntry(t *template, sub, parent, n int32) error {
+func (s *Sim) addEntry(ctx context.Context, t *template, sub, parent, n int32) error {
+	if len(s.entries)%1024 == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
 	if len(s.entries) >= maxEntries {
-		return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("more than %d resources", maxEntries), Where: "resources: " + t.full}
+		return s.org.refuse(t.path, fmt.Sprintf("more than %d resources in all", maxEntries), "")
 	}
 	i := int32(len(s.entries))                                                                                      //nolint:gosec // bounded by maxEntries
 	s.entries = append(s.entries, entry{tmpl: int32(t.number), n: n, ord: s.ordinals[t], sub: sub, parent: parent}) //nolint:gosec // templates are few
@@ -196,12 +196,12 @@ func (s *Sim) addEntry(t *template, sub, parent, n int32) error {
 	v := s.varsOf(i)
 	h := s.hashID(v.id)
 	if old, ok := s.index[h]; ok {
-		return &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("two resources have the id %s", v.id), Where: "resources: " + t.full, Hint: "put {n} or {sub} into the name; the other one is of " + s.templates[s.entries[old].tmpl].full}
+		return s.org.refuse(t.path, fmt.Sprintf("two resources have the id %s", v.id), "put {n} or {sub} into the name; the other one is of "+s.templates[s.entries[old].tmpl].full)
 	}
 	s.index[h] = i
 	for _, k := range t.kids {
 		for m := 1; m <= max(k.Count, 1); m++ {
-			if err := s.addEntry(k, sub, i, int32(m)); err != nil {
+			if err := s.addEntry(ctx, k, sub, i, int32(m)); err != nil {
 				return err
 			}
 		}
@@ -342,14 +342,9 @@ func (s *Sim) touches(c *Change, e *entry, i int32) bool {
 func (s *Sim) attachChanges() error {
 	for i := range s.org.Changes {
 		c := &s.org.Changes[i]
-		bad := func(what string) error {
-			return &tickmark.Error{Code: tickmark.CodeInput, What: what, Where: fmt.Sprintf("changes: number %d", i+1)}
-		}
+		bad := func(what string) error { return s.org.refuse(at("changes", i), what, "") }
 		if !c.At.set || c.ID == "" && c.Type == "" {
 			return bad("a change needs at, and id or type")
-		}
-		if !slices.Contains([]string{"", "logged", "late", "lost", "none"}, c.Event) {
-			return bad(fmt.Sprintf("event is %q; want logged, late, lost or none", c.Event))
 		}
 		if c.ID != "" {
 			c.ID = s.resolveScope(c.ID)

@@ -27,8 +27,12 @@ import (
 type Options struct {
 	// Seed decides everything that is made up: the same seed, the same bytes.
 	Seed uint64
-	// Now is the simulated clock; every time that is served comes from it.
+	// Now is the simulated clock; every time that is served comes from it. With
+	// Clock it is this machine's.
 	Now func() time.Time
+	// Clock, if set, is the simulated clock, in a form that the endpoints document
+	// hands to other processes.
+	Clock *Clock
 	// Faults are injected beside those of the organisation.
 	Faults []Fault
 	// Quotas switches the services' limits on, measured by Now.
@@ -42,6 +46,39 @@ type Options struct {
 	// Errors receives what the servers complain of, such as refused handshakes;
 	// nil drops it.
 	Errors io.Writer
+}
+
+// Clock is a clock that showed Shows when this machine's showed At, and goes Rate
+// times as fast; of rate 0 it stands still.
+type Clock struct {
+	At    time.Time `json:"at"`
+	Shows time.Time `json:"shows"`
+	Rate  float64   `json:"rate"`
+}
+
+// The bounds of a simulated clock: the certificates are good for as long, and
+// tokens for an hour of this machine whatever its rate.
+var (
+	clockFrom, clockTo = validFrom.AddDate(1, 0, 0), validTo.AddDate(-1, 0, 0)
+	mostRate           = 100_000.0
+)
+
+func (c *Clock) check() error {
+	bad := func(where, what string) error {
+		return &tickmark.Error{Code: tickmark.CodeUsage, Where: where, What: what}
+	}
+	if c.Shows.Before(clockFrom) || c.Shows.After(clockTo) {
+		return bad("--now "+c.Shows.Format(time.RFC3339), fmt.Sprintf("the simulated clock may show %d to %d", clockFrom.Year(), clockTo.Year()-1))
+	}
+	if !(c.Rate >= 0 && c.Rate <= mostRate) { // NaN is neither
+		return bad(fmt.Sprintf("--rate %v", c.Rate), fmt.Sprintf("the rate may be 0 to %.0f", mostRate))
+	}
+	return nil
+}
+
+// of is what the clock shows when this machine's shows t.
+func (c *Clock) of(t time.Time) time.Time {
+	return c.Shows.Add(time.Duration(float64(t.Sub(c.At)) * c.Rate))
 }
 
 // Sim is a simulated Azure. It is safe for concurrent use.
@@ -78,26 +115,48 @@ type Sim struct {
 // New checks the organisation and prepares it for serving. It fills what the
 // organisation leaves open, such as ids, and owns it from then on.
 func New(org *Organisation, opts Options) (*Sim, error) {
+	return NewContext(context.Background(), org, opts)
+}
+
+// NewContext is New, which takes its time with a large organisation; it gives up
+// when the context ends.
+func NewContext(ctx context.Context, org *Organisation, opts Options) (*Sim, error) {
 	if opts.Now == nil {
 		return nil, &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator has no clock", Hint: "set Options.Now"}
+	}
+	if _, _, err := listenOn(opts.Listen); err != nil { // before the work
+		return nil, err
+	}
+	if opts.Clock != nil {
+		if err := opts.Clock.check(); err != nil {
+			return nil, err
+		}
+		machine := opts.Now
+		opts.Now = func() time.Time { return opts.Clock.of(machine()) }
 	}
 	s := &Sim{
 		org: org, opts: opts, seed: opts.Seed, tokens: map[string]*bearer{}, vanished: map[string]bool{},
 		buckets: map[string]*bucket{}, results: map[string]*result{}, devices: map[string]int{}, blobs: map[string][]archivedBlob{}, endpoints: map[string]string{}, done: make(chan struct{}),
 	}
-	if logins[org.Tenant.cloud()] == "" {
-		return nil, &tickmark.Error{Code: tickmark.CodeInput, What: fmt.Sprintf("there is no Azure cloud %q", org.Tenant.Cloud), Where: "tenant.cloud", Hint: "use public, usGovernment or china"}
+	if err := org.checkValues(); err != nil {
+		return nil, err
 	}
 	s.journal.init()
 	s.epoch = opts.Now().UTC().Truncate(time.Second)
+	if opts.Clock != nil { // however long it took to get here
+		s.epoch = opts.Clock.Shows.UTC().Truncate(time.Second)
+	}
 	if e := org.Tenant.Epoch; e != "" {
 		t, err := time.Parse(time.RFC3339, e)
 		if err != nil {
-			return nil, &tickmark.Error{Code: tickmark.CodeInput, What: "the epoch is not a time in RFC 3339", Where: "tenant.epoch", Err: err}
+			return nil, org.refuse("tenant.epoch", fmt.Sprintf("the epoch %q is not a time in RFC 3339", e), "write it like 2026-01-31T08:00:00Z")
+		}
+		if t.After(opts.Now()) {
+			return nil, org.refuse("tenant.epoch", fmt.Sprintf("the epoch %s has not come: the clock shows %s", e, opts.Now().UTC().Format(time.RFC3339)), "everything would lie in the time to come; set the clock (--now), or leave the epoch out")
 		}
 		s.epoch = t.UTC()
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
 	for _, f := range append(append([]Fault{}, org.Faults...), opts.Faults...) {
@@ -116,14 +175,20 @@ func New(org *Organisation, opts Options) (*Sim, error) {
 }
 
 // prepare expands the organisation.
-func (s *Sim) prepare() error {
+func (s *Sim) prepare(ctx context.Context) error {
 	if s.org.Tenant.ID == "" {
 		s.org.Tenant.ID = s.guid("tenant", s.org.Name)
 	}
-	if err := s.prepareDirectory(); err != nil {
+	if err := s.checkSize(); err != nil {
 		return err
 	}
-	if err := s.prepareEstate(); err != nil {
+	if err := s.prepareDirectory(ctx); err != nil {
+		return err
+	}
+	if err := s.prepareEstate(ctx); err != nil {
+		return err
+	}
+	if err := s.checkReferences(); err != nil {
 		return err
 	}
 	return s.checkArchives()
@@ -142,21 +207,30 @@ func (s *Sim) domain() string {
 	return s.org.Tenant.Domains[0]
 }
 
-// Start listens on every host.
-func (s *Sim) Start() error {
-	host, port := "127.0.0.1", 0
-	if s.opts.Listen != "" {
-		h, p, err := net.SplitHostPort(s.opts.Listen)
-		if err == nil {
-			port, err = strconv.Atoi(p)
-		}
-		if err != nil {
-			return &tickmark.Error{Code: tickmark.CodeUsage, What: "the address to listen on is not host:port", Where: s.opts.Listen, Err: err}
-		}
-		host = h
+// listenOn takes the address of the first endpoint apart; empty is any port of
+// loopback, and nothing but loopback will do.
+func listenOn(address string) (host string, port int, err error) {
+	if address == "" {
+		return "127.0.0.1", 0, nil
+	}
+	host, p, err := net.SplitHostPort(address)
+	if err == nil {
+		port, err = strconv.Atoi(p)
+	}
+	if err != nil {
+		return "", 0, &tickmark.Error{Code: tickmark.CodeUsage, What: "the address to listen on is not host:port", Where: address, Err: err}
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator serves loopback only", Where: s.opts.Listen, Hint: "listen on 127.0.0.1"}
+		return "", 0, &tickmark.Error{Code: tickmark.CodeUsage, What: "the simulator serves loopback only", Where: address, Hint: "listen on 127.0.0.1"}
+	}
+	return host, port, nil
+}
+
+// Start listens on every host.
+func (s *Sim) Start() error {
+	host, port, err := listenOn(s.opts.Listen)
+	if err != nil {
+		return err
 	}
 	for _, name := range s.Hosts() {
 		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
@@ -241,13 +315,15 @@ type EndpointsDocument struct {
 	URLs         map[string]string `json:"urls"`
 	Audiences    map[string]string `json:"audiences"`
 	CAPEM        string            `json:"caPEM"`
+	// Clock is the simulated clock, if it has a form that others can go by.
+	Clock *Clock `json:"clock,omitempty"`
 }
 
 // EndpointsDocument returns the endpoints, audiences and certificate authority.
 func (s *Sim) EndpointsDocument() EndpointsDocument {
 	d := EndpointsDocument{
 		Cloud: s.org.Tenant.cloud(), Microsoft365: s.org.Tenant.microsoft365(), TenantID: s.org.Tenant.ID,
-		Authority: s.login(), URLs: map[string]string{}, Audiences: map[string]string{}, CAPEM: string(s.ca.pem),
+		Authority: s.login(), URLs: map[string]string{}, Audiences: map[string]string{}, CAPEM: string(s.ca.pem), Clock: s.opts.Clock,
 	}
 	for name, url := range s.endpoints {
 		if strings.HasPrefix(name, "login") || name == "foreign" {

@@ -303,7 +303,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 // organisation says; the workspace has the same events.
 func TestLogs(t *testing.T) {
 	k := newClock()
-	s, c := start(t, small+`
+	with := strings.Replace(small, "people:", "  - {type: Microsoft.OperationalInsights/workspaces, name: w, subscriptions: [two]}\npeople:", 1)
+	s, c := start(t, with+`
 workspaces: [{name: w, customerId: aaaaaaaa-0000-4000-8000-000000000001, tables: [AzureActivity, SigninLogs], since: -40d, gaps: [{from: -6d, to: -5d}]}]
 logs: {activity: {perDay: 2}, signIns: {perDay: 9}}
 changes:
@@ -405,7 +406,7 @@ func TestBadOrganisations(t *testing.T) {
 		"subscriptions: [{name: s}]\nresources: [{type: A.B/c, name: x, count: 2}]\n":     "two resources have the id",
 		"subscriptions: [{name: s, managementGroup: m}]\n":                                "there is no management group",
 		"managementGroups: [{name: a, parent: b}, {name: b}]\n":                           "there is no management group",
-		"groups: [{name: g, members: [nobody]}]\n":                                        `there is no person, group or application called "nobody"`,
+		"groups: [{name: g, members: [nobody]}]\n":                                        `bad.yaml:1:30 groups[0].members[0]: there is no person, group, application or identity called "nobody"`,
 		"people: [{name: A}]\nroleAssignments: [{principal: A, role: King}]\n":            `there is no role "King"`,
 		"people: [{name: A}]\nroleAssignments: [{principal: A, role: Owner, scope: x}]\n": "the scope",
 		"people: [{name: A, upn: a@b}, {name: B, upn: a@b}]\n":                            "two principals are called",
@@ -429,11 +430,7 @@ func TestBadOrganisations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(org, Options{Now: newClock().now, Listen: "0.0.0.0:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(); err == nil || !strings.Contains(err.Error(), "loopback") {
+	if _, err := New(org, Options{Now: newClock().now, Listen: "0.0.0.0:0"}); err == nil || !strings.Contains(err.Error(), "loopback") {
 		t.Errorf("listening everywhere: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -37,9 +38,15 @@ func Parse(name string, data []byte) (*Organisation, error) {
 	if !ok {
 		return nil, problem(name, tree.Docs[0].Body.GetToken(), "the organisation is not a mapping")
 	}
-	var o Organisation
+	o := Organisation{source: source{name: name, places: map[string]*token.Position{}}}
+	if err := o.locate("", m, reflect.TypeFor[Organisation]()); err != nil {
+		return nil, yamlProblem(name, err)
+	}
 	if err := yaml.NodeToValue(m, &o, yaml.Strict()); err != nil {
 		return nil, yamlProblem(name, err)
+	}
+	if err := o.checkValues(); err != nil {
+		return nil, err
 	}
 	return &o, nil
 }
@@ -125,8 +132,8 @@ func parseSpan(text string) (time.Duration, error) {
 		return time.ParseDuration(text)
 	}
 	f, err := strconv.ParseFloat(text[:len(text)-1], 64)
-	if err != nil || math.Abs(f) > 36500 {
-		return 0, fmt.Errorf("%q is not a duration", text)
+	if err != nil || math.Abs(f)*float64(unit) > 36500*24*float64(time.Hour) {
+		return 0, fmt.Errorf("%q is not a duration of at most a hundred years", text)
 	}
 	return time.Duration(f * float64(unit)), nil
 }

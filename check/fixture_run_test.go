@@ -98,10 +98,12 @@ func snapshotOf(t *testing.T, f fixture, c *fixtureCase) *tickmark.Snapshot {
 		}
 		pages = append(pages, p)
 	}
-	return &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
+	snap := &tickmark.Snapshot{Origin: "files", Segments: []tickmark.Segment{{
 		Source: "file", Scope: "fixture", Pages: pages,
 		Coverage: tickmark.Coverage{Source: "file", Scope: "fixture", Complete: c.Complete, CompleteBy: "operator", Declared: -1},
 	}}}
+	inventory.Redact(snap) // no verdict may depend on a value that it takes away
+	return snap
 }
 
 // resultOf runs all checks on a case and returns the result of its check on

@@ -366,6 +366,8 @@ type Endpoints struct {
 	Authority, TenantID string
 	// Live says that all of these are Microsoft's (or GitHub's) own.
 	Live bool
+	// Clock is that of a simulator with a clock of its own; nil is this machine's.
+	Clock *SimulatedClock
 	// roots are the authorities of a simulator; nil is the host's own.
 	roots *x509.CertPool
 }

@@ -66,9 +66,7 @@ type identityCredentials struct {
 // NewCredentials returns credentials for the endpoints. Sign-in happens when
 // the first token is wanted.
 func NewCredentials(e Endpoints, s SignIn, clock Clock) (Credentials, error) {
-	if clock == nil {
-		clock = SystemClock{}
-	}
+	clock = clockOf(clock, &e)
 	tune := defaults()
 	client := &http.Client{Transport: newRoundTripper(&e, &tune), Timeout: 2 * time.Minute}
 	atAuthority := *client
@@ -257,7 +255,7 @@ func (c *identityCredentials) get(ctx context.Context, o policy.TokenRequestOpti
 	if err := c.ends.foreign(t.Token, c.tenant); err != nil {
 		return "", time.Time{}, err
 	}
-	return "Bearer " + t.Token, t.ExpiresOn, nil
+	return "Bearer " + t.Token, c.ends.Clock.lasts(t.ExpiresOn), nil
 }
 
 // signInError keeps the service's code and text, and nothing of the request or

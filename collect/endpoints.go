@@ -375,6 +375,7 @@ func ParseEndpoints(name string, b []byte) (Endpoints, error) {
 		URLs         map[Host]string `json:"urls"`
 		Audiences    map[Host]string `json:"audiences"`
 		CAPEM        string          `json:"caPEM"`
+		Clock        *SimulatedClock `json:"clock"`
 	}
 	bad := func(what string, err error) (Endpoints, error) {
 		return Endpoints{}, &tickmark.Error{Code: tickmark.CodeUsage, Where: name, What: what, Err: err, Hint: "write the file with tickmark sim"}
@@ -404,6 +405,15 @@ func ParseEndpoints(name string, b []byte) (Endpoints, error) {
 		}
 	}
 	e.Live = e.Live && doc.CAPEM == "" && (doc.Authority == "" || doc.Authority == own.Authority)
+	if c := doc.Clock; c != nil {
+		if c.At.IsZero() || c.Shows.IsZero() || c.Rate < 0 || c.Rate > 1e6 {
+			return bad("the clock wants at and shows (instants), and a rate of 0 to 1000000", nil)
+		}
+		if e.Live {
+			return bad("Microsoft's own hosts have no simulated clock", nil)
+		}
+		e.Clock = c
+	}
 	if e.Live && e.Authority == "" {
 		e.Authority = own.Authority
 	}

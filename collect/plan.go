@@ -108,10 +108,7 @@ func PlanRun(sources []Source, o Options, known Counts) (Plan, error) {
 			return p, &tickmark.Error{Code: tickmark.CodeInternal, What: "a source has a mistake", Err: err}
 		}
 	}
-	r := &runner{opts: o, tune: defaults(), clock: o.Clock}
-	if r.clock == nil {
-		r.clock = SystemClock{}
-	}
+	r := &runner{opts: o, tune: defaults(), clock: clockOf(o.Clock, &o.Endpoints)}
 	r.exclusions, _ = effective(o.Exclude, r.clock.Now())
 	r.to = o.To
 	if r.to.IsZero() {
@@ -238,7 +235,8 @@ func (r *runner) rowsKnown(a *askRun, known Counts) (int, bool) {
 type Reach struct {
 	Source, Ask string
 	// Put is false where there was nothing to ask about, or the ask is not put.
-	Put     bool
+	Put bool
+	// Subject is what it was put to: its id, after those above it.
 	Subject string
 	// Reason is ReasonNone if the source answered.
 	Reason tickmark.Reason
@@ -292,7 +290,7 @@ func Probe(ctx context.Context, sources []Source, o Options) (reach []Reach, err
 				out.Reason, out.Detail = tickmark.ReasonNotCollected, "there was nothing to ask about"
 			default:
 				u := a.units[0]
-				out.Put, out.Subject = u.requests > 0, u.id
+				out.Put, out.Subject = u.requests > 0, u.path
 				for _, p := range u.pages {
 					if !p.At.IsZero() && (!out.Dated || p.Skew.Abs() > out.Skew.Abs()) {
 						out.Dated, out.Skew = true, p.Skew

@@ -203,15 +203,15 @@ func Run(ctx context.Context, sources []Source, o Options) (*Collected, error) {
 }
 
 func newRunner(sources []Source, o Options) (*runner, error) {
-	r := &runner{opts: o, tune: defaults(), clock: o.Clock, buckets: map[string]*bucket{}}
+	r := &runner{opts: o, tune: defaults(), clock: clockOf(o.Clock, &o.Endpoints), buckets: map[string]*bucket{}}
 	if o.tune != nil {
 		r.tune = *o.tune
 	}
 	if o.Limit > 0 {
 		r.tune.limit = o.Limit
 	}
-	if r.clock == nil {
-		r.clock = SystemClock{}
+	if c, ok := r.clock.(*SimulatedClock); ok && c.Rate == 0 {
+		r.tune.quotas = freely(r.tune.quotas)
 	}
 	if len(sources) == 0 {
 		return nil, usage("", "there are no sources to collect from", "name at least one")

@@ -216,6 +216,7 @@ func (m *merger) questions() {
 		}
 		m.unexplained(si, index, pages)
 	}
+	m.astray(index)
 	for _, q := range m.inv.questions {
 		q.deep = slices.Sorted(maps.Keys(q.open))
 	}
@@ -308,6 +309,39 @@ func (m *merger) unexplained(si int, index map[[2]string]*question, pages map[st
 		open := slices.ContainsFunc(seg.Coverage.Asks, func(a tickmark.AskCoverage) bool { return !wholly(&a) })
 		if !open {
 			all(r)
+		}
+	}
+}
+
+// astray opens what was asked about records that cannot be told: an item that is
+// none was asked about under a name that is nobody's, and nobody answered.
+func (m *merger) astray(index map[[2]string]*question) {
+	if len(m.damaged) == 0 {
+		return
+	}
+	known := map[string]bool{} // records, as pages name their subjects
+	for i := range m.buckets {
+		for _, r := range m.buckets[i].refs {
+			if own, ok := strings.CutPrefix(r.Key, m.buckets[i].lower+"/"); ok {
+				known[own] = true
+			}
+		}
+	}
+	for k := range m.damaged {
+		above := strings.ToLower(m.snapshot.Segments[k[0]].Pages[k[1]].Subject)
+		for si := range m.snapshot.Segments {
+			seg := &m.snapshot.Segments[si]
+			if seg.Source != m.snapshot.Segments[k[0]].Source || seg.Source == sourceARM {
+				continue
+			}
+			for pi := range seg.Pages {
+				p := &seg.Pages[pi]
+				subject := strings.ToLower(p.Subject)
+				q := index[[2]string{seg.Source, p.Ask}]
+				if q != nil && len(subject) > len(above) && strings.HasPrefix(subject, above) && !known[subject] {
+					q.hole(tickmark.ReasonUnparsable, scopeKey(seg.Source, seg.Scope))
+				}
+			}
 		}
 	}
 }

@@ -446,15 +446,23 @@ func (w *worker) observe(tape *jsontape.Tape, r *Resource, k *kind) {
 		openPlanned(tape, r.Root)
 	}
 	if k.record {
-		if r.Flags&Partial != 0 || w.chunk.partial || k.defaults {
+		partial := r.Flags&Partial != 0 || w.chunk.partial || k.defaults
+		// Of an answer to our own question everything was asked for that is known.
+		own := w.page.Ask != ""
+		if !planned && (own || !partial) {
+			w.vouch(tape, r, k)
+		}
+		if partial {
 			r.Flags |= Partial
-			tape.MarkOpen(r.Root, string(tickmark.ReasonSummary))
+			if !r.Root.IsOpen() {
+				tape.MarkOpen(r.Root, string(tickmark.ReasonSummary))
+			}
+		}
+		if !planned && partial && !own {
+			w.vouch(tape, r, k) // what is missing may not have been asked for
 		}
 		if r.Type == typeConditionalAccess {
 			unfamiliar(tape, r.Root)
-		}
-		if !planned {
-			w.vouch(tape, r, k)
 		}
 		return
 	}

@@ -162,6 +162,7 @@ func tokenShape(v []byte) string {
 type found struct {
 	off, end int
 	rule     string
+	soft     bool // it is kept if it is part of a policy
 }
 
 // Redact replaces the values of secrets in the pages of s by markers, which
@@ -201,7 +202,8 @@ func RedactRelaxing(s *tickmark.Snapshot, relax func()) []Redaction {
 		g.Go(func() error {
 			for k := i; k < min(i+batch, len(jobs)); k++ {
 				j := &jobs[k]
-				j.found = findSecrets(s.Segments[j.segment].Pages[j.page].Bytes, j.off, j.end)
+				p := &s.Segments[j.segment].Pages[j.page]
+				j.found = findSecrets(p.Bytes, head(p), j.off, j.end)
 				n := int64(j.end - j.off)
 				if now := read.Add(n); now/relaxBytes != (now-n)/relaxBytes {
 					relax()
@@ -228,11 +230,19 @@ func RedactRelaxing(s *tickmark.Snapshot, relax func()) []Redaction {
 	return out
 }
 
+// head is where the first item of a page begins.
+func head(p *tickmark.Page) int {
+	if len(p.Items) == 0 {
+		return len(p.Bytes)
+	}
+	return p.Items[0].Off
+}
+
 // RedactAnswer is Redact for one answer that is not split into items yet: it
 // returns what is kept of it and how many values were replaced. The bytes of an
 // answer without secrets are returned as they are.
 func RedactAnswer(received []byte) (kept []byte, replaced int) {
-	secrets := findSecrets(received, 0, len(received))
+	secrets := findSecrets(received, 0, 0, len(received))
 	if len(secrets) == 0 {
 		return received, 0
 	}
@@ -243,7 +253,15 @@ func RedactAnswer(received []byte) (kept []byte, replaced int) {
 
 // replace rewrites a page with markers for the secrets found in it.
 func replace(p *tickmark.Page, secrets []found) Redaction {
-	slices.SortFunc(secrets, func(a, b found) int { return a.off - b.off })
+	slices.SortStableFunc(secrets, func(a, b found) int {
+		if a.off == b.off && (a.rule == unlisted) != (b.rule == unlisted) {
+			if a.rule == unlisted {
+				return 1 // what knows the secret says more
+			}
+			return -1
+		}
+		return a.off - b.off
+	})
 	r := Redaction{Received: p.Bytes, Digest: p.Digest}
 	grown := 0
 	for _, f := range secrets {
@@ -322,72 +340,6 @@ func (r *Redaction) receivedOffset(kept int) int {
 	return kept - r.Marks[n-1].shift()
 }
 
-// findSecrets looks at every string of src[off:end].
-func findSecrets(src []byte, off, end int) []found {
-	f := finder{src: src, end: end}
-	for i := off; i < end; {
-		if src[i] != '"' {
-			i++
-			continue
-		}
-		i = f.text(i)
-	}
-	return f.found
-}
-
-type finder struct {
-	src   []byte
-	end   int
-	found []found
-}
-
-// text looks at the string at src[i], together with the value it names if it
-// is a member name, and returns where to go on.
-func (f *finder) text(i int) int {
-	end, equals := stringEnd(f.src, i, f.end)
-	if end > f.end || end-i < 2 {
-		return f.end
-	}
-	next := end
-	for next < f.end && isSpace(f.src[next]) {
-		next++
-	}
-	if next >= f.end || f.src[next] != ':' { // a value
-		if rule := secretShape(f.src[i+1:end-1], equals); rule != "" {
-			f.found = append(f.found, found{i, end, rule})
-		} else if f.src[end-2]|0x20 == 's' {
-			f.settings(i, end)
-		}
-		return end
-	}
-	next++
-	for next < f.end && isSpace(f.src[next]) {
-		next++
-	}
-	key := f.src[i+1 : end-1]
-	if h := endingHash(key); nameFilter[h>>6]&(1<<(h&63)) == 0 || next >= f.end {
-		return next
-	}
-	low := strings.ToLower(string(key))
-	switch f.src[next] {
-	case '"':
-		if rule, ok := secretNames[low]; ok {
-			vend, _ := stringEnd(f.src, next, f.end)
-			if vend-next > 2 && vend <= f.end && !harmless(f.src[next+1:vend-1]) {
-				f.found = append(f.found, found{next, vend, rule})
-				return vend
-			}
-		}
-	case '[', '{':
-		if rule, ok := secretContainers[low]; ok {
-			f.container(next, rule, false)
-		} else if low == "protectedsettings" {
-			f.container(next, secretNames[low], true)
-		}
-	}
-	return next
-}
-
 // harmless are values that stand for a secret without being one: references
 // into Key Vault, template expressions, Azure's own masks, our own markers.
 func harmless(v []byte) bool {
@@ -427,7 +379,7 @@ func (f *finder) container(i int, rule string, every bool) {
 			case next < f.end && f.src[next] == ':':
 				name = strings.ToLower(string(f.src[i+1 : end-1]))
 			case (every || valueNames[name]) && end-i > 2 && !harmless(f.src[i+1:end-1]):
-				f.found = append(f.found, found{i, end, rule})
+				f.found = append(f.found, found{off: i, end: end, rule: rule})
 			}
 			i = end
 			continue

@@ -121,14 +121,33 @@ func asked(s *tickmark.Snapshot) map[string]question {
 				q.unknown = a.Refusals[0].Reason
 			}
 			for _, t := range a.Types {
-				if old, ok := out[strings.ToLower(t)]; ok && q.unknown == tickmark.ReasonNone {
-					q.unknown = old.unknown
+				keys := []string{strings.ToLower(t)}
+				if a.Subjects > 0 {
+					keys = append(keys, inScope(t, s.Segments[i].Scope))
 				}
-				out[strings.ToLower(t)] = q
+				for _, k := range keys {
+					both := q
+					if old, ok := out[k]; ok && q.unknown == tickmark.ReasonNone {
+						both.unknown = old.unknown
+					}
+					out[k] = both
+				}
 			}
 		}
 	}
 	return out
+}
+
+// inScope is the key of what was asked for in one scope: a log that a
+// management group refuses is whole for a subscription that answered.
+func inScope(typ, scope string) string { return strings.ToLower(typ + "\x00" + scope) }
+
+// scopeOf is the scope of a subscription; what is above has the empty one.
+func scopeOf(subscription string) string {
+	if subscription == "" {
+		return ""
+	}
+	return "/subscriptions/" + subscription
 }
 
 // copyKey tells copies apart.
@@ -158,6 +177,10 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 			for sub := range subscriptions {
 				l.copy(copies, copyKey{sub, f.kind, ""}, sp.Days)
 			}
+			// What is above subscriptions is told of if there is anything to tell.
+			if own := spans[inScope(f.typ, "")]; l.subscriptions && own.unknown != tickmark.ReasonNone {
+				l.copy(copies, copyKey{"", f.kind, ""}, own.Days)
+			}
 		}
 		rows := inv.OfType(f.typ)
 		for k := range rows {
@@ -166,6 +189,9 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 		for key, c := range copies {
 			if (key.kind == f.kind || f.hour && key.kind == Export) && c.Unknown == tickmark.ReasonNone {
 				c.Unknown = sp.unknown
+				if own, ok := spans[inScope(f.typ, scopeOf(key.subscription))]; ok && f.kind == Service && l.subscriptions {
+					c.Unknown = own.unknown
+				}
 			}
 		}
 	}

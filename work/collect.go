@@ -108,6 +108,8 @@ type Collection struct {
 	// it cannot; none in a trial, which does not ask.
 	Access  []Access  `json:"access,omitempty"`
 	Started time.Time `json:"started"`
+	// Clock is the clock of a simulator: times of reading are by it.
+	Clock *collect.SimulatedClock `json:"simulatedClock,omitempty"`
 	// Resumed is the number of pages that an interrupted run had read before.
 	Resumed int `json:"resumed,omitempty"`
 	// ResumeWithin is how long after its start an interrupted run could be gone
@@ -171,6 +173,7 @@ func Collect(ctx context.Context, o CollectOptions) (*Collected, error) {
 		Only: o.Collect.Only, Scopes: o.Collect.Scopes, Excluded: o.Collect.Exclude, From: o.Collect.From.UTC(), To: o.Collect.To.UTC(),
 		Writers: o.Accepted, Access: o.Access, Started: run.Resumed.Started.UTC(), Resumed: run.Resumed.Pages, Requests: run.Requests, Throttled: run.Throttled, Digest: run.Digest(), Pseudonymised: o.Pseudonyms != nil,
 	}}
+	c.About.Clock = o.Collect.Endpoints.Clock
 	c.About.ResumeWithin = run.Resumed.Within
 	if run.Resumed.Dropped.Pages > 0 {
 		c.About.Dropped = &run.Resumed.Dropped

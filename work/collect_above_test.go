@@ -11,6 +11,7 @@ import (
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/azuresim"
 	"github.com/tickmark/tickmark/check"
+	"github.com/tickmark/tickmark/logs"
 	"github.com/tickmark/tickmark/work"
 )
 
@@ -118,6 +119,18 @@ func TestActivityAbove(t *testing.T) {
 		got := collectText(t, quiet, x.access, x.faults...)
 		if ok, _ := got.Inventory.Population(typ); ok || state(got) != check.StateUnknown {
 			t.Errorf("%s: the population is whole: %v, the check is %v", x.name, ok, state(got))
+		}
+		// What each log covers is told of each: one that is refused takes no other.
+		unknown := map[bool]bool{} // of a subscription's log, and of those above
+		for _, l := range logs.Of(got.Run.Snapshot, got.Inventory).Logs {
+			for _, k := range l.Copies {
+				if l.Name == "activity-log" && k.Kind == logs.Service {
+					unknown[l.Subscription != ""] = k.Unknown != tickmark.ReasonNone
+				}
+			}
+		}
+		if sub := x.name == "the subscription refuses"; unknown[true] != sub || unknown[false] == sub {
+			t.Errorf("%s: unknown of the subscription's log %v, of those above %v", x.name, unknown[true], unknown[false])
 		}
 	}
 }

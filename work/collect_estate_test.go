@@ -220,7 +220,8 @@ func shapes(tb testing.TB) *shaped {
 	return root
 }
 
-// mergePatch merges b into a, as RFC 7386 does, but keeps null.
+// mergePatch merges b into a, as RFC 7386 does, but keeps null, which the text
+// $null stands for, too.
 func mergePatch(a, b map[string]any) map[string]any {
 	out := maps.Clone(a)
 	for k, v := range b {
@@ -230,7 +231,9 @@ func mergePatch(a, b map[string]any) map[string]any {
 				continue
 			}
 		}
-		out[k] = v
+		if out[k] = v; v == "$null" {
+			out[k] = nil
+		}
 	}
 	return out
 }

@@ -269,7 +269,7 @@ func TestMatrix(t *testing.T) {
 			t.Fatalf("%s without a fault: %v", src.Name, err)
 		}
 		if b.incomplete {
-			t.Errorf("%s is incomplete without a fault", src.Name)
+			t.Errorf("%s is incomplete without a fault: %v", src.Name, b.problems)
 		}
 		base[src.Name] = b
 		queue = append(queue, plan(src, b, rand.New(rand.NewPCG(*matrixSeed, hashOf(src.Name))), whole)...)

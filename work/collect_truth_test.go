@@ -159,6 +159,7 @@ type outcome struct {
 	scopes     []string        // that were named
 	declared   map[string]bool // asks of which the source stated how many rows there are
 	hits       int
+	problems   []tickmark.Problem
 }
 
 // asked is a request that an ask came to.
@@ -214,7 +215,7 @@ func (s *stand) run(tb testing.TB, src collect.Source, x *experiment, off ...str
 func outcomeOf(c *work.Collected, src *collect.Source) *outcome {
 	out := &outcome{
 		verdicts: map[[2]string]tickmark.Verdict{}, states: map[string]check.State{}, ids: map[string][]string{}, complete: map[string]bool{}, declared: map[string]bool{},
-		incomplete: c.Incomplete(), named: len(c.Problems) > 0,
+		incomplete: c.Incomplete(), named: len(c.Problems) > 0, problems: slices.Clone(c.Problems),
 	}
 	for r := range c.Results.Bare() {
 		out.verdicts[[2]string{strings.Clone(r.Check), judgedOf(r.Resource)}] = r.Verdict
@@ -336,7 +337,7 @@ func (want *outcome) violations(got *outcome, x *experiment) (bad []string, unse
 		}
 	}
 	for id, s := range got.states {
-		if w := want.states[id]; !fact && w == check.StatePass && s == check.StateFail || !(fact && x.told()) && w == check.StateFail && s == check.StatePass {
+		if w := want.states[id]; !fact && w == check.StatePass && s == check.StateFail || (!fact || !x.told()) && w == check.StateFail && s == check.StatePass {
 			bad = append(bad, fmt.Sprintf("%s as a whole: %s became %s", id, w, s))
 		}
 	}
@@ -349,7 +350,7 @@ func (want *outcome) violations(got *outcome, x *experiment) (bad []string, unse
 			if drift && subset(a, b) {
 				continue // it was asked of more, because it was not known which
 			}
-			if fact || x.blind(want, typ) && subset(b, a) {
+			if fact || drift && x.lost(typ) != "" || x.blind(want, typ) && subset(b, a) {
 				unseen++
 				continue
 			}

@@ -29,8 +29,8 @@ const one = "/subscriptions/00000000-0000-0000-0000-000000000001"
 
 func sights() []sight {
 	return []sight{
-		{name: "reader at the root", access: `{role: Reader, scope: /}`, equal: true},
-		{name: "reader at the root group", access: `{role: Reader, scope: managementGroup/root}, {role: Reader, scope: /providers/Microsoft.aadiam}, {role: Reader, scope: /providers/Microsoft.Insights}`, equal: true},
+		{name: "reader at the root", access: `{role: Reader, scope: /}, {role: Storage Blob Data Reader, scope: /}`, equal: true},
+		{name: "reader at the root group", access: `{role: Reader, scope: managementGroup/root}, {role: Reader, scope: /providers/Microsoft.aadiam}, {role: Reader, scope: /providers/Microsoft.Insights}, {role: Storage Blob Data Reader, scope: /}`, equal: true},
 		{name: "hierarchy at the root, reader below", access: `{role: Hierarchy, scope: managementGroup/root}, {role: Reader, scope: subscription/one}, {role: Reader, scope: subscription/two}`},
 		{name: "one resource group, the rest whole", access: `{role: Hierarchy, scope: managementGroup/root}, {role: Reader, scope: subscription/one/resourceGroups/rg-base}, {role: Reader, scope: subscription/two}`, control: "sees"},
 		{name: "one resource group only", access: `{role: Reader, scope: subscription/two/resourceGroups/rg-many}`, blind: true, control: "sees"},

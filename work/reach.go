@@ -48,9 +48,13 @@ type AskReach struct {
 	Detail     string          `json:"detail,omitempty"`
 	Permission string          `json:"permission,omitempty"`
 	Role       string          `json:"role,omitempty"`
-	Licence    []string        `json:"licence,omitempty"`
-	Host       collect.Host    `json:"host"`
-	Types      []string        `json:"types,omitempty"`
+	// Scope is where the role is given (collect.Need.Scope), Subject what the
+	// question was put to.
+	Scope   string       `json:"scope,omitempty"`
+	Subject string       `json:"subject,omitempty"`
+	Licence []string     `json:"licence,omitempty"`
+	Host    collect.Host `json:"host"`
+	Types   []string     `json:"types,omitempty"`
 }
 
 // Unlocked are the checks and criteria that depend on questions in one state.
@@ -91,7 +95,7 @@ func Reach(sources []collect.Source, found []collect.Reach, licences []string, c
 		}
 		r := AskReach{
 			Source: f.Source, Ask: f.Ask, State: stateOf(f), Reason: f.Reason, Detail: strings.TrimSpace(f.Code + " " + f.Detail),
-			Permission: a.Needs.Permission, Role: a.Needs.Role, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
+			Permission: a.Needs.Permission, Role: a.Needs.Role, Scope: a.Needs.Scope, Subject: f.Subject, Licence: a.Needs.Licence, Host: a.Host, Types: a.Types,
 		}
 		if has := func(p string) bool {
 			return slices.ContainsFunc(licences, func(l string) bool { return strings.EqualFold(l, p) })
@@ -322,8 +326,8 @@ func (r *Retention) since(cover *logs.Coverage, name string, from, now time.Time
 	var all, lost []time.Time
 	for i := range cover.Logs {
 		l := &cover.Logs[i]
-		if l.Name != name {
-			continue
+		if l.Name != name || r.Ask == "activity-log" && l.Subscription == "" {
+			continue // what is above subscriptions has questions of its own
 		}
 		first, last := time.Time{}, from.Add(r.Keeps)
 		for k := range l.Copies {

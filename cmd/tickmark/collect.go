@@ -108,7 +108,7 @@ func (c *collectCommand) Run(rc *runContext) error {
 			return err
 		}
 	}
-	beside, err := c.beside(rc)
+	beside, err := c.beside(s.clocked(rc))
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	defer frugal()()
 	s.options.Bound = append(s.options.Bound, people.fingerprint())
 	c.brief(rc, s)
-	choices, err := assessOptions(rc, c.dataFlags, rc.Now().UTC())
+	choices, err := assessOptions(rc, c.dataFlags, s.clocked(rc).Now().UTC())
 	if err != nil {
 		return err
 	}
@@ -366,6 +366,9 @@ func (c *collectCommand) spool(s *cloudSetup) (string, error) {
 // brief says before the first request what is about to happen.
 func (c *collectCommand) brief(rc *runContext, s *cloudSetup) {
 	known, _ := c.counts(rc)
+	if k := s.options.Endpoints.Clock; k != nil {
+		fmt.Fprintf(rc.Err, "by the simulator's clock, which shows %s\n", k.Now().Format(time.RFC3339))
+	}
 	p, err := collect.PlanRun(s.sources, s.options, known)
 	if err != nil {
 		return // Run says it

@@ -101,6 +101,7 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	if err != nil {
 		return nil, err
 	}
+	rc = s.clocked(rc)
 	if len(f.DevOps) > 0 && o.Endpoints.Live && o.Endpoints.URL[collect.HostDevOps] == "" {
 		return nil, usageError("--devops", "Azure DevOps Services is not offered to tenants of "+o.Endpoints.Cloud+": its organisations are in tenants of the public cloud",
 			"collect them by themselves: --cloud public --only devops, with the --tenant that they are connected to")
@@ -156,6 +157,19 @@ func (f *cloudFlags) setup(rc *runContext, try bool) (*cloudSetup, error) {
 	}
 	f.bind(s, kind, tenant, try)
 	return s, nil
+}
+
+// clocked is rc by the clock of a simulator that has one of its own: what is
+// read, judged and expected is of its time. What is recorded is recorded by
+// this machine's.
+func (s *cloudSetup) clocked(rc *runContext) *runContext {
+	c := s.options.Endpoints.Clock
+	if c == nil {
+		return rc
+	}
+	by := *rc
+	by.Now = c.Now
+	return &by
 }
 
 func usageError(where, what, hint string) error {

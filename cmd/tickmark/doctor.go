@@ -13,6 +13,7 @@ import (
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/catalog"
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/arm"
 	"github.com/tickmark/tickmark/collect/graph"
 	"github.com/tickmark/tickmark/store"
 	"github.com/tickmark/tickmark/work"
@@ -70,6 +71,7 @@ func (c *doctorCommand) Run(rc *runContext) error {
 	if err != nil {
 		return err
 	}
+	rc = s.clocked(rc)
 	from, err := day("--period-from", c.PeriodFrom)
 	if err != nil {
 		return err
@@ -262,12 +264,34 @@ func (c *doctorCommand) inCloud() string {
 	return ""
 }
 
+// scopeOf is where the role for a question of Azure is given: at the root group,
+// or, for what lies at a scope of its own, there. Of several workspaces or
+// accounts it is the first that refused.
+func (c *doctorCommand) scopeOf(a work.AskReach) string {
+	resource := func(typ, otherwise string) string {
+		at := strings.Index(strings.ToLower(a.Subject), typ)
+		if at < 0 {
+			return otherwise
+		}
+		name, _, _ := strings.Cut(a.Subject[at+len(typ):], "/")
+		return a.Subject[:at+len(typ)] + name
+	}
+	switch {
+	case strings.HasPrefix(a.Scope, "/"):
+		return a.Scope
+	case a.Scope == arm.ScopeWorkspace:
+		return resource("/providers/microsoft.operationalinsights/workspaces/", "WORKSPACE_ID")
+	case a.Scope == arm.ScopeArchive:
+		return resource("/providers/microsoft.storage/storageaccounts/", "ARCHIVE_ACCOUNT_ID")
+	}
+	return "/providers/Microsoft.Management/managementGroups/" + cmp.Or(c.Tenant, "TENANT")
+}
+
 // command gives the exact role that is missing; not ok where no command does it.
 func (c *doctorCommand) command(a work.AskReach) (text string, ok bool) {
-	tenant := cmp.Or(c.Tenant, "TENANT")
 	switch a.Source {
 	case "arm":
-		return c.grant(cmp.Or(a.Role, "Reader"), "/providers/Microsoft.Management/managementGroups/"+tenant), true
+		return c.grant(cmp.Or(a.Role, "Reader"), c.scopeOf(a)), true
 	case "graph":
 		if !azKnowsGraph(c.Cloud, c.M365) {
 			return "tickmark permissions --only graph/" + a.Ask + c.flags(), true

@@ -175,6 +175,8 @@ func logTitle(l *logs.Log) string {
 		title += ", subscription " + l.SubscriptionName
 	case l.Subscription != "":
 		title += ", subscription " + l.Subscription
+	case l.Name == "activity-log":
+		title += ", management groups and the tenant"
 	}
 	if l.Distinct >= 0 {
 		title += fmt.Sprintf(": %d different records read", l.Distinct)

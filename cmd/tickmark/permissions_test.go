@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/collect/graph"
 )
 
 // places are the pairs that a tenant can have.
@@ -108,7 +110,7 @@ func TestPermissionsRun(t *testing.T) {
 	for _, p := range places {
 		for _, app := range []string{"--app", ""} {
 			dir := t.TempDir()
-			fake := "#!/bin/sh\necho \"$0 $*\" >>" + filepath.Join(dir, "log") + "\necho an-id\n"
+			fake := "#!/bin/sh\necho \"$0 $*\" >>" + filepath.Join(dir, "log") + "\ncase \"$*\" in *' list '*|*'value[].'*|*appRoleAssignments\\?*|*applications\\?*) ;; *) echo an-id ;; esac\n"
 			for _, name := range []string{"az", "openssl"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(fake), 0o700); err != nil {
 					t.Fatal(err)
@@ -144,10 +146,74 @@ func TestPermissionsRun(t *testing.T) {
 			if len(foreign) > 0 || ours < 40 || !strings.Contains(string(log), "appRoleAssignedTo") || !strings.Contains(string(out), "granted Policy.Read.All") {
 				t.Errorf("%v %s: foreign %q, own %d\n%s", p, app, foreign, ours, log)
 			}
+			// The undo takes away each thing that was made, the application last.
+			undo, err := os.ReadFile(filepath.Join(dir, "tickmark-undo.sh"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(string(undo)), "\n")
+			made := strings.Count(string(out), "granted ") + strings.Count(string(out), "assigned ") + 1 // the own role
+			if app != "" {
+				made++
+			}
+			foreign, _ = strangers(t, string(undo), p[0], p[1])
+			if last := lines[len(lines)-1]; len(lines) != made+1 || len(foreign) > 0 || lines[0] != "az cloud set --name "+firstAz(log) ||
+				strings.Contains(last, "ad app delete") != (app != "" && azKnowsGraph(p[0], p[1])) {
+				t.Errorf("%v %s: %d things were made, foreign %q\n%s", p, app, made, foreign, undo)
+			}
 			first, _, _ := strings.Cut(string(log), "\n")
 			if !strings.Contains(first, "az cloud set --name Azure") {
 				t.Errorf("%v: the first command is %s", p, first)
 			}
+		}
+	}
+}
+
+// firstAz is the cloud that the first command of a log sets.
+func firstAz(log []byte) string {
+	_, rest, _ := strings.Cut(string(log), "az cloud set --name ")
+	name, _, _ := strings.Cut(rest, "\n")
+	return name
+}
+
+// TestPermissionsThere: of what was there before nothing is made again, and the
+// undo has nothing of it. An application of that name is not taken over.
+func TestPermissionsThere(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh here")
+	}
+	for _, app := range []bool{false, true} {
+		dir := t.TempDir()
+		// Everything that is asked for is there: roles with the ids of all.
+		ids := "d07a8cc0-3d51-4b77-b3b0-32704d1f69fa"
+		fake := "#!/bin/sh\necho \"$*\" >>log\ncase \"$*\" in *appRoleAssignments\\?*) cat ids ;; *'value[].'*|'account list'*) ;; *) echo " + ids + " ;; esac\n"
+		var all []string
+		for _, g := range graph.Permissions() {
+			all = append(all, cmp.Or(g.ID, ids))
+		}
+		for name, text := range map[string]string{"az": fake, "ids": strings.Join(all, "\n")} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args := []string{"--only", "graph", "--only", "arm"}
+		if app {
+			args = append(args, "--app")
+		}
+		text, err := permissionsScript(t, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(t.Context(), "sh", "-c", text)
+		c.Dir, c.Env = dir, []string{"PATH=" + dir + ":/usr/bin:/bin", "APP_ID=app"}
+		out, err := c.CombinedOutput()
+		if app != (err != nil) || app != strings.Contains(string(out), "there is an application tickmark-reader already") {
+			t.Errorf("app %v: %v\n%s", app, err, out)
+		}
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		undo, _ := os.ReadFile(filepath.Join(dir, "tickmark-undo.sh"))
+		if strings.Contains(string(log), " create ") || strings.Contains(string(log), "post") || strings.TrimSpace(string(undo)) != "az cloud set --name AzureCloud" {
+			t.Errorf("app %v: something was made:\n%s\nundo:\n%s", app, log, undo)
 		}
 	}
 }

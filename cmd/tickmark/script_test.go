@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tickmark": main})
+	testscript.Main(m, map[string]func(){"tickmark": main, "az": askTenantAz})
 }
 
 // TestScript runs the command line as a person would: a real process, its

@@ -8,8 +8,10 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/tickmark/tickmark"
 	"github.com/tickmark/tickmark/azuresim"
@@ -28,6 +30,8 @@ type simCommand struct {
 	Quotas     string `help:"Whether the services' request limits hold: ${enum}." enum:"real,off" default:"real"`
 	Faults     string `help:"YAML file with a list of faults to inject." placeholder:"FILE"`
 	Seed       uint64 `help:"Decides all that is made up: the same seed, the same answers." default:"1"`
+	Now        string `help:"What the simulated clock shows at the start (RFC 3339); this machine's time without it. Collectors that read --endpoints go by it." placeholder:"INSTANT"`
+	Rate       string `help:"How many times as fast as this machine's the simulated clock goes; 0 stands still (with --quotas off)." placeholder:"N"`
 	PageSize   int    `help:"At most this many rows a page, so that a small organisation has several." placeholder:"ROWS"`
 	ListFaults bool   `help:"List the faults that can be injected, and end."`
 	PrintOrg   bool   `help:"Print the organisation that is served without --org, and end."`
@@ -78,7 +82,11 @@ func (c *simCommand) open(rc *runContext) (*azuresim.Sim, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := azuresim.Options{Seed: c.Seed, Now: rc.Now, Quotas: c.Quotas == "real", Listen: c.Listen, PageSize: c.PageSize, Errors: rc.Err}
+	clock, err := c.clock(rc)
+	if err != nil {
+		return nil, err
+	}
+	o := azuresim.Options{Seed: c.Seed, Now: rc.Now, Clock: clock, Quotas: c.Quotas == "real", Listen: c.Listen, PageSize: c.PageSize, Errors: rc.Err}
 	if c.Faults != "" {
 		b, err := read(c.Faults)
 		if err != nil {
@@ -88,7 +96,29 @@ func (c *simCommand) open(rc *runContext) (*azuresim.Sim, error) {
 			return nil, err
 		}
 	}
-	return azuresim.New(org, o)
+	return azuresim.NewContext(rc.Context, org, o)
+}
+
+// clock is the simulated clock that the flags ask for; nil is this machine's.
+func (c *simCommand) clock(rc *runContext) (*azuresim.Clock, error) {
+	if c.Now == "" && c.Rate == "" {
+		return nil, nil //nolint:nilnil // no clock of its own is an answer
+	}
+	at := rc.Now()
+	shows, err := instant(c.Now, func() time.Time { return at })
+	if err != nil {
+		return nil, err
+	}
+	rate := 1.0
+	if c.Rate != "" {
+		if rate, err = strconv.ParseFloat(c.Rate, 64); err != nil {
+			return nil, usageError("--rate "+c.Rate, "not a number", "write it like 60; 0 stands still")
+		}
+	}
+	if rate == 0 && c.Quotas == "real" {
+		return nil, usageError("--rate 0", "beside a clock that stands still no quota ever has room again", "add --quotas off")
+	}
+	return &azuresim.Clock{At: at, Shows: shows, Rate: rate}, nil
 }
 
 // serve prints where everything is, waits for the end, and says what was asked.
@@ -107,6 +137,9 @@ func (c *simCommand) serve(rc *runContext, s *azuresim.Sim) error {
 		return err
 	}
 	fmt.Fprintf(rc.Out, "  tenant %s\n", s.Organisation().Tenant.ID)
+	if c.Now != "" || c.Rate != "" {
+		fmt.Fprintf(rc.Out, "  the clock shows %s\n", s.Now().Format(time.RFC3339))
+	}
 	if c.Endpoints != "" {
 		fmt.Fprintf(rc.Out, "Endpoints and certificate authority: %s\n", c.Endpoints)
 	}

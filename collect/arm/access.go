@@ -126,8 +126,10 @@ func pimAsksBelow() []collect.Ask {
 	inForce := fill(collect.Ask{
 		Name: "pim-policy-assignments-below", About: "which policy is in force for each role that somebody is eligible for in a resource group or resource",
 		Of: []string{typePimEligible}, By: []string{"pim-eligible"},
-		Where: func(s *collect.Subject) bool { return belowSubscription(s.Item.Get("properties").Get("scope").Str()) },
-		Path:  "{properties.scope}/providers/" + typePimInForce, Query: "$filter=roleDefinitionId%20eq%20'{properties.roleDefinitionId}'",
+		Where: func(s *collect.Subject) bool {
+			return unread(s) || belowSubscription(s.Item.Get("properties").Get("scope").Str())
+		},
+		Path: "{properties.scope}/providers/" + typePimInForce, Query: "$filter=roleDefinitionId%20eq%20'{properties.roleDefinitionId}'",
 		APIVersion: "2020-10-01", Types: []string{typePimInForce}, NotEmpty: true,
 		Answers: []collect.Answer{lost}, Needs: privileged(typePimInForce + "/read"),
 		Doc: rest + "authorization/role-management-policy-assignments/list-for-scope",

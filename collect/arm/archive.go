@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tickmark/tickmark/collect"
+	"github.com/tickmark/tickmark/jsontape"
 )
 
 const (
@@ -73,7 +74,7 @@ func archiveAsks() []collect.Ask {
 		By:   []string{"activity-log-export", "group-activity-log-export", "entra-log-export"},
 		Path: "{properties.storageAccountId}", APIVersion: "2023-05-01", Form: "armObject", Entity: typeArchive, Types: []string{typeArchive},
 		Where: func(s *collect.Subject) bool {
-			return isAccount(s.Item.Get("properties").Get("storageAccountId").Str())
+			return unread(s) || isAccount(s.Item.Get("properties").Get("storageAccountId").Str())
 		},
 		Needs:   collect.Need{Permission: "Microsoft.Storage/storageAccounts/read"},
 		Answers: []collect.Answer{lost},
@@ -84,7 +85,7 @@ func archiveAsks() []collect.Ask {
 	exported.Of, exported.By = []string{"Microsoft.OperationalInsights/workspaces/dataExports"}, nil
 	exported.Path = "{properties.destination.resourceId}"
 	exported.Where = func(s *collect.Subject) bool {
-		return isAccount(s.Item.Get("properties").Get("destination").Get("resourceId").Str())
+		return unread(s) || isAccount(s.Item.Get("properties").Get("destination").Get("resourceId").Str())
 	}
 	boxes := blobs(collect.Ask{
 		Name: "log-archive-containers", About: "the containers of these accounts",
@@ -161,6 +162,10 @@ func blobs(a collect.Ask) collect.Ask {
 	}
 	return a
 }
+
+// unread reports whether a subject has no properties that could be read: it is
+// asked about all the same, so that what it may name is missing and not none.
+func unread(s *collect.Subject) bool { return s.Item.Get("properties").Kind() != jsontape.Object }
 
 func isAccount(id string) bool {
 	return strings.Contains(strings.ToLower(id), "/providers/microsoft.storage/storageaccounts/")

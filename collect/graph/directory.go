@@ -65,12 +65,15 @@ func directory() []question {
 
 // Security groups can hold Azure roles and be named by policies; of the others
 // only mail is at stake. A group that does not say is asked.
-func isSecurityGroup(s *collect.Subject) bool { return mayBe(s, "securityEnabled") }
+func isSecurityGroup(s *collect.Subject) bool {
+	yes, ok := s.Item.Get("securityEnabled").Bool()
+	return yes || !ok
+}
 
 // A group that cannot be assigned to a role has null.
 func isRoleAssignable(s *collect.Subject) bool { return mayBe(s, "isAssignableToRole") }
 
-// mayBe reports whether the member is not known to be false.
+// mayBe reports whether the member is not known to be false or null.
 func mayBe(s *collect.Subject, member string) bool {
 	v := s.Item.Get(member)
 	yes, ok := v.Bool()

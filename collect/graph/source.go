@@ -22,13 +22,27 @@ type question struct {
 	note string
 }
 
+// always says of the lists of which every tenant has a row why it does: an
+// identity to which such a list is empty does not see it. Pages are below
+// learn.microsoft.com.
+var always = map[string]string{
+	"organization":              "a tenant is one (graph/api/resources/organization)",
+	"domains":                   "the initial domain cannot be removed (entra/fundamentals/add-custom-domain)",
+	"users":                     "a tenant is made by a user, who is its first administrator (entra/fundamentals/create-new-tenant)",
+	"service-principals":        "the identity that asks is one, and so are Microsoft's own applications (entra/identity-platform/app-objects-and-service-principals)",
+	"role-definitions":          "the built-in roles (entra/identity/role-based-access-control/permissions-reference)",
+	"role-assignments":          "the last Global Administrator cannot be removed (that the service refuses it is unverified; a tenant without one is lost)",
+	"authentication-strengths":  "three are built in (entra/identity/authentication/concept-authentication-strengths)",
+	"role-settings":             "each directory role has its settings (graph/identity-governance-pim-rules-overview)",
+	"role-settings-assignments": "each directory role has its settings (graph/identity-governance-pim-rules-overview)",
+}
+
 // Source returns the source with its questions. Its scope is the tenant.
 func Source() collect.Source {
 	s := collect.Source{Name: "graph", Title: "Microsoft Graph"}
 	for _, q := range questions() {
 		q.Doc = "https://learn.microsoft.com/graph/api/" + q.doc
-		// Every tenant has them, the identity that asks among the last.
-		q.NotEmpty = q.Name == "organization" || q.Name == "users" || q.Name == "service-principals"
+		q.NotEmpty = always[q.Name] != ""
 		s.Asks = append(s.Asks, q.Ask)
 	}
 	return s
