@@ -251,6 +251,12 @@ type Window struct {
 	// Longer where the tenant has one of the plans of Extended.
 	Keeps    time.Duration
 	Extended map[string]time.Duration
+	// Back is how far back is read where nobody says and Keeps is not known; 0
+	// is a month.
+	Back time.Duration
+	// Some says that some records are kept longer than Keeps: they are asked for
+	// where somebody names the time, and it counts as a gap all the same.
+	Some bool
 	// Overlap is re-read at the start of a later collection, because records
 	// arrive late.
 	Overlap time.Duration

@@ -26,7 +26,7 @@ func pipelineAsks() []collect.Ask {
 	runs.Paging, runs.PageSize, runs.Needs, runs.Proof = collect.PageContinuation, 500, viewBuilds, "sees-pipelines"
 	// Runs are deleted after 30 days unless the project or a lease keeps them
 	// longer: https://learn.microsoft.com/azure/devops/pipelines/policies/retention
-	runs.Window = &collect.Window{Field: "finishTime", Keeps: 30 * 24 * time.Hour, Overlap: time.Hour}
+	runs.Window = &collect.Window{Field: "finishTime", Keeps: 30 * 24 * time.Hour, Some: true, Overlap: time.Hour}
 	runs.Redact = []string{"parameters", "templateParameters.*"}
 
 	groups := inProject("variable-groups", "variable groups: names, and which values are secret", "distributedtask/variablegroups/get-variable-groups",
@@ -61,7 +61,7 @@ func environmentAsks() []collect.Ask {
 		Path:  "/{^^name}/{^id}/_apis/pipelines/environments/{id}/environmentdeploymentrecords",
 		Query: "top=100", Paging: collect.PageContinuation, PageSize: 100,
 		Entity: "devops/deployments", Types: []string{"devops/deployments"}, Needs: viewEnvironment,
-		Window: &collect.Window{Field: "startTime", Overlap: time.Hour},
+		Window: &collect.Window{Field: "startTime", Back: changeTime, Overlap: time.Hour},
 	}
 	timelines := collect.Ask{
 		// The record of a checkpoint has the id of the approval that it waited for.
@@ -111,7 +111,7 @@ func releaseAsks() []collect.Ask {
 		a.Host, a.Query, a.Paging, a.PageSize = collect.HostDevOpsRelease, query, collect.PageContinuation, 100
 		a.Needs, a.Proof = viewReleases, "sees-releases"
 		if field != "" {
-			a.Window = &collect.Window{Field: field, Overlap: time.Hour}
+			a.Window = &collect.Window{Field: field, Back: changeTime, Overlap: time.Hour}
 		}
 		a.Redact = []string{
 			"variables.*.value", "environments.*.variables.*.value", "environments.*.deployPhases.*.workflowTasks.*.inputs.*",
