@@ -45,8 +45,8 @@ func pipelineAsks() []collect.Ask {
 	}
 	return append([]collect.Ask{
 		pipelines, runs, groups, connections,
-		ofResource("service-connection-pipelines", "which pipelines may use each service connection", connections.Entity, "endpoint", "devops/serviceConnectionPipelines", connections.Needs, connections.Proof),
-		checksOf("service-connection-checks", "approvals and checks on each service connection", connections.Entity, "endpoint", "devops/serviceConnectionChecks", connections.Needs, connections.Proof),
+		ofResource("service-connection-pipelines", "which pipelines may use each service connection", &connections, "endpoint", "devops/serviceConnectionPipelines"),
+		checksOf("service-connection-checks", "approvals and checks on each service connection", &connections, "endpoint", "devops/serviceConnectionChecks"),
 	}, environmentAsks()...)
 }
 
@@ -79,27 +79,27 @@ func environmentAsks() []collect.Ask {
 	}
 	return []collect.Ask{
 		environments,
-		checksOf("environment-checks", "approvals and checks on each environment", environments.Entity, "environment", "devops/environmentChecks", viewEnvironment, environments.Proof),
-		ofResource("environment-pipelines", "which pipelines may deploy to each environment", environments.Entity, "environment", "devops/environmentPipelines", viewEnvironment, environments.Proof),
+		checksOf("environment-checks", "approvals and checks on each environment", &environments, "environment", "devops/environmentChecks"),
+		ofResource("environment-pipelines", "which pipelines may deploy to each environment", &environments, "environment", "devops/environmentPipelines"),
 		deployments, timelines, approvals,
 	}
 }
 
 // ofResource makes the ask which pipelines may use a protected resource.
-func ofResource(name, about, of, kind, entity string, needs collect.Need, proof string) collect.Ask {
+func ofResource(name, about string, of *collect.Ask, kind, entity string) collect.Ask {
 	return collect.Ask{
-		Name: name, About: about, Of: []string{of}, Doc: ref + "approvalsandchecks/pipeline-permissions/get", APIVersion: "7.1-preview.1",
+		Name: name, About: about, Of: []string{of.Entity}, Doc: ref + "approvalsandchecks/pipeline-permissions/get", APIVersion: "7.1-preview.1",
 		Path: "/{^^name}/{^id}/_apis/pipelines/pipelinepermissions/" + kind + "/{id}", Form: one, Identity: "resource.id",
-		Entity: entity, Types: []string{entity}, Needs: needs, Proof: proof,
+		Entity: entity, Types: []string{entity}, Needs: of.Needs, Proof: of.Proof,
 	}
 }
 
 // checksOf makes the ask for the approvals and checks on a protected resource.
-func checksOf(name, about, of, kind, entity string, needs collect.Need, proof string) collect.Ask {
+func checksOf(name, about string, of *collect.Ask, kind, entity string) collect.Ask {
 	return collect.Ask{
-		Name: name, About: about, Of: []string{of}, Doc: ref + "approvalsandchecks/check-configurations/list", APIVersion: "7.1-preview.1",
+		Name: name, About: about, Of: []string{of.Entity}, Doc: ref + "approvalsandchecks/check-configurations/list", APIVersion: "7.1-preview.1",
 		Path: "/{^^name}/{^id}/_apis/pipelines/checks/configurations", Query: "resourceType=" + kind + "&resourceId={id}&$expand=settings",
-		Entity: entity, Types: []string{entity}, Needs: needs, Proof: proof,
+		Entity: entity, Types: []string{entity}, Needs: of.Needs, Proof: of.Proof,
 		Redact: []string{"settings.inputs.*"}, // of a check that calls a function or an address
 	}
 }
