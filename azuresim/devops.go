@@ -332,9 +332,9 @@ var guarded = map[string]struct {
 	"2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87": {"devops", []string{"git/repositories", "git/pullrequests", "git/repositories/*/pushes", "policy/configurations"}},
 	"33344d9c-fc72-4d6f-aba5-fa317101a7e9": {"devops", []string{"build/builds", "build/definitions"}},
 	"c788c23e-1b46-4162-8f5e-d7585343b5de": {"devopsRelease", []string{"release/definitions", "release/releases", "release/deployments"}},
-	"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": {"devops", []string{"pipelines/environments"}},
+	"83d4c2e6-e57d-4d6e-892b-b87222b7ad20": {"devops", []string{"pipelines/environments", "pipelines/checks/configurations", "pipelines/pipelinepermissions/environment/*"}},
 	"b7e84409-6553-448a-bbb2-af228e07cbeb": {"devops", []string{"distributedtask/variablegroups"}},
-	"49b48001-ca20-4adc-8111-5b60c903a50c": {"devops", []string{"serviceendpoint/endpoints"}},
+	"49b48001-ca20-4adc-8111-5b60c903a50c": {"devops", []string{"serviceendpoint/endpoints", "pipelines/checks/configurations", "pipelines/pipelinepermissions/endpoint/*"}},
 }
 
 func (c *adoCall) allowed(namespace, token string) bool {
@@ -349,6 +349,9 @@ func (c *adoCall) allowed(namespace, token string) bool {
 		return token == "$PROJECT" && !c.s.hides("devops", org+"/_apis/projects")
 	case "101eae8c-1709-47f9-b228-0e476c35b3ba":
 		return !c.s.hides("devops", org+"/_apis/distributedtask/pools")
+	}
+	if namespace == "a6cc6381-a1ca-4b36-b3c1-4e65211e82b6" { // AuditLog
+		return token == "/AllPermissions" && !c.s.hides("devopsAudit", org+"/_apis/audit/streams")
 	}
 	g, ok := guarded[namespace]
 	var p *adoProject

@@ -165,6 +165,21 @@ type run struct {
 	unapproved  bool
 }
 
+// brought is what a run takes: the change that was merged last before it. A run
+// before all of them takes the first: there is no other commit.
+func brought(of []change, at time.Time) change {
+	var last change
+	for i := range of {
+		if c := &of[i]; c.status == "completed" && !c.merged.After(at) && (last.merge == "" || c.merged.After(last.merged)) {
+			last = *c
+		}
+	}
+	if last.merge == "" && len(of) > 0 {
+		return of[0]
+	}
+	return last
+}
+
 // runs makes a pipeline's runs over the changes of its repository.
 func (s *Sim) runs(p *Pipeline, of []change, firstNumber int) []run {
 	from, to := s.span(p.From, p.To, 25)
@@ -172,9 +187,7 @@ func (s *Sim) runs(p *Pipeline, of []change, firstNumber int) []run {
 	for i := range p.Runs {
 		r := run{n: firstNumber + i, pipeline: p, environment: p.Environment}
 		r.at = from.Add(to.Sub(from) / time.Duration(p.Runs) * time.Duration(i)).Truncate(time.Second)
-		if len(of) > 0 {
-			r.of = of[i%len(of)]
-		}
+		r.of = brought(of, r.at)
 		r.failed = p.FailEvery > 0 && (i+1)%p.FailEvery == 0
 		r.unapproved = i*7%p.Runs < p.Unapproved
 		out = append(out, r)
@@ -191,7 +204,7 @@ func (s *Sim) hides(host string, paths ...string) bool {
 	for i := range s.org.Deny {
 		d := &s.org.Deny[i]
 		for _, p := range paths {
-			if (d.Host == "" || d.Host == host) && matches(d.Path, p) {
+			if (d.Host == "" || d.Host == host) && (matches(d.Path, p) || strings.Contains(p, "*") && matches(p, d.Path)) {
 				return true
 			}
 		}
@@ -200,7 +213,7 @@ func (s *Sim) hides(host string, paths ...string) bool {
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		for _, p := range paths {
-			if f.ID == "C27" && (f.Host == "" || f.Host == host) && matches(f.Path, p) {
+			if f.ID == "C27" && (f.Host == "" || f.Host == host) && (matches(f.Path, p) || strings.Contains(p, "*") && matches(p, f.Path)) {
 				return true
 			}
 		}

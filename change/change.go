@@ -221,7 +221,9 @@ type tracer struct {
 	pulls map[branch]map[string]*inventory.Resource
 	// children are the steps away from each commit, in order.
 	children map[branch]map[string][]string
-	lacks    map[string]string
+	lacks    map[[2]string]string
+	// repositories have a record of the organisation in which each lies.
+	repositories map[string]*inventory.Resource
 	// accounts lead from each key of an account that was read to the one that
 	// stands for it.
 	accounts map[string]string
@@ -229,7 +231,7 @@ type tracer struct {
 
 // Of joins the records of an inventory.
 func Of(inv *inventory.Inventory) *Trace {
-	t := &tracer{inv: inv, steps: map[branch]map[string]step{}, pulls: map[branch]map[string]*inventory.Resource{}, children: map[branch]map[string][]string{}, lacks: map[string]string{}, accounts: map[string]string{}}
+	t := &tracer{inv: inv, steps: map[branch]map[string]step{}, pulls: map[branch]map[string]*inventory.Resource{}, children: map[branch]map[string][]string{}, lacks: map[[2]string]string{}, accounts: map[string]string{}, repositories: map[string]*inventory.Resource{}}
 	tr := &Trace{Deployments: []Deployment{}, Lacking: []Lacking{}}
 	read := slices.Clone(recordTypes)
 	t.indexDevOps()
@@ -266,7 +268,7 @@ func Of(inv *inventory.Inventory) *Trace {
 		}
 	}
 	for _, typ := range read {
-		if why := t.lack(typ); why != "" {
+		if why := t.lack(typ, nil); why != "" {
 			tr.Lacking = append(tr.Lacking, Lacking{typ, why, strings.HasSuffix(typ, "/deployments") || strings.HasSuffix(typ, "/environments")})
 		}
 	}
@@ -281,14 +283,17 @@ var recordTypes = []string{
 	"github/pullRequests", "github/pullRequestDetails", "github/pullRequestCommits", "github/reviews",
 }
 
-// lack says why absence of a type cannot be concluded; empty if it can.
-func (t *tracer) lack(typ string) string {
-	why, ok := t.lacks[typ]
+// lack says why absence of a type cannot be concluded of what belongs to a
+// record; empty if it can. Without a record it is asked for everywhere: what
+// one organisation did not show is missing in none of the others.
+func (t *tracer) lack(typ string, of *inventory.Resource) string {
+	k := [2]string{typ, t.inv.Place(of)}
+	why, ok := t.lacks[k]
 	if !ok {
-		if whole, reason := t.inv.Complete(typ, ""); !whole {
+		if whole, reason := t.inv.CompleteBeside(inventory.TypeKey(typ), of); !whole {
 			why = typ + ": " + reason.Text()
 		}
-		t.lacks[typ] = why
+		t.lacks[k] = why
 	}
 	return why
 }
@@ -386,7 +391,7 @@ func (t *tracer) change(b branch, commit string) Change {
 	if stepped {
 		c.Merged.add(s.by)
 	}
-	switch why := t.lack(typ); {
+	switch why := t.lack(typ, t.repositories[b.repository]); {
 	case why != "":
 		c.Unknown = "no pull request was found, and they were not all read (" + why + ")"
 	case !stepped:

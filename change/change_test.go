@@ -246,3 +246,58 @@ func TestSame(t *testing.T) {
 		}
 	}
 }
+
+// TestNeighbour: an organisation that was refused takes nothing from the
+// deployments of another one, and everything from its own.
+func TestNeighbour(t *testing.T) {
+	world, _ := load(t)
+	want := trace(t, world, nil)
+	lost, kept := 0, 0
+	for _, own := range []bool{false, true} {
+		snap := snapshot(t, world, nil)
+		all := snap.Segments[0]
+		snap.Segments = nil
+		for _, source := range []string{"devops", "github"} {
+			ours := func(name string) bool { return strings.HasPrefix(name, source+"/") }
+			seg := tickmark.Segment{Source: source, Scope: "acme", Coverage: tickmark.Coverage{Source: source, Scope: "acme", Declared: -1}}
+			other := tickmark.Segment{Source: source, Scope: "nosuch", Coverage: tickmark.Coverage{Source: source, Scope: "nosuch", Declared: -1}}
+			for _, p := range all.Pages {
+				if ours(p.Entity) {
+					seg.Pages = append(seg.Pages, p)
+				}
+			}
+			for _, a := range all.Coverage.Asks {
+				if !ours(a.Name) {
+					continue
+				}
+				refused := a
+				refused.Answered, refused.Missing = 0, tickmark.ReasonNotPermitted
+				if own {
+					a, refused = refused, a
+				}
+				seg.Coverage.Asks, other.Coverage.Asks = append(seg.Coverage.Asks, a), append(other.Coverage.Asks, refused)
+			}
+			snap.Segments = append(snap.Segments, seg, other)
+		}
+		got := traced(t, snap)
+		if len(got.Lacking) == 0 {
+			t.Error("nothing is told to be lacking")
+		}
+		for i := range want.Deployments {
+			was := answers(&want.Deployments[i])
+			id := want.Deployments[i].ID
+			is := answers(find(t, got, id[strings.LastIndexByte(id, '/')+1:]))
+			switch {
+			case !own && is != was:
+				t.Errorf("%s: %s instead of %s", id, is, was)
+			case own && is != was:
+				lost++
+			case !own && strings.Contains(was, "y"):
+				kept++
+			}
+		}
+	}
+	if lost == 0 || kept == 0 {
+		t.Errorf("%d kept, and %d lost by a refusal of their own: the world shows nothing", kept, lost)
+	}
+}

@@ -111,7 +111,7 @@ func (t *tracer) runOf(d *Deployment, r *inventory.Resource, id string) {
 	}
 	run := t.inv.Get(id)
 	if run == nil {
-		why := t.lack("devops/runs")
+		why := t.lack("devops/runs", r)
 		if why == "" {
 			why = "the run is not among those that were read; Azure DevOps deletes runs after 30 days unless told to keep them"
 		}
@@ -128,6 +128,7 @@ func (t *tracer) runOf(d *Deployment, r *inventory.Resource, id string) {
 	switch kind := text(run.Root, "repository", "type"); {
 	case strings.EqualFold(kind, "TfsGit"):
 		d.branch = branch{"devops:" + strings.ToLower(repository), text(run.Root, "sourceBranch")}
+		t.repositories[d.branch.repository] = run // of the pipeline's own organisation
 	case strings.EqualFold(kind, "GitHub"):
 		d.branch = branch{"github:" + strings.ToLower(repository), text(run.Root, "sourceBranch")}
 	default:
@@ -150,7 +151,7 @@ func (t *tracer) checkpoints(d *Deployment, r *inventory.Resource) {
 	below := strings.TrimPrefix(r.ID, r.Type)
 	records := t.inv.Under("devops/timelineRecords", "devops/timelineRecords"+below)
 	for _, typ := range []string{"devops/timelineRecords", "devops/environmentApprovals"} {
-		d.Approved.doubt(t.lack(typ))
+		d.Approved.doubt(t.lack(typ, r))
 	}
 	if len(records) == 0 {
 		d.Approved.doubt("the run's timeline was not read or is deleted")
@@ -252,7 +253,7 @@ func (t *tracer) devopsPull(c *Change, p *inventory.Resource) {
 // commits adds the authors and committers of a pull request's commits, and
 // returns the commits.
 func (t *tracer) commits(c *Change, p *inventory.Resource, typ, id string, roles ...func(jsontape.Value) Person) map[string]bool {
-	c.Wrote.doubt(t.lack(typ))
+	c.Wrote.doubt(t.lack(typ, p))
 	list := t.inv.Under(typ, typ+strings.TrimPrefix(p.ID, p.Type))
 	if len(list) == 0 {
 		c.Wrote.doubt("the commits of pull request " + c.Number + " were not read")

@@ -44,14 +44,15 @@ func chainOf(r *inventory.Resource) []string {
 	return strings.Split(strings.TrimPrefix(r.ID, r.Type+"/"), "/")
 }
 
-// repositories maps the id of each repository to its full name; main is the
+// repositoryNames maps the id of each repository to its full name; main is the
 // default branch of each name.
-func (t *tracer) repositories() (names map[string]string, main map[string]branch) {
+func (t *tracer) repositoryNames() (names map[string]string, main map[string]branch) {
 	names, main = map[string]string{}, map[string]branch{}
 	all := t.inv.OfType("github/repositories")
 	for i := range all {
 		name := strings.ToLower(text(all[i].Root, "full_name"))
 		names[text(all[i].Root, "id")] = name
+		t.repositories["github:"+name] = &all[i]
 		main[name] = branch{"github:" + name, "refs/heads/" + text(all[i].Root, "default_branch")}
 	}
 	return names, main
@@ -70,7 +71,7 @@ func repositoryOf(names map[string]string, r *inventory.Resource) string {
 // indexGitHub takes the first parents of commits of default branches, and the
 // merged pull requests.
 func (t *tracer) indexGitHub() {
-	names, main := t.repositories()
+	names, main := t.repositoryNames()
 	commits := t.inv.OfType("github/commits")
 	for i := range commits {
 		root := commits[i].Root
@@ -128,7 +129,7 @@ func (t *tracer) rebased(b branch, commit string) bool {
 
 // github makes the deployments of repositories.
 func (t *tracer) github() []Deployment {
-	names, main := t.repositories()
+	names, main := t.repositoryNames()
 	all := t.inv.OfType("github/deployments")
 	out := make([]Deployment, 0, len(all))
 	for i := range all {
@@ -203,7 +204,7 @@ func (t *tracer) reviewsOfRun(d *Deployment, r *inventory.Resource, run string) 
 		d.Deployed = Who{}
 		d.Deployed.add(p)
 	}
-	d.Approved.doubt(t.lack("github/runApprovals"))
+	d.Approved.doubt(t.lack("github/runApprovals", r))
 	list := t.inv.Under("github/runApprovals", "github/runApprovals/"+place)
 	for i := range list {
 		root := list[i].Root
@@ -243,7 +244,7 @@ func (t *tracer) githubPull(c *Change, p *inventory.Resource) {
 	} else {
 		c.Merged.doubt("who merged it was not read")
 	}
-	c.Reviewed.doubt(t.lack("github/reviews"))
+	c.Reviewed.doubt(t.lack("github/reviews", p))
 	// The last review that decides of each reviewer counts: a later request for
 	// changes, or its dismissal, takes an approval back.
 	type verdict struct{ at, state string }

@@ -52,6 +52,9 @@ type relatedType struct {
 	key    string // as inventory.CompleteAt wants it
 	record bool   // records of a directory share one scope
 	span   span
+	// places are the records by organisation or environment, where they lie in
+	// several; nil otherwise.
+	places map[string][]*policy.Resource
 	// inherent: the service always has the objects that checks name.
 	inherent bool
 }
@@ -137,7 +140,20 @@ func newRunner(inv *inventory.Inventory, rules *Rules, now time.Time) *runner {
 }
 
 func (r *runner) relatedType(t string, inherent bool) relatedType {
-	return relatedType{key: inventory.TypeKey(t), record: inventory.IsRecord(t), span: r.spans[lower(t)], inherent: inherent}
+	x := relatedType{key: inventory.TypeKey(t), record: inventory.IsRecord(t), span: r.spans[lower(t)], inherent: inherent}
+	if !x.record {
+		return x
+	}
+	places := map[string][]*policy.Resource{}
+	for i := x.span.from; i < x.span.to; i++ {
+		at := r.inv.Place(&r.inv.Resources[i])
+		if at == "" {
+			return x
+		}
+		places[at] = append(places[at], r.ptrs[i])
+	}
+	x.places = places
+	return x
 }
 
 func lower(s string) string { return strings.ToLower(s) }
@@ -398,7 +414,24 @@ func (r *runner) Related(q policy.Query) policy.Related {
 		}
 		out.Resources = out.Resources[from : from+n]
 	}
+	if t.record {
+		return r.beside(q, t, out)
+	}
 	if ok, why := r.inv.CompleteAt(t.key, scope); !ok {
+		out.Missing = string(why)
+	}
+	return out
+}
+
+// beside narrows records to the organisation or environment of the record that
+// is judged: numbers count anew in each, and what another one has, or did not
+// show, must not speak for this one.
+func (r *runner) beside(q policy.Query, t relatedType, out policy.Related) policy.Related {
+	own := &r.inv.Resources[q.For.Index]
+	if at := r.inv.Place(own); at != "" && t.places != nil && inventory.SourceOf(own.Type) == inventory.SourceOf(t.key) {
+		out.Resources = t.places[at]
+	}
+	if ok, why := r.inv.CompleteBeside(t.key, own); !ok {
 		out.Missing = string(why)
 	}
 	return out

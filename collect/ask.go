@@ -130,6 +130,9 @@ type Ask struct {
 	// NotEmpty says that there always is one: an identity to which the list is
 	// empty does not see it. Subscriptions, users, the organisation.
 	NotEmpty bool
+	// NeverEmpty is NotEmpty for some of the subjects: an organisation always has
+	// administrators, other groups may be empty.
+	NeverEmpty func(of *Subject) bool
 	// Count names an ask whose rows say how many rows this one must have.
 	Count string
 	// Part says that the rows are only some of those that there are of its Types
@@ -251,6 +254,12 @@ type Window struct {
 	// Longer where the tenant has one of the plans of Extended.
 	Keeps    time.Duration
 	Extended map[string]time.Duration
+	// Back is how far back is read where nobody says and Keeps is not known; 0
+	// is a month.
+	Back time.Duration
+	// Some says that some records are kept longer than Keeps: they are asked for
+	// where somebody names the time, and it counts as a gap all the same.
+	Some bool
 	// Overlap is re-read at the start of a later collection, because records
 	// arrive late.
 	Overlap time.Duration

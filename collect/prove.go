@@ -36,7 +36,7 @@ func (r *runner) prove(src *sourceRun) {
 			if a.ask.Proof != "" && r.tune.on("proof") {
 				p.seen(u)
 			}
-			if a.ask.NotEmpty && u.rows == 0 && r.tune.on("notEmpty") {
+			if u.rows == 0 && (a.ask.NotEmpty || r.neverEmpty(u)) && r.tune.on("notEmpty") {
 				u.end = &ending{Reason: tickmark.ReasonNotPermitted, Detail: "the list is empty, and there always is one: the identity may not see it"}
 			}
 			if a.ask.Count != "" && r.tune.on("countAsk") {
@@ -44,6 +44,17 @@ func (r *runner) prove(src *sourceRun) {
 			}
 		}
 	}
+}
+
+// neverEmpty reports whether there always is a row for the unit's subject, as
+// far as the subject can be read again.
+func (r *runner) neverEmpty(u *unit) bool {
+	of := u.ask.ask.NeverEmpty
+	if of == nil || u.batch != nil {
+		return false
+	}
+	s, err := (&loader{r: r}).subject(u.ask.src, u.at)
+	return err != nil || of(s)
 }
 
 func (u *unit) answered() bool {

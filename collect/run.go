@@ -149,7 +149,7 @@ func (r *runner) from(a *askRun) time.Time {
 	}
 	keeps := a.keeps
 	if keeps == 0 {
-		keeps = 30 * 24 * time.Hour
+		keeps = cmp.Or(a.ask.Window.Back, 30*24*time.Hour)
 	}
 	// What the source no longer keeps is no gap in a time that nobody named.
 	if from := r.to.Add(-keeps); from.After(r.kept(a)) {

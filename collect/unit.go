@@ -94,7 +94,7 @@ func (r *runner) windows(a *askRun) []slice {
 		return []slice{{}}
 	}
 	from, to := r.from(a).Add(-w.Overlap), r.to
-	if kept := r.kept(a); from.Before(kept) {
+	if kept := r.kept(a); from.Before(kept) && (!w.Some || r.opts.From.IsZero()) {
 		from = kept
 	}
 	if w.Months {

@@ -23,9 +23,10 @@ import (
 //
 // ARM's scopes are prefixes of ids: a segment covers what lies below its own.
 // The records of other sources (Graph, DevOps, GitHub, Power Platform) do not
-// lie below their segment's scope, an organisation or an environment, in a way
-// that a rule could ask for. A record type is therefore complete, for every
-// scope, only if each segment of its source that asks for it is.
+// lie below their segment's scope, an organisation or an environment, by their
+// ids. A record type is therefore complete as a whole only if each segment of
+// its source that asks for it is. What belongs to one record is asked for in
+// that record's own segment (CompleteBeside).
 
 // everyType is what a question lists that reads all types of its source.
 const everyType = "*"
@@ -94,7 +95,7 @@ func (q *question) hole(reason tickmark.Reason, scope string) {
 	if q.first == tickmark.ReasonNone {
 		q.first = reason
 	}
-	if _, ok := q.open[scope]; !ok {
+	if old, ok := q.open[scope]; !ok || old == tickmark.ReasonNotNamed {
 		q.open[scope] = reason
 	}
 }
@@ -136,6 +137,20 @@ func (q *question) missing(low, key string) tickmark.Reason {
 		if within(q.deep[i], key) {
 			return q.open[q.deep[i]]
 		}
+	}
+	return tickmark.ReasonNone
+}
+
+// missingIn says why a question about records leaves something open in one
+// organisation or environment: there, or in the whole tenant, which holds it.
+func (q *question) missingIn(place string) tickmark.Reason {
+	for _, scope := range []string{place, ""} {
+		if r := q.open[scope]; r != tickmark.ReasonNone && r != tickmark.ReasonNotNamed {
+			return r
+		}
+	}
+	if !q.scopes[place] && !q.scopes[""] {
+		return tickmark.ReasonNotCollected // put elsewhere, but not here
 	}
 	return tickmark.ReasonNone
 }

@@ -281,3 +281,68 @@ func TestRecordIdentity(t *testing.T) {
 		t.Errorf("%d records without identity were told, want the one without a number", inv.Counts.Unread)
 	}
 }
+
+// TestCompleteBeside: what one organisation did not show is missing in none of
+// the others, and in itself it stays unknown.
+func TestCompleteBeside(t *testing.T) {
+	const requests = "devops/pullRequests"
+	record := func(scope, id string) tickmark.Page {
+		p := answer("repos", "", true, `{"id":"`+id+`"}`)
+		p.Form, p.Entity = "array", "devops/repositories"
+		return p
+	}
+	segment := func(scope, id string, a tickmark.AskCoverage) tickmark.Segment {
+		a.Name, a.Types = "requests", []string{requests}
+		return collected("devops", scope, []tickmark.AskCoverage{{Name: "repos", Types: []string{"devops/repositories"}}, a}, record(scope, id))
+	}
+	refused := tickmark.AskCoverage{Subjects: 1, Refusals: []tickmark.Refusal{{Scope: "x", Reason: tickmark.ReasonNotPermitted}}}
+	const mine, theirs = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+	for _, c := range []struct {
+		name     string
+		segments []tickmark.Segment
+		typ      string
+		want     tickmark.Reason
+	}{
+		{"both answered", []tickmark.Segment{segment("a", mine, tickmark.AskCoverage{}), segment("b", theirs, tickmark.AskCoverage{})}, requests, ""},
+		{"the other one refused", []tickmark.Segment{segment("A", mine, tickmark.AskCoverage{}), segment("b", theirs, refused)}, requests, ""},
+		{"its own refused", []tickmark.Segment{segment("A", mine, refused), segment("b", theirs, tickmark.AskCoverage{})}, requests, tickmark.ReasonNotPermitted},
+		{"not asked in its own", []tickmark.Segment{
+			collected("devops", "a", []tickmark.AskCoverage{{Name: "repos", Types: []string{"devops/repositories"}}}, record("a", mine)), segment("b", theirs, tickmark.AskCoverage{}),
+		}, requests, tickmark.ReasonNotCollected},
+		{"refused for the whole tenant", []tickmark.Segment{
+			segment("a", mine, tickmark.AskCoverage{}), collected("devops", "", []tickmark.AskCoverage{{Name: "requests", Types: []string{requests}, Subjects: 1, Missing: tickmark.ReasonThrottled}}),
+		}, requests, tickmark.ReasonThrottled},
+		{"not named and refused", []tickmark.Segment{
+			segment("a", mine, tickmark.AskCoverage{Subjects: 2, Excluded: []tickmark.Refusal{{Scope: "x", Reason: tickmark.ReasonNotNamed}}, Missing: tickmark.ReasonThrottled}),
+		}, requests, tickmark.ReasonThrottled},
+		{"a page of its own that no ask accounts for", []tickmark.Segment{func() tickmark.Segment {
+			s := segment("a", mine, tickmark.AskCoverage{})
+			s.Pages = append(s.Pages, answer("unknown", "", true))
+			return s
+		}()}, requests, tickmark.ReasonNotCollected},
+		{"such a page of the other one", []tickmark.Segment{segment("a", mine, tickmark.AskCoverage{}), func() tickmark.Segment {
+			s := segment("b", theirs, tickmark.AskCoverage{})
+			s.Pages = append(s.Pages, answer("unknown", "", true))
+			return s
+		}()}, requests, ""},
+		{"records of another source", []tickmark.Segment{
+			segment("a", mine, tickmark.AskCoverage{}), collected("github", "a", []tickmark.AskCoverage{{Name: "runs", Types: []string{"github/runs"}}}),
+			collected("github", "b", []tickmark.AskCoverage{{Name: "runs", Types: []string{"github/runs"}, Subjects: 1, Missing: tickmark.ReasonThrottled}}),
+		}, "github/runs", tickmark.ReasonThrottled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inv := build(t, &tickmark.Snapshot{Origin: "live", Segments: c.segments}, inventory.Options{})
+			own := inv.Get("devops/repositories/" + mine)
+			if own == nil {
+				t.Fatal("the record is not in the inventory")
+			}
+			if got := inv.Place(own); got != "a" {
+				t.Errorf("it lies in %q", got)
+			}
+			ok, reason := inv.CompleteBeside(inventory.TypeKey(c.typ), own)
+			if ok != (c.want == "") || reason != c.want {
+				t.Errorf("%v %q, want %q", ok, reason, c.want)
+			}
+		})
+	}
+}

@@ -27,6 +27,11 @@ func (h *hole) hits(low, key string) bool {
 	if h.scope != "" && key != "" && !IsRecord(low) && !within(key, h.scope) && !within(h.scope, key) {
 		return false
 	}
+	return h.of(low)
+}
+
+// of reports whether the missing part can be of a type.
+func (h *hole) of(low string) bool {
 	if h.types != nil {
 		if h.types[low] {
 			return true
@@ -171,6 +176,44 @@ func (inv *Inventory) CompleteAt(low, key string) (bool, tickmark.Reason) {
 	}
 	for i := range inv.holes {
 		if h := &inv.holes[i]; h.hits(low, key) {
+			return false, h.reason
+		}
+	}
+	return true, tickmark.ReasonNone
+}
+
+// Place is the organisation or environment that a record lies in, as the
+// collection names it: the scope of the segment that it was read in, as a key.
+// It is empty for what is not ARM's but the whole tenant's, for files, and for
+// everything of ARM.
+func (inv *Inventory) Place(r *Resource) string {
+	if r == nil || r.Segment < 0 || !IsRecord(r.Type) {
+		return ""
+	}
+	c := &inv.Coverage[r.Segment]
+	return scopeKey(c.Source, c.Scope)
+}
+
+// CompleteBeside is CompleteAt for records that belong to another record: those
+// of the same source are asked for in the organisation or environment in which
+// that one lies, so that a neighbour that was refused takes nothing from it.
+// With another source, or without a place, every scope counts.
+func (inv *Inventory) CompleteBeside(low string, r *Resource) (bool, tickmark.Reason) {
+	place := inv.Place(r)
+	if place == "" || !IsRecord(low) || sourceOf(low) != strings.ToLower(inv.Coverage[r.Segment].Source) {
+		return inv.CompleteAt(low, "")
+	}
+	a := inv.about(low)
+	if a == nil {
+		return inv.CompleteAt(low, "")
+	}
+	for _, q := range a.listing {
+		if why := q.missingIn(place); why != tickmark.ReasonNone {
+			return false, why
+		}
+	}
+	for i := range inv.holes {
+		if h := &inv.holes[i]; (h.scope == "" || h.scope == place) && h.of(low) {
 			return false, h.reason
 		}
 	}

@@ -145,6 +145,8 @@ type table struct {
 type entry struct {
 	text []byte
 	each string
+	// place is the organisation or environment that the record lies in.
+	place string
 	// unsure says that the record may or may not belong to the list.
 	unsure reasonOf
 }
@@ -179,16 +181,17 @@ func (j *joiner) table(join *Join) (*table, error) {
 		if why := r.doubt(); why != tickmark.ReasonNone {
 			unsure = firstReason(unsure, why)
 		}
+		place := j.inv.Place(r)
 		if join.Each == "" {
-			t.add(keys, entry{text: t.element(r, ""), unsure: unsure})
+			t.add(keys, entry{text: t.element(r, ""), place: place, unsure: unsure})
 			continue
 		}
 		values, why := j.values(each, r)
 		for _, v := range values {
-			t.add(keys, entry{text: t.element(r, v), each: v, unsure: unsure})
+			t.add(keys, entry{text: t.element(r, v), each: v, place: place, unsure: unsure})
 		}
 		if why != tickmark.ReasonNone { // there may be further ones
-			t.add(keys, entry{unsure: why})
+			t.add(keys, entry{place: place, unsure: why})
 		}
 	}
 	if join.Some && !t.meets() {
@@ -243,6 +246,10 @@ func (t *table) appendList(b []byte, r *Resource) ([]byte, reasonOf) {
 	}
 	slices.Sort(hits)
 	hits = slices.Compact(hits)
+	if own := t.j.inv.Place(r); own != "" && SourceOf(r.Type) == sourceOf(t.key) {
+		// What another organisation has says nothing of this one.
+		hits = slices.DeleteFunc(hits, func(h int32) bool { return t.rows[h].place != "" && t.rows[h].place != own })
+	}
 	if t.join.Names && len(hits) == 0 && len(keys) > 0 {
 		open = firstReason(open, tickmark.ReasonUnmatched)
 	}
@@ -278,6 +285,10 @@ func (t *table) incomplete(r *Resource) reasonOf {
 	}
 	if IsRecord(t.key) && len(t.j.inv.OfType(TypeOrganization)) > 1 {
 		return tickmark.ReasonScopeUnknown
+	}
+	if scope == "" {
+		_, why := t.j.inv.CompleteBeside(t.key, r)
+		return why
 	}
 	_, why := t.j.inv.CompleteAt(t.key, scope)
 	return why

@@ -38,7 +38,7 @@ type collectCommands struct {
 type collectCommand struct {
 	cloudFlags
 	dataFlags
-	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them, and 30 days of what has no known end."`
+	From         string `placeholder:"DATE" help:"The first day of the logs; default: as far back as each source keeps them; of what has no known end 90 days of changes and deployments, 30 days else."`
 	To           string `placeholder:"DATE" help:"The day after the last one of the logs; default: now."`
 	Pseudonymise string `help:"Replace personal data by pseudonyms before anything is written; FILE, outside the data directory, holds the key and what each stands for. Keep it apart." placeholder:"FILE" type:"path"`
 

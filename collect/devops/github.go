@@ -177,7 +177,7 @@ func githubChangeAsks() []collect.Ask {
 	// are read. There is no filter for the time of merging.
 	requests := hubList("pull-requests", "closed pull requests", repository, "pulls/pulls#list-pull-requests", inRepo+"/pulls", pulls)
 	requests.Query, requests.Identity = "state=closed&sort=created&direction=asc&per_page=100", "number"
-	requests.Window = &collect.Window{Field: "merged_at", Overlap: time.Hour}
+	requests.Window = &collect.Window{Field: "merged_at", Back: changeTime, Overlap: time.Hour}
 	requests.Redact = []string{"body"}
 
 	details := hubOne("pull-request-details", "who merged each pull request", requests.Entity, "pulls/pulls#get-a-pull-request",
@@ -191,7 +191,7 @@ func githubChangeAsks() []collect.Ask {
 	written.Identity, written.Cap = "sha", 250 // documented: at most 250 are listed
 	commits := hubList("commits", "commits of the default branch in the period", repository, "commits/commits#list-commits", inRepo+"/commits", permission("Contents"))
 	commits.Query, commits.Identity = "sha={default_branch}&since={from}&until={to}&per_page=100", "sha"
-	commits.Window = &collect.Window{Field: "commit.committer.date", Overlap: time.Hour}
+	commits.Window = &collect.Window{Field: "commit.committer.date", Back: changeTime, Overlap: time.Hour}
 	commits.Answers = []collect.Answer{{Status: http.StatusConflict, Code: "Git Repository is empty.", Means: collect.MeansNone}}
 	for _, a := range []*collect.Ask{&details, &reviews, &written} {
 		a.Where = func(s *collect.Subject) bool { return s.Item.Get("merged_at").Kind() != jsontape.Null } // who does not say is asked
@@ -213,7 +213,7 @@ func githubRunAsks() []collect.Ask {
 	approvals.Paging, approvals.Query, approvals.PageSize, approvals.Identity, approvals.Redact = collect.PageOne, "", 0, position, []string{"comment"}
 	made := hubList("deployments", "deployments: commit, environment, who caused them", repository, "deployments/deployments#list-deployments",
 		inRepo+"/deployments", deployments)
-	made.Window, made.Redact = &collect.Window{Field: "created_at", Overlap: time.Hour}, []string{"payload", "payload.*"}
+	made.Window, made.Redact = &collect.Window{Field: "created_at", Back: changeTime, Overlap: time.Hour}, []string{"payload", "payload.*"}
 	statuses := hubList("deployment-statuses", "how each deployment went", made.Entity, "deployments/statuses#list-deployment-statuses",
 		belowRepo+"/deployments/{id}/statuses", deployments)
 	return []collect.Ask{runs, approvals, made, statuses}

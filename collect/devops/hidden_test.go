@@ -268,3 +268,33 @@ func TestFaults(t *testing.T) {
 		t.Errorf("only %d faults hit: %v", len(hit), fmt.Sprint(hit))
 	}
 }
+
+// TestEmptyLists: a list that comes empty without a word, with nothing but its
+// proof or its nature against it, shows nothing; with neither it would.
+func TestEmptyLists(t *testing.T) {
+	for _, c := range []struct{ host, path, typ string }{
+		{"devops", "*/_apis/pipelines/checks/configurations", "devops/environmentChecks"},
+		{"devops", "*/_apis/pipelines/checks/configurations", "devops/serviceConnectionChecks"},
+		{"devops", "*/_apis/pipelines/pipelinepermissions/environment/*", "devops/environmentPipelines"},
+		{"devops", "*/_apis/pipelines/pipelinepermissions/endpoint/*", "devops/serviceConnectionPipelines"},
+		{"devopsAudit", "*/_apis/audit/streams", "devops/auditStreams"},
+		{"devopsGraph", "*/_apis/graph/memberships/*", "devops/groupMemberships"},
+	} {
+		t.Run(c.typ, func(t *testing.T) {
+			for _, trusting := range []bool{false, true} {
+				s := devops.Source()
+				own := slices.IndexFunc(s.Asks, func(a collect.Ask) bool { return slices.Contains(a.Types, c.typ) })
+				proof := s.Asks[own].Proof
+				for i := range s.Asks { // what it is asked about has the same proof
+					if a := &s.Asks[i]; trusting && a.Proof == proof {
+						a.Proof, a.NeverEmpty = "", nil
+					}
+				}
+				got, _ := try{source: s, faults: []azuresim.Fault{{ID: "C27", Host: c.host, Path: c.path, Count: -1}}}.run(t)
+				if complete := collecttest.Complete(got, "contoso", c.typ); complete != trusting {
+					t.Errorf("complete %v with proof taken away %v", complete, trusting)
+				}
+			}
+		})
+	}
+}

@@ -33,6 +33,7 @@ const (
 	nsLibrary          = "b7e84409-6553-448a-bbb2-af228e07cbeb"
 	nsServiceEndpoints = "49b48001-ca20-4adc-8111-5b60c903a50c"
 	nsDistributedTask  = "101eae8c-1709-47f9-b228-0e476c35b3ba"
+	nsAuditLog         = "a6cc6381-a1ca-4b36-b3c1-4e65211e82b6"
 )
 
 // sees makes the proof that the identity sees a kind of object: Azure DevOps
@@ -84,6 +85,9 @@ func organisationAsks() []collect.Ask {
 		},
 		sees(azureOrganizations, "projects", nsProject, "$PROJECT", 1), // GENERIC_READ at the root
 		sees(azureOrganizations, "agent pools", nsDistributedTask, "AgentPools", 1),
+		// Read. Manage_Streams is what the list is documented to need; it can write,
+		// and whoever lacks it is refused (unverified: that nobody gets an empty list).
+		sees(azureOrganizations, "auditing", nsAuditLog, "/AllPermissions", 1),
 		{
 			Name: "projects", About: "projects of the organisation", Of: org, Doc: ref + "core/projects/list",
 			Path: "/{name}/_apis/projects", Query: "stateFilter=all&$top=100", Paging: collect.PageContinuation, PageSize: 100,
@@ -120,10 +124,17 @@ func organisationAsks() []collect.Ask {
 		{
 			Name: "audit-streams", About: "where the audit log is streamed to", Of: org, Doc: ref + "audit/streams/query-all-streams",
 			Host: collect.HostDevOpsAudit, Path: "/{name}/_apis/audit/streams", APIVersion: "7.1-preview.1",
-			Entity: "devops/auditStreams", Types: []string{"devops/auditStreams"}, Redact: []string{"consumerInputs.*"},
+			Entity: "devops/auditStreams", Types: []string{"devops/auditStreams"}, Redact: []string{"consumerInputs.*"}, Proof: "sees-auditing",
 			Needs: collect.Need{Permission: "Manage audit streams", Role: "Project Collection Administrators, or the permission alone (it can write)"},
 		},
 	}
+}
+
+// administrators tells the group that always has a member: the organisation
+// has an owner, and the owner is in it.
+// https://learn.microsoft.com/azure/devops/organizations/security/look-up-project-collection-administrators
+func administrators(group *collect.Subject) bool {
+	return strings.HasSuffix(at(group.Item, "principalName").Str(), `\Project Collection Administrators`)
 }
 
 func identityAsks() []collect.Ask {
@@ -140,6 +151,7 @@ func identityAsks() []collect.Ask {
 	members := graph("group-memberships", "direct members of each group", "graph/memberships/list",
 		"/{^name}/_apis/graph/Memberships/{descriptor}", "devops/groupMemberships")
 	members.Of, members.Query, members.Paging, members.Identity = []string{"devops/groups"}, "direction=down", collect.PageOne, "memberDescriptor"
+	members.NeverEmpty = administrators
 	return []collect.Ask{
 		graph("users", "users of the organisation", "graph/users/list", "/{name}/_apis/graph/users", "devops/users"),
 		graph("service-principals", "applications and managed identities in the organisation", "graph/service-principals/list",

@@ -26,7 +26,7 @@ func pipelineAsks() []collect.Ask {
 	runs.Paging, runs.PageSize, runs.Needs, runs.Proof = collect.PageContinuation, 500, viewBuilds, "sees-pipelines"
 	// Runs are deleted after 30 days unless the project or a lease keeps them
 	// longer: https://learn.microsoft.com/azure/devops/pipelines/policies/retention
-	runs.Window = &collect.Window{Field: "finishTime", Keeps: 30 * 24 * time.Hour, Overlap: time.Hour}
+	runs.Window = &collect.Window{Field: "finishTime", Keeps: 30 * 24 * time.Hour, Some: true, Overlap: time.Hour}
 	runs.Redact = []string{"parameters", "templateParameters.*"}
 
 	groups := inProject("variable-groups", "variable groups: names, and which values are secret", "distributedtask/variablegroups/get-variable-groups",
@@ -45,8 +45,8 @@ func pipelineAsks() []collect.Ask {
 	}
 	return append([]collect.Ask{
 		pipelines, runs, groups, connections,
-		ofResource("service-connection-pipelines", "which pipelines may use each service connection", connections.Entity, "endpoint", "devops/serviceConnectionPipelines", connections.Needs),
-		checksOf("service-connection-checks", "approvals and checks on each service connection", connections.Entity, "endpoint", "devops/serviceConnectionChecks", connections.Needs),
+		ofResource("service-connection-pipelines", "which pipelines may use each service connection", &connections, "endpoint", "devops/serviceConnectionPipelines"),
+		checksOf("service-connection-checks", "approvals and checks on each service connection", &connections, "endpoint", "devops/serviceConnectionChecks"),
 	}, environmentAsks()...)
 }
 
@@ -61,7 +61,7 @@ func environmentAsks() []collect.Ask {
 		Path:  "/{^^name}/{^id}/_apis/pipelines/environments/{id}/environmentdeploymentrecords",
 		Query: "top=100", Paging: collect.PageContinuation, PageSize: 100,
 		Entity: "devops/deployments", Types: []string{"devops/deployments"}, Needs: viewEnvironment,
-		Window: &collect.Window{Field: "startTime", Overlap: time.Hour},
+		Window: &collect.Window{Field: "startTime", Back: changeTime, Overlap: time.Hour},
 	}
 	timelines := collect.Ask{
 		// The record of a checkpoint has the id of the approval that it waited for.
@@ -79,27 +79,27 @@ func environmentAsks() []collect.Ask {
 	}
 	return []collect.Ask{
 		environments,
-		checksOf("environment-checks", "approvals and checks on each environment", environments.Entity, "environment", "devops/environmentChecks", viewEnvironment),
-		ofResource("environment-pipelines", "which pipelines may deploy to each environment", environments.Entity, "environment", "devops/environmentPipelines", viewEnvironment),
+		checksOf("environment-checks", "approvals and checks on each environment", &environments, "environment", "devops/environmentChecks"),
+		ofResource("environment-pipelines", "which pipelines may deploy to each environment", &environments, "environment", "devops/environmentPipelines"),
 		deployments, timelines, approvals,
 	}
 }
 
 // ofResource makes the ask which pipelines may use a protected resource.
-func ofResource(name, about, of, kind, entity string, needs collect.Need) collect.Ask {
+func ofResource(name, about string, of *collect.Ask, kind, entity string) collect.Ask {
 	return collect.Ask{
-		Name: name, About: about, Of: []string{of}, Doc: ref + "approvalsandchecks/pipeline-permissions/get", APIVersion: "7.1-preview.1",
+		Name: name, About: about, Of: []string{of.Entity}, Doc: ref + "approvalsandchecks/pipeline-permissions/get", APIVersion: "7.1-preview.1",
 		Path: "/{^^name}/{^id}/_apis/pipelines/pipelinepermissions/" + kind + "/{id}", Form: one, Identity: "resource.id",
-		Entity: entity, Types: []string{entity}, Needs: needs,
+		Entity: entity, Types: []string{entity}, Needs: of.Needs, Proof: of.Proof,
 	}
 }
 
 // checksOf makes the ask for the approvals and checks on a protected resource.
-func checksOf(name, about, of, kind, entity string, needs collect.Need) collect.Ask {
+func checksOf(name, about string, of *collect.Ask, kind, entity string) collect.Ask {
 	return collect.Ask{
-		Name: name, About: about, Of: []string{of}, Doc: ref + "approvalsandchecks/check-configurations/list", APIVersion: "7.1-preview.1",
+		Name: name, About: about, Of: []string{of.Entity}, Doc: ref + "approvalsandchecks/check-configurations/list", APIVersion: "7.1-preview.1",
 		Path: "/{^^name}/{^id}/_apis/pipelines/checks/configurations", Query: "resourceType=" + kind + "&resourceId={id}&$expand=settings",
-		Entity: entity, Types: []string{entity}, Needs: needs,
+		Entity: entity, Types: []string{entity}, Needs: of.Needs, Proof: of.Proof,
 		Redact: []string{"settings.inputs.*"}, // of a check that calls a function or an address
 	}
 }
@@ -111,7 +111,7 @@ func releaseAsks() []collect.Ask {
 		a.Host, a.Query, a.Paging, a.PageSize = collect.HostDevOpsRelease, query, collect.PageContinuation, 100
 		a.Needs, a.Proof = viewReleases, "sees-releases"
 		if field != "" {
-			a.Window = &collect.Window{Field: field, Overlap: time.Hour}
+			a.Window = &collect.Window{Field: field, Back: changeTime, Overlap: time.Hour}
 		}
 		a.Redact = []string{
 			"variables.*.value", "environments.*.variables.*.value", "environments.*.deployPhases.*.workflowTasks.*.inputs.*",

@@ -8,6 +8,11 @@ import (
 	"github.com/tickmark/tickmark/collect"
 )
 
+// changeTime is how far back changes and deployments are read where nobody
+// says: the services keep them for ever, and what is deployed this month can be
+// older than a month.
+const changeTime = 90 * 24 * time.Hour
+
 var projects = []string{"devops/projects"}
 
 // inProject makes an ask that is put once for each project.
@@ -56,7 +61,7 @@ func changeAsks() []collect.Ask {
 		"git/pullrequests", "devops/pullRequests")
 	requests.Query = "searchCriteria.status=all&searchCriteria.queryTimeRangeType=closed&searchCriteria.minTime={from}&searchCriteria.maxTime={to}&$top=100"
 	requests.Paging, requests.PageSize, requests.Identity, requests.Proof = collect.PageSkip, 100, "pullRequestId", "sees-repositories"
-	requests.Window = &collect.Window{Field: "closedDate", Overlap: time.Hour}
+	requests.Window = &collect.Window{Field: "closedDate", Back: changeTime, Overlap: time.Hour}
 
 	pushes := collect.Ask{
 		Name: "pushes", About: "pushes in the period: what reached a branch without a pull request",
@@ -65,7 +70,7 @@ func changeAsks() []collect.Ask {
 		Query:  "searchCriteria.fromDate={from}&searchCriteria.toDate={to}&searchCriteria.includeRefUpdates=true&$top=100",
 		Paging: collect.PageSkip, PageSize: 100, Identity: "pushId",
 		Entity: "devops/pushes", Types: []string{"devops/pushes"}, Proof: "sees-repositories",
-		Window: &collect.Window{Field: "date", Overlap: time.Hour},
+		Window: &collect.Window{Field: "date", Back: changeTime, Overlap: time.Hour},
 		Needs:  collect.Need{Permission: "Read (Git repositories)", Role: "Readers of the project"},
 	}
 
