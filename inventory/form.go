@@ -618,7 +618,11 @@ func textForm(v []byte) bool {
 		return false
 	}
 	for w := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r < 0x80 && betweenWords[r] }) {
-		w = bytes.TrimRight(w, ".:!?")
+		set := bytes.HasSuffix(w, []byte(":")) || bytes.HasSuffix(w, []byte("="))
+		w = bytes.TrimRight(w, ".:!?=")
+		if set && namesSecret(bytes.TrimLeft(w, "-$")) {
+			return false
+		}
 		if len(w) == 0 || isGUID(w) || isTime(w) || isNumber(w) {
 			continue
 		}
@@ -670,13 +674,24 @@ func isLink(w []byte) bool {
 }
 
 // assigns reports whether a word sets something whose name says secret:
-// password=…, --token=…, api-key:….
+// password=…, --token=…, api-key:…, also among others: user=a&password=….
 func assigns(w []byte) bool {
-	i := bytes.IndexAny(w, "=:")
-	if i < 2 || i+1 >= len(w) || w[i+1] == '/' {
-		return false
+	for part := range bytes.FieldsFuncSeq(w, func(r rune) bool { return r == '&' || r == '?' || r == '#' || r == ',' }) {
+		for from := 0; ; {
+			i := bytes.IndexAny(part[from:], "=:")
+			if i < 0 {
+				break
+			}
+			i += from
+			name := part[:i]
+			name = name[bytes.LastIndexAny(name, "/=:")+1:]
+			if i+1 < len(part) && part[i+1] != '/' && len(name) >= 2 && namesSecret(bytes.TrimLeft(name, "-$")) {
+				return true
+			}
+			from = i + 1
+		}
 	}
-	return namesSecret(bytes.TrimLeft(w[:i], "-/$&?"))
+	return false
 }
 
 // namesSecret knows names under which secrets are handed over.

@@ -5,6 +5,7 @@ package inventory_test
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,6 +132,27 @@ func TestRedactSettings(t *testing.T) {
 		got := inventory.Redact(s)
 		if len(got) != 1 || len(got[0].Marks) != 2 || bytes.Contains(s.Segments[0].Pages[0].Bytes, []byte(canary)) {
 			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// TestRedactAssignments: in a sentence, what is set under a name that says secret
+// goes, wherever in a word that stands; what only speaks of secrets stays.
+func TestRedactAssignments(t *testing.T) {
+	for text, goes := range map[string]bool{
+		"username=svc&password=Winter2026":             true,
+		"GET /health?code=Winter2026 every minute":     true,
+		"runs as x:pwd=Winter2026":                     true,
+		"the login is svc, password: Winter2026":       true,
+		"a=b,token=Winter2026":                         true,
+		"the password of this account is in the vault": false,
+		"see https://example.com/health?page=2":        false,
+		"key vault: holds the signing keys; code = Go": false,
+	} {
+		s := snapshot(page(arm("Microsoft.Web/sites", "s", `,"properties":{"description":`+strconv.Quote(text)+`}`)))
+		inventory.Redact(s)
+		if kept := bytes.Contains(s.Segments[0].Pages[0].Bytes, []byte(text)); kept == goes {
+			t.Errorf("%q: kept %v", text, kept)
 		}
 	}
 }

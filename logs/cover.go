@@ -28,9 +28,10 @@ func (d Days) Count() int { return int(d.To.Sub(d.From) / day) }
 // Copy is one place that keeps a log.
 type Copy struct {
 	Kind Kind `json:"kind"`
-	// Place is the name of the workspace or storage account; empty for the
-	// service's own.
+	// Place is the name of the workspace or storage account, and ID its resource
+	// id; empty for the service's own.
 	Place string `json:"place,omitempty"`
+	ID    string `json:"id,omitempty"`
 	// Asked is the time that was asked for and that the place can still have.
 	Asked Days `json:"asked"`
 	// First and Last are the times of the first and last record inside Asked; of
@@ -52,6 +53,7 @@ type Copy struct {
 
 	has  map[int64]bool
 	keys map[string]time.Time
+	own  bool // Unknown is of its own scope
 }
 
 // Log is a log with its copies.
@@ -65,11 +67,14 @@ type Log struct {
 	// Distinct is how many different records the copies have together; -1 where
 	// they are not read.
 	Distinct int `json:"distinct"`
-	// Open are the days of the period on which no copy has a record although one
-	// that was wholly read could have: they were quiet, or are lost. Unread are
-	// those of which no copy has a record, and none that could was wholly read.
+	// Open are the days of the period on which no copy has a record, although one
+	// that was wholly read could have and none that could was not: they were
+	// quiet, or are lost. Unread are the others on which no copy has a record.
 	Open   []Days `json:"open"`
 	Unread []Days `json:"unread"`
+	// Missing are the kinds of copies that were asked for and of which none can
+	// be told of, because the questions were not answered, with the reason.
+	Missing map[Kind]tickmark.Reason `json:"missing,omitempty"`
 }
 
 // Coverage is what a snapshot's copies of logs cover.
@@ -162,16 +167,33 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 	subscriptions := map[string]bool{}
 	if l.subscriptions {
 		for _, r := range inv.OfType("Microsoft.Resources/subscriptions") {
-			subscriptions[strings.Clone(r.Subscription)] = true
+			if !r.Is(inventory.Implied) {
+				subscriptions[strings.Clone(r.Subscription)] = true
+			}
 		}
 	} else {
 		subscriptions[""] = true
 	}
+	why, told, records := map[Kind]tickmark.Reason{}, map[Kind]bool{}, map[Kind]bool{}
 	for i := range l.forms {
 		f := &l.forms[i]
 		sp, ok := spans[strings.ToLower(f.typ)]
 		if !ok {
 			continue // nobody asked
+		}
+		for _, k := range l.kinds(f) {
+			if why[k] == tickmark.ReasonNone {
+				why[k] = sp.unknown
+			}
+			told[k] = told[k] || f.tellsDays()
+			records[k] = records[k] || f.whole
+		}
+	}
+	for i := range l.forms {
+		f := &l.forms[i]
+		sp, ok := spans[strings.ToLower(f.typ)]
+		if !ok {
+			continue
 		}
 		if f.kind == Service {
 			for sub := range subscriptions {
@@ -184,15 +206,21 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 		}
 		rows := inv.OfType(f.typ)
 		for k := range rows {
-			f.take(l, &rows[k], copies, sp.Days)
+			f.take(l, &rows[k], copies, sp.Days, records)
 		}
 		for key, c := range copies {
-			if (key.kind == f.kind || f.hour && key.kind == Export) && c.Unknown == tickmark.ReasonNone {
-				c.Unknown = sp.unknown
-				if own, ok := spans[inScope(f.typ, scopeOf(key.subscription))]; ok && f.kind == Service && l.subscriptions {
-					c.Unknown = own.unknown
-				}
+			if own, ok := spans[inScope(f.typ, scopeOf(key.subscription))]; ok && key.kind == Service && f.kind == Service && l.subscriptions {
+				c.Unknown, c.own = own.unknown, true
 			}
+		}
+	}
+	for key, c := range copies {
+		switch {
+		case c.own:
+		case why[key.kind] != tickmark.ReasonNone:
+			c.Unknown = why[key.kind]
+		case !told[key.kind]:
+			c.Unknown = tickmark.ReasonNotRead // its records are read, and not on which days there are any
 		}
 	}
 	names := map[string]string{}
@@ -210,7 +238,13 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 		slices.SortFunc(list, func(a, b *Copy) int {
 			return cmp.Or(cmp.Compare(order(a.Kind), order(b.Kind)), strings.Compare(a.Place, b.Place))
 		})
-		log := l.log(sub, list, period)
+		missing := map[Kind]tickmark.Reason{}
+		for k, reason := range why {
+			if reason != tickmark.ReasonNone && !slices.ContainsFunc(list, func(c *Copy) bool { return c.Kind == k }) {
+				missing[k] = reason
+			}
+		}
+		log := l.log(sub, list, missing, period)
 		if sub != "" {
 			log.SubscriptionName = names[sub]
 		}
@@ -224,23 +258,38 @@ func order(k Kind) int { return slices.Index([]Kind{Service, Workspace, Archive,
 func (l *known) copy(copies map[copyKey]*Copy, key copyKey, sp Days) *Copy {
 	c := copies[key]
 	if c == nil {
-		c = &Copy{Kind: key.kind, Place: key.place, Asked: sp, Records: 0, LackingRecords: -1, EmptyDays: []Days{}, LackingDays: []Days{}, has: map[int64]bool{}}
+		c = &Copy{Kind: key.kind, Place: key.place[strings.LastIndexByte(key.place, '/')+1:], ID: key.place, Asked: sp, Records: 0, LackingRecords: -1, EmptyDays: []Days{}, LackingDays: []Days{}, has: map[int64]bool{}}
 		copies[key] = c
 	}
 	return c
 }
 
-// take adds a record to its copy.
-func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, sp Days) {
+// kinds are the kinds of copies that a form tells of: accounts list the blobs of
+// both kinds of exports, but whose activity log one is of that a workspace
+// exported stands in the records only.
+func (l *known) kinds(f *form) []Kind {
+	if f.hour && !l.subscriptions {
+		return []Kind{Archive, Export}
+	}
+	return []Kind{f.kind}
+}
+
+// tellsDays reports whether a form says on which days there are records.
+func (f *form) tellsDays() bool { return !f.whole || f.kind == Archive || f.kind == Export }
+
+// take adds a record to its copy. records are the kinds whose records are read:
+// they say better than the hours of blobs, which are those of arrival.
+func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, sp Days, records map[Kind]bool) {
 	at, ok := instant(r.Root, f.at)
 	if !ok || at.Before(sp.From) && !f.hour || !at.Before(sp.To) || f.hour && !at.Add(time.Hour).After(sp.From) {
 		return
 	}
-	key := copyKey{kind: f.kind, place: place(r, f.kind)}
+	key, rest := copyKey{kind: f.kind}, ""
+	key.place, rest = place(r, f.kind)
 	if l.subscriptions {
 		key.subscription = f.subscriptionOf(r)
 	}
-	if f.hour && exported(r) {
+	if f.hour && exported(rest) {
 		if l.subscriptions {
 			return // whose they are is in the records only
 		}
@@ -255,7 +304,7 @@ func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, s
 			c.keys[k] = at
 		}
 	}
-	if f.whole {
+	if !f.tellsDays() || f.hour && records[key.kind] {
 		return
 	}
 	last := at
@@ -283,8 +332,8 @@ func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, s
 }
 
 // log compares the copies.
-func (l *known) log(sub string, copies []*Copy, period Days) Log {
-	out := Log{Name: l.name, Title: l.title, Subscription: sub, Copies: []Copy{}, Distinct: -1, Open: []Days{}, Unread: []Days{}}
+func (l *known) log(sub string, copies []*Copy, missing map[Kind]tickmark.Reason, period Days) Log {
+	out := Log{Name: l.name, Title: l.title, Subscription: sub, Missing: missing, Copies: []Copy{}, Distinct: -1, Open: []Days{}, Unread: []Days{}}
 	some, read := map[int64]bool{}, 0
 	all := map[string]time.Time{}
 	for _, c := range copies {
@@ -314,14 +363,16 @@ func (l *known) log(sub string, copies []*Copy, period Days) Log {
 	for i := range out.Copies {
 		out.Copies[i].has, out.Copies[i].keys = nil, nil // keys may be the snapshot's own bytes
 	}
-	reached := func(d int64) bool {
+	reaches := func(d int64, whole bool) bool {
 		at := time.Unix(d*int64(day/time.Second), 0)
 		return slices.ContainsFunc(copies, func(c *Copy) bool {
-			return c.Unknown == tickmark.ReasonNone && at.Add(day).After(c.Asked.From) && at.Before(c.Asked.To)
+			return (c.Unknown == tickmark.ReasonNone) == whole && at.Add(day).After(c.Asked.From) && at.Before(c.Asked.To)
 		})
 	}
-	out.Open = without(period, func(d int64) bool { return some[d] || !reached(d) })
-	out.Unread = without(period, func(d int64) bool { return some[d] || reached(d) })
+	// What a copy that was not read has is not known.
+	known := func(d int64) bool { return len(missing) == 0 && reaches(d, true) && !reaches(d, false) }
+	out.Open = without(period, func(d int64) bool { return some[d] || !known(d) })
+	out.Unread = without(period, func(d int64) bool { return some[d] || known(d) })
 	return out
 }
 

@@ -135,26 +135,29 @@ func signIns(name, title, api, table, hours string) known {
 	}}
 }
 
-// place is the workspace or account of a copy, by the id of one of its records.
-func place(r *inventory.Resource, k Kind) string {
-	mark := "/storageaccounts/"
-	if k == Workspace {
-		mark = "/workspaces/"
-	}
+// place is the workspace or account of a copy, as the id of one of its records
+// names it: its id, and what follows. Names alone are not unique.
+func place(r *inventory.Resource, k Kind) (id, rest string) {
 	if k == Service {
-		return ""
+		return "", ""
 	}
-	i := strings.Index(strings.ToLower(r.ID), mark)
-	if i < 0 {
-		return ""
+	mark := "/providers/microsoft.storage/storageaccounts/"
+	if k == Workspace {
+		mark = "/providers/microsoft.operationalinsights/workspaces/"
 	}
-	name, _, _ := strings.Cut(r.ID[i+len(mark):], "/")
-	return strings.Clone(strings.ToLower(name))
+	low := strings.ToLower(r.ID)
+	from := strings.Index(low, "/subscriptions/")
+	i := strings.Index(low, mark)
+	if from < 0 || i < from {
+		return "", ""
+	}
+	name, rest, _ := strings.Cut(low[i+len(mark):], "/")
+	return strings.Clone(low[from : i+len(mark)+len(name)]), rest
 }
 
-// exported reports whether a workspace wrote the archive that a record is of:
-// its containers begin with am-.
-func exported(r *inventory.Resource) bool { return strings.Contains(strings.ToLower(r.ID), "/am-") }
+// exported reports whether a workspace wrote an archive, by what follows the
+// account in the id of one of its records: its containers begin with am-.
+func exported(rest string) bool { return strings.HasPrefix(rest, "am-") }
 
 // subscriptionOf is that of a record: its own member, or that of the archive's
 // names (resourceId=/SUBSCRIPTIONS/ID).

@@ -224,6 +224,7 @@ type Retention struct {
 type Place struct {
 	Kind logs.Kind `json:"kind"`
 	Name string    `json:"name"`
+	ID   string    `json:"id"`
 	// First and Last are the times of its first and last record in the period.
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
@@ -335,16 +336,16 @@ func (r *Retention) since(cover *logs.Coverage, name string, from, now time.Time
 			if c.Kind == logs.Service || c.First.IsZero() {
 				continue
 			}
-			p := Place{Kind: c.Kind, Name: c.Place, First: c.First, Last: c.Last, Stopped: c.Last.Before(now.Add(-2 * day))}
+			p := Place{Kind: c.Kind, Name: c.Place, ID: c.ID, First: c.First, Last: c.Last, Stopped: c.Last.Before(now.Add(-2 * day))}
 			if c.Kind == logs.Workspace {
-				p.Keeps = keeps(c.Place)
+				p.Keeps = keeps(c.ID)
 			}
 			r.place(p)
 			if first.IsZero() || c.First.Before(first) {
 				first = c.First
 			}
 			switch {
-			case last.IsZero(), c.First.After(from.Truncate(day).Add(day)): // it never had the first day
+			case last.IsZero(), !c.First.Before(from.Truncate(day).Add(day)): // it never had the first day
 			case p.Keeps == 0:
 				last = time.Time{}
 			case from.Add(p.Keeps).After(last):
@@ -376,7 +377,7 @@ func (r *Retention) since(cover *logs.Coverage, name string, from, now time.Time
 
 // place adds what a place has of another subscription's log.
 func (r *Retention) place(p Place) {
-	i := slices.IndexFunc(r.Places, func(o Place) bool { return o.Kind == p.Kind && o.Name == p.Name })
+	i := slices.IndexFunc(r.Places, func(o Place) bool { return o.Kind == p.Kind && o.ID == p.ID })
 	if i < 0 {
 		r.Places = append(r.Places, p)
 		return
@@ -394,7 +395,7 @@ func (r *Retention) place(p Place) {
 // tableKeeps is how long a workspace keeps a table; 0 where that is not known.
 func tableKeeps(inv *inventory.Inventory, workspace, table string) time.Duration {
 	for _, r := range inv.OfType("Microsoft.OperationalInsights/workspaces/tables") {
-		if !strings.HasSuffix(r.Key, strings.ToLower("/workspaces/"+workspace+"/tables/"+table)) {
+		if r.Key != strings.ToLower(workspace+"/tables/"+table) {
 			continue
 		}
 		for _, name := range []string{"totalRetentionInDays", "retentionInDays"} {

@@ -225,7 +225,11 @@ func (c *collectCommand) collect(rc *runContext, s *cloudSetup, beside []tickmar
 	}
 	view := assessCommand{scopeFlags: c.scopeFlags, JSON: c.JSON, HTML: c.HTML, Show: c.Show, Limit: c.Limit, FailOn: c.FailOn, AllowIncomplete: c.AllowIncomplete}
 	shown := c.show(rc, &view, got)
-	if err := c.keep(rc, s, got); err != nil {
+	recording := *rc
+	if rc.Context.Err() != nil { // interrupted in the pager: what was read is whole all the same
+		recording.Context = context.WithoutCancel(rc.Context)
+	}
+	if err := c.keep(&recording, s, got); err != nil {
 		return errors.Join(err, shown)
 	}
 	if shown != nil {

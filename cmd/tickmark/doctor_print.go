@@ -152,7 +152,7 @@ func (p *doctorText) retention(d *diagnosis) {
 	p.gap()
 	p.say("", "Retention: the period begins on %s", d.From.Format(time.DateOnly))
 	var rows [][]string
-	var ahead, unknown, stopped []string
+	var ahead, unknown, stopped, partly []string
 	lost := map[string][]string{} // by the first day that is still to be had
 	for _, r := range d.Retention {
 		name := r.Source + "/" + r.Ask
@@ -165,20 +165,25 @@ func (p *doctorText) retention(d *diagnosis) {
 		switch {
 		case !r.Looked:
 			since = "not looked for"
-		case !r.Exported.IsZero():
-			since = r.Exported.Format(time.DateOnly)
 		case r.Unknown != tickmark.ReasonNone:
 			since = "unknown"
 			unknown = append(unknown, name+" ("+string(r.Unknown)+")")
+		case !r.Exported.IsZero():
+			since = r.Exported.Format(time.DateOnly)
+		case len(r.Places) > 0 && len(r.Without) > 0:
+			since = "not of each"
+			partly = append(partly, fmt.Sprintf("%s: %s", name, strings.Join(r.Without, ", ")))
 		}
 		switch {
 		case r.Lost.IsZero():
+		case r.Unknown != tickmark.ReasonNone:
+			first = "not known"
 		case r.Lost.After(now):
 			first = "until " + r.Lost.Format(time.DateOnly)
 			ahead = append(ahead, name)
 		default:
 			first = "lost since " + r.Lost.Format(time.DateOnly)
-			still := now.Add(-r.Keeps).Truncate(24 * time.Hour)
+			still := now.Add(time.Hour - r.Keeps).Truncate(24 * time.Hour).Add(24 * time.Hour) // the first whole day
 			if !r.Exported.IsZero() && r.Exported.Before(still) {
 				still = r.Exported
 			}
@@ -188,13 +193,16 @@ func (p *doctorText) retention(d *diagnosis) {
 	}
 	p.table([]string{"log", "kept", "exported since", "first day of period"}, rows)
 	if len(unknown) > 0 {
-		p.say("unknown: ", "whether there is an export could not be read: %s.", strings.Join(unknown, ", "))
+		p.say("unknown: ", "not all exports could be read, so that it is not known since when there is one and what it has: %s.", strings.Join(unknown, ", "))
+	}
+	if len(partly) > 0 {
+		p.say("not of each: ", "no export was found of the log of these subscriptions: %s.", strings.Join(partly, "; "))
 	}
 	if len(stopped) > 0 {
 		p.say("stopped: ", "an export has had no record for two days: %s.", strings.Join(stopped, "; "))
 	}
 	if len(ahead) > 0 {
-		p.say("until: ", "nothing is lost yet. Collect before that day, and set an export today.")
+		p.say("until: ", "nothing is lost yet of %s. Collect before that day, and set an export today.", strings.Join(ahead, ", "))
 	}
 	if len(lost) > 0 {
 		p.say("lost: ", "the source has deleted the first days, and nothing brings them back. Look whether a snapshot of that time has them (tickmark snapshot list), or whether somebody sent the log elsewhere: a storage account, an event hub, a SIEM. If not, it is a gap of the period, to be told to the auditor; a later first day of the period would leave it out.")
@@ -202,7 +210,7 @@ func (p *doctorText) retention(d *diagnosis) {
 			p.say("      ", "Still to be had from %s on, if collected today: %s.", day, strings.Join(lost[day], ", "))
 		}
 	}
-	p.say("export: ", "a diagnostic setting that sends the log to a Log Analytics workspace or to a storage account (what each has: tickmark logs). From the day on which it is set nothing more is lost; it brings nothing back.")
+	p.say("export: ", "a diagnostic setting that sends the log to a Log Analytics workspace or to a storage account (what each has: tickmark logs). What is logged from then on is kept there, too, for as long as that place keeps it; it brings nothing back.")
 }
 
 // count writes a number with its noun, or verb, in the right form.

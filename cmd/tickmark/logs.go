@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +64,9 @@ func (c *logsCommand) Run(rc *runContext) error {
 		return err
 	}
 	for i := range cover.Logs {
+		if len(cover.Logs[i].Missing) > 0 {
+			return statusError(tickmark.ExitIncomplete)
+		}
 		for _, k := range cover.Logs[i].Copies {
 			if k.Unknown != tickmark.ReasonNone {
 				return statusError(tickmark.ExitIncomplete)
@@ -106,7 +111,7 @@ func (c *logsCommand) text(rc *runContext, cover *logs.Coverage, id string) erro
 		fmt.Fprintf(rc.Out, "Snapshot %s holds no log. Logs come with: tickmark collect --from DAY\n", id)
 		return nil
 	}
-	fmt.Fprintf(rc.Out, "The logs of snapshot %s, asked for from %s to %s\n", id, date(cover.From), date(cover.To))
+	fmt.Fprintf(rc.Out, "The logs of snapshot %s, asked for from %s to %s\n", id, date(cover.From), date(cover.To.Add(-time.Nanosecond)))
 	for i := range cover.Logs {
 		l := &cover.Logs[i]
 		if len(l.Copies) == 0 {
@@ -125,14 +130,18 @@ func narrowLog(l *logs.Log) *report.Listing {
 	out := &report.Listing{Title: logTitle(l), Columns: []string{"copy", "first", "last", "days", "records", "lacks"}}
 	for i := range l.Copies {
 		k := &l.Copies[i]
-		lacks := "nothing that another copy has"
+		lacks := "no day and no record that another copy has"
 		switch {
 		case k.Unknown != tickmark.ReasonNone:
 			lacks = "not known (" + string(k.Unknown) + ")"
-		case len(l.Copies) == 1:
+		case len(l.Copies) == 1 && len(l.Missing) == 0:
 			lacks = "no other copy to compare"
 		case len(k.LackingDays) > 0 || k.LackingRecords > 0:
 			lacks = lacking(k)
+		case len(l.Missing) > 0 || slices.ContainsFunc(l.Copies, func(o logs.Copy) bool { return o.Unknown != tickmark.ReasonNone }):
+			lacks = "not known: another copy was not read whole"
+		case k.LackingRecords < 0:
+			lacks = "no day; records are not compared"
 		}
 		out.Rows = append(out.Rows, []string{copyName(k), date(k.First), date(k.Last), fmt.Sprintf("%d of %d", k.Days, wholeDays(k.Asked)), records(k), lacks})
 		if len(k.LackingDays) > 0 {
@@ -142,8 +151,15 @@ func narrowLog(l *logs.Log) *report.Listing {
 	if len(l.Open) > 0 {
 		out.Notes = append(out.Notes, fmt.Sprintf("No copy has a record of %s: %s. Quiet, or lost: records cannot tell.", count(countDays(l.Open), "day", "days"), runsOf(l.Open)))
 	}
+	for _, k := range []logs.Kind{logs.Workspace, logs.Archive, logs.Export} {
+		if reason := l.Missing[k]; reason != tickmark.ReasonNone {
+			out.Notes = append(out.Notes, fmt.Sprintf("Whether %s has any of it is not known: %s.", map[logs.Kind]string{
+				logs.Workspace: "a workspace", logs.Archive: "a storage account", logs.Export: "a storage account, by way of a workspace,",
+			}[k], reason))
+		}
+	}
 	if len(l.Unread) > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("Not known of %s: %s. No copy that reaches so far back was wholly read.", count(countDays(l.Unread), "day", "days"), runsOf(l.Unread)))
+		out.Notes = append(out.Notes, fmt.Sprintf("Not known of %s: %s. A copy that may reach them was not read whole.", count(countDays(l.Unread), "day", "days"), runsOf(l.Unread)))
 	}
 	return out
 }
@@ -160,7 +176,7 @@ func wideLogs(cover *logs.Coverage) *report.Listing {
 				other = fmt.Sprint(k.LackingRecords)
 			}
 			out.Rows = append(out.Rows, []string{
-				l.Name, l.Subscription, string(k.Kind), k.Place, date(k.Asked.From), date(k.Asked.To), stamp(k.First), stamp(k.Last), fmt.Sprint(k.Days), records(k),
+				l.Name, l.Subscription, string(k.Kind), cmp.Or(k.ID, k.Place), stamp(k.Asked.From), stamp(k.Asked.To), stamp(k.First), stamp(k.Last), fmt.Sprint(k.Days), records(k),
 				runsOf(k.EmptyDays), runsOf(k.LackingDays), other, runsOf(l.Open), runsOf(l.Unread), string(k.Unknown),
 			})
 		}
@@ -179,7 +195,7 @@ func logTitle(l *logs.Log) string {
 		title += ", management groups and the tenant"
 	}
 	if l.Distinct >= 0 {
-		title += fmt.Sprintf(": %d different records read", l.Distinct)
+		title += fmt.Sprintf(": %d different records compared", l.Distinct)
 	}
 	return title
 }
