@@ -174,21 +174,7 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 	} else {
 		subscriptions[""] = true
 	}
-	why, told, records := map[Kind]tickmark.Reason{}, map[Kind]bool{}, map[Kind]bool{}
-	for i := range l.forms {
-		f := &l.forms[i]
-		sp, ok := spans[strings.ToLower(f.typ)]
-		if !ok {
-			continue // nobody asked
-		}
-		for _, k := range l.kinds(f) {
-			if why[k] == tickmark.ReasonNone {
-				why[k] = sp.unknown
-			}
-			told[k] = told[k] || f.tellsDays()
-			records[k] = records[k] || f.whole
-		}
-	}
+	why, told, records := l.answered(spans)
 	for i := range l.forms {
 		f := &l.forms[i]
 		sp, ok := spans[strings.ToLower(f.typ)]
@@ -253,6 +239,27 @@ func (l *known) cover(inv *inventory.Inventory, spans map[string]question, perio
 	return out
 }
 
+// answered says of each kind of copies why its questions were not wholly
+// answered, whether they tell the days, and whether the records were asked for.
+func (l *known) answered(spans map[string]question) (why map[Kind]tickmark.Reason, told, records map[Kind]bool) {
+	why, told, records = map[Kind]tickmark.Reason{}, map[Kind]bool{}, map[Kind]bool{}
+	for i := range l.forms {
+		f := &l.forms[i]
+		sp, ok := spans[strings.ToLower(f.typ)]
+		if !ok {
+			continue // nobody asked
+		}
+		for _, k := range l.kinds(f) {
+			if why[k] == tickmark.ReasonNone {
+				why[k] = sp.unknown
+			}
+			told[k] = told[k] || f.tellsDays()
+			records[k] = records[k] || f.whole
+		}
+	}
+	return why, told, records
+}
+
 func order(k Kind) int { return slices.Index([]Kind{Service, Workspace, Archive, Export}, k) }
 
 func (l *known) copy(copies map[copyKey]*Copy, key copyKey, sp Days) *Copy {
@@ -284,8 +291,8 @@ func (f *form) take(l *known, r *inventory.Resource, copies map[copyKey]*Copy, s
 	if !ok || at.Before(sp.From) && !f.hour || !at.Before(sp.To) || f.hour && !at.Add(time.Hour).After(sp.From) {
 		return
 	}
-	key, rest := copyKey{kind: f.kind}, ""
-	key.place, rest = place(r, f.kind)
+	id, rest := place(r, f.kind)
+	key := copyKey{kind: f.kind, place: id}
 	if l.subscriptions {
 		key.subscription = f.subscriptionOf(r)
 	}

@@ -157,11 +157,7 @@ func (p *doctorText) retention(d *diagnosis) {
 	for _, r := range d.Retention {
 		name := r.Source + "/" + r.Ask
 		since, first := "not found", "in the export"
-		for _, k := range r.Places {
-			if k.Stopped {
-				stopped = append(stopped, fmt.Sprintf("%s in %s, last record %s", name, k.Name, k.Last.Format(time.DateOnly)))
-			}
-		}
+		stopped = append(stopped, stoppedOf(name, r.Places)...)
 		switch {
 		case !r.Looked:
 			since = "not looked for"
@@ -183,11 +179,8 @@ func (p *doctorText) retention(d *diagnosis) {
 			ahead = append(ahead, name)
 		default:
 			first = "lost since " + r.Lost.Format(time.DateOnly)
-			still := now.Add(time.Hour - r.Keeps).Truncate(24 * time.Hour).Add(24 * time.Hour) // the first whole day
-			if !r.Exported.IsZero() && r.Exported.Before(still) {
-				still = r.Exported
-			}
-			lost[still.Format(time.DateOnly)] = append(lost[still.Format(time.DateOnly)], name)
+			still := stillThere(&r, now)
+			lost[still] = append(lost[still], name)
 		}
 		rows = append(rows, []string{name, count(int(r.Keeps.Hours()/24), "day", "days"), since, first})
 	}
@@ -211,6 +204,26 @@ func (p *doctorText) retention(d *diagnosis) {
 		}
 	}
 	p.say("export: ", "a diagnostic setting that sends the log to a Log Analytics workspace or to a storage account (what each has: tickmark logs). What is logged from then on is kept there, too, for as long as that place keeps it; it brings nothing back.")
+}
+
+// stillThere is the first whole day of a log that can be had now.
+func stillThere(r *work.Retention, now time.Time) string {
+	still := now.Add(time.Hour - r.Keeps).Truncate(24 * time.Hour).Add(24 * time.Hour)
+	if !r.Exported.IsZero() && r.Exported.Before(still) {
+		still = r.Exported
+	}
+	return still.Format(time.DateOnly)
+}
+
+// stoppedOf tells of the exports of a log that have had no record for days.
+func stoppedOf(log string, places []work.Place) []string {
+	var out []string
+	for _, k := range places {
+		if k.Stopped {
+			out = append(out, fmt.Sprintf("%s in %s, last record %s", log, k.Name, k.Last.Format(time.DateOnly)))
+		}
+	}
+	return out
 }
 
 // count writes a number with its noun, or verb, in the right form.
