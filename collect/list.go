@@ -143,6 +143,9 @@ func (g *gather) when(info *rowInfo, row jsontape.Value) error {
 	if err != nil {
 		return err
 	}
+	if at.IsZero() && g.u.ask.ask.Form == formJSONLines {
+		return fmt.Errorf("%s: a record of a log has none: what follows its records is none of them", w.Field)
+	}
 	last := at
 	if w.Until != "" {
 		if last, err = read(w.Until); err != nil {
