@@ -122,8 +122,10 @@ func asked(s *tickmark.Snapshot) map[string]question {
 			if a.Span.Kept.After(q.From) {
 				q.From = a.Span.Kept
 			}
-			if q.unknown == tickmark.ReasonNone && len(a.Refusals) > 0 {
-				q.unknown = a.Refusals[0].Reason
+			for _, out := range [][]tickmark.Refusal{a.Refusals, a.Excluded} {
+				if q.unknown == tickmark.ReasonNone && len(out) > 0 {
+					q.unknown = out[0].Reason
+				}
 			}
 			for _, t := range a.Types {
 				keys := []string{strings.ToLower(t)}

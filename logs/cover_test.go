@@ -128,6 +128,14 @@ func TestUnanswered(t *testing.T) {
 	if len(l.Copies) != 2 || l.Copies[1].Unknown != tickmark.ReasonNotRead {
 		t.Errorf("days not asked: %+v", l)
 	}
+	// Left out by the operator, it is not read either.
+	out := whole().put("days", "arm/logDaysAuditLogs", "Day,First", weu, "", days(func(n int) string { return day(n, 1) }, 1, 9)...)
+	asks := out.s.Segments[0].Coverage.Asks
+	asks[len(asks)-1].Excluded = []tickmark.Refusal{{Scope: neu, Reason: tickmark.ReasonExcluded}}
+	l = out.log(t, "directory-audits")
+	if len(l.Copies) != 2 || l.Copies[1].Unknown != tickmark.ReasonExcluded || len(l.Open) != 0 {
+		t.Errorf("left out: %+v", l)
+	}
 	// Refused everywhere, there is no copy that could say so.
 	l = whole().put("days", "arm/logDaysAuditLogs", "Day,First", weu, tickmark.ReasonNotPermitted).log(t, "directory-audits")
 	if len(l.Copies) != 1 || l.Missing[logs.Workspace] != tickmark.ReasonNotPermitted || len(l.Open) != 0 || len(l.Unread) != 1 {
